@@ -1,0 +1,156 @@
+// How often somebody may try. An attempt is reserved by one conditional write before the secret is compared (law 4),
+// so parallel tries count as they should and a crash in between costs a try, never gives one. The table below is the
+// whole policy; the docs print it. Passkeys have no budget: nobody can guess one, so nobody can lock somebody out of
+// it. A known device (a browser that finished a two-factor login of this account in the last 30 days) has budgets of
+// its own, which a stranger cannot use up.
+
+import type { Database, Row, Write } from '../store/database.ts'
+import { type Refusal, sql, write } from '../store/statement.ts'
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+export interface Budget {
+  /** Wrong tries in a row without a wait; from then on each is followed by one. */
+  readonly free: number
+  /** So many waits double from one minute, before the longest one comes. */
+  readonly doublings: number
+  readonly longestWaitMs: number
+  /** Tries in 24 hours, right ones not counted. */
+  readonly perDay: number
+  /** Wrong tries in a row after which nothing is accepted until a reset. */
+  readonly inARow: number
+  readonly refusal: Refusal
+}
+
+export const BUDGETS = {
+  /** Codes per account: one-time, mailed and recovery codes together. */
+  code: { free: 5, doublings: 6, longestWaitMs: HOUR, perDay: 20, inARow: 100, refusal: 'too_many_tries' },
+  /** Codes of all kinds in one authorization request. */
+  interaction: { free: 1000, doublings: 0, longestWaitMs: 0, perDay: 5, inARow: 1000, refusal: 'start_again' },
+  /** Passwords per account and network address (IPv6: /64). The wait is 24 hours, or until **Unblock**. */
+  password: { free: 10, doublings: 0, longestWaitMs: DAY, perDay: 10, inARow: 1000, refusal: 'too_many_tries' },
+  /** Mails that somebody can have sent to an address: forgotten password, another code. */
+  mail: { free: 1000, doublings: 0, longestWaitMs: 0, perDay: 10, inARow: 1000, refusal: 'too_many_tries' },
+} as const satisfies Record<string, Budget>
+
+export type BudgetName = keyof typeof BUDGETS
+
+const reserve = sql(
+  'attempt_reserve',
+  `INSERT INTO attempts (budget, subject, in_a_row, today, day_started_at, blocked_until, expires_at)
+   VALUES (?, ?, 1, 1, ?, 0, ?)
+   ON CONFLICT (budget, subject) DO UPDATE SET
+     in_a_row = attempts.in_a_row + 1,
+     today = CASE WHEN attempts.day_started_at <= ? THEN 1 ELSE attempts.today + 1 END,
+     day_started_at = CASE WHEN attempts.day_started_at <= ? THEN excluded.day_started_at
+       ELSE attempts.day_started_at END,
+     blocked_until = CASE
+       WHEN attempts.in_a_row + 1 < CAST(? AS integer) THEN 0
+       WHEN attempts.in_a_row + 1 - CAST(? AS integer) >= CAST(? AS integer)
+         THEN excluded.day_started_at + CAST(? AS bigint)
+       ELSE excluded.day_started_at + (${MINUTE} << (attempts.in_a_row + 1 - CAST(? AS integer)))
+     END,
+     expires_at = excluded.expires_at
+   WHERE attempts.blocked_until <= excluded.day_started_at
+     AND attempts.in_a_row < CAST(? AS integer)
+     AND (attempts.day_started_at <= ? OR attempts.today < CAST(? AS integer))
+   RETURNING in_a_row, today, blocked_until`,
+)
+
+/**
+ * Reserves one attempt. Refused, under the budget's refusal, if there is none left or a wait is on.
+ *
+ * @param subject whose budget: see {@link codeSubject} and {@link passwordSubject}
+ * @param now milliseconds since 1970
+ */
+export function reserveAttempt(budget: BudgetName, subject: string, now: number): Write {
+  const { free, doublings, longestWaitMs, perDay, inARow, refusal } = BUDGETS[budget]
+  const dayAgo = now - DAY
+  return write(
+    reserve,
+    [
+      ...[budget, subject, now, now + 30 * DAY],
+      ...[dayAgo, dayAgo, free, free, doublings, longestWaitMs, free],
+      ...[inARow, dayAgo, perDay],
+    ],
+    refusal,
+  )
+}
+
+const clear = sql('attempt_clear', 'DELETE FROM attempts WHERE budget = ? AND subject = ?')
+
+/** A right answer: this budget of this subject starts anew; no other does. */
+export function clearAttempts(budget: BudgetName, subject: string): Write {
+  return write(clear, [budget, subject])
+}
+
+const clearPrefix = sql('attempt_clear_account', 'DELETE FROM attempts WHERE budget = ? AND subject LIKE ?')
+
+/** Every address of an account: after a changed password. */
+export function clearPasswordAttempts(accountId: string): Write {
+  return write(clearPrefix, ['password', `${accountId}|%`])
+}
+
+const state = sql(
+  'attempt_state',
+  'SELECT in_a_row, today, day_started_at, blocked_until FROM attempts WHERE budget = ? AND subject = ?',
+)
+
+/** @returns milliseconds since 1970 from which the next attempt is accepted; undefined: only after a reset */
+export async function blockedUntil(
+  database: Database,
+  budget: BudgetName,
+  subject: string,
+): Promise<number | undefined> {
+  const [row] = await database.read(state, [budget, subject])
+  return row === undefined ? 0 : openFrom(BUDGETS[budget], row)
+}
+
+function openFrom(budget: Budget, row: Row): number | undefined {
+  if (Number(row.in_a_row) >= budget.inARow) return undefined
+  const dayOver = Number(row.today) >= budget.perDay ? Number(row.day_started_at) + DAY : 0
+  return Math.max(Number(row.blocked_until), dayOver)
+}
+
+const notify = sql(
+  'attempt_notify',
+  `UPDATE attempts SET notified_at = ? WHERE budget = ? AND subject = ?
+   AND (notified_at IS NULL OR notified_at <= ?)`,
+)
+
+/** Refused as `not_allowed` if the owner was told of this subject in the last hour. */
+export function noteNotified(budget: BudgetName, subject: string, now: number): Write {
+  return write(notify, [now, budget, subject, now - HOUR], 'not_allowed')
+}
+
+/** @param device id of the browser's device cookie, if it is known for this account */
+export function codeSubject(accountId: string, device: string | undefined): string {
+  return device === undefined ? accountId : `${accountId}|${device}`
+}
+
+/**
+ * @param who account id, or a digest of an address that nobody has, so that both answer alike
+ * @param device id of the browser's device cookie, if it is known for this account
+ */
+export function passwordSubject(who: string, address: string, device: string | undefined): string {
+  return `${who}|${device ?? network(address)}`
+}
+
+/** The network that an address counts for: IPv4 as it is, IPv6 its /64. */
+export function network(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
+  if (mapped !== undefined) return mapped
+  if (!address.includes(':')) return address
+  const [head = '', tail] = address.split('::')
+  const front = head.split(':').filter(Boolean)
+  const back = (tail ?? '').split(':').filter(Boolean)
+  const missing = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length)
+  const groups = [...front, ...Array.from({ length: missing }, () => '0'), ...back]
+  return `${groups
+    .slice(0, 4)
+    .map(each => Number.parseInt(each, 16).toString(16))
+    .join(':')}::/64`
+}

@@ -1,0 +1,205 @@
+// Law 1: one function decides. From what is enrolled, what was verified in this interaction, what the session holds,
+// what the app asked for and what the organisation's policy says follows the next step, and with it every POST that
+// may be taken now. Pure: no clock, no storage, no HTTP. Steps never name one another.
+
+import { type Fact, type Level, meets } from './assurance.ts'
+
+/** What the account has to prove itself with. */
+export interface Enrolment {
+  readonly authenticator: boolean
+  readonly passkeys: number
+  readonly recoveryCode: boolean
+  /** An admin, or support, reset the second factor, and it has not been set up since. */
+  readonly resetPending: boolean
+}
+
+/** What the user decided on the way, in this interaction. */
+export interface Choices {
+  readonly setUpPutOff?: boolean
+  readonly recoveryCodeSaved?: boolean
+  readonly setUpAgain?: 'yes' | 'no'
+  readonly passkeyOffer?: 'taken' | 'declined'
+  readonly cannotUsePasskey?: boolean
+}
+
+export interface Facts {
+  /** Undefined until an email address or a passkey names somebody. `enrolment` is undefined for an address that nobody has. */
+  readonly who: { readonly enrolment: Enrolment | undefined } | undefined
+  /** Verified in this authorization request. */
+  readonly verified: readonly Fact[]
+  /** Held by the session; empty where the request starts from nothing (`prompt=login`). */
+  readonly session: readonly Fact[]
+  readonly choices: Choices
+  /** An authenticator was set up, or a recovery code used, and its new recovery code has not been shown and ticked. */
+  readonly newRecoveryCode: boolean
+  /** The browser said that it has a platform authenticator. */
+  readonly platformAuthenticator: boolean
+}
+
+export interface Policy {
+  /** login: names and proves somebody. step_up: the session's user proves what is missing, and may cancel. */
+  readonly prompt: 'login' | 'step_up'
+  /** Two-factor authentication is due for this user's organisation. */
+  readonly enforced: boolean
+  /** Until when setting up may be put off, milliseconds since 1970; undefined: not known yet. */
+  readonly graceUntil: number | undefined
+  /** The level to reach for what the app asked, and since when (milliseconds since 1970); undefined: nothing beyond the gate. */
+  readonly goal: { readonly level: Level; readonly since: number } | undefined
+  /** When a code from the mailbox is asked for before a first authenticator is set up. */
+  readonly emailProof: 'after-reset' | 'always' | 'never'
+  /** Not before this time is a passkey offered, milliseconds since 1970. */
+  readonly passkeyOfferAfter: number
+}
+
+/** What a POST may do. Each is verified by one handler in `ways.ts`. */
+export type Way =
+  | 'identify'
+  | 'password'
+  | 'passkey'
+  | 'otp'
+  | 'recovery'
+  | 'set-up'
+  | 'put-off'
+  | 'recovery-code-saved'
+  | 'set-up-again'
+  | 'passkey-registration'
+  | 'passkey-declined'
+  | 'cannot-use-passkey'
+  | 'mailed-code'
+  | 'send-code'
+  | 'give-up'
+  | 'cancel'
+
+export type StepKind =
+  | 'email'
+  | 'password'
+  | 'code'
+  | 'passkey-first'
+  | 'mailed-code'
+  | 'set-up'
+  | 'recovery-code'
+  | 'set-up-again'
+  | 'passkey-offer'
+  | 'passkey-needed'
+  | 'done'
+
+export interface Step {
+  readonly kind: StepKind
+  readonly ways: readonly Way[]
+  /** For `set-up`, if it may be put off. */
+  readonly putOffUntil?: number | undefined
+}
+
+/**
+ * The next step of an interaction.
+ *
+ * @param now milliseconds since 1970
+ */
+export function nextStep(facts: Facts, policy: Policy, now: number): Step {
+  const step = decide(facts, policy, now)
+  return policy.prompt === 'step_up' && step.kind !== 'done' ? { ...step, ways: [...step.ways, 'cancel'] } : step
+}
+
+function decide(facts: Facts, policy: Policy, now: number): Step {
+  const { who, choices, verified } = facts
+  const held = [...facts.session, ...verified]
+  const has = (factor: Fact['factor'], among: readonly Fact[] = held) => among.some(each => each.factor === factor)
+
+  if (who === undefined) return { kind: 'email', ways: ['identify', 'passkey'] }
+  const firstFactor = has('pwd') || has('passkey') || has('sso')
+  if (!firstFactor || who.enrolment === undefined) {
+    return { kind: 'password', ways: ['password', 'identify', 'passkey'] }
+  }
+  const { enrolment } = who
+
+  // Whoever holds a second factor proves it, before anything else is set up or let through.
+  const throughGate = meets('2fa', held) || has('recovery')
+  if (!throughGate) {
+    const step = prove(facts, enrolment, policy)
+    if (step !== undefined) return step
+  }
+
+  // A reset means: set up at the next login, also after a passkey, which a reset leaves alone.
+  if (enrolment.resetPending && !has('otp', verified)) return { kind: 'set-up', ways: ['set-up'] }
+
+  if (facts.newRecoveryCode && choices.recoveryCodeSaved !== true) {
+    return { kind: 'recovery-code', ways: ['recovery-code-saved'] }
+  }
+  if (has('recovery') && !has('otp', verified)) {
+    if (choices.setUpAgain === 'yes') return { kind: 'set-up', ways: ['set-up', 'set-up-again'] }
+    if (choices.setUpAgain === undefined && has('recovery', verified)) {
+      return { kind: 'set-up-again', ways: ['set-up-again'] }
+    }
+  }
+
+  if (policy.goal !== undefined && !meets(policy.goal.level, held, policy.goal.since)) {
+    return reach(policy.goal, held, enrolment)
+  }
+
+  if (offersPasskey(facts, enrolment, policy, now)) {
+    return { kind: 'passkey-offer', ways: ['passkey-registration', 'passkey-declined'] }
+  }
+  return { kind: 'done', ways: [] }
+}
+
+/** The step that proves a second factor or sets one up; undefined if neither is due. */
+function prove(facts: Facts, enrolment: Enrolment, policy: Policy): Step | undefined {
+  const { choices } = facts
+  const mailboxProven = facts.verified.some(each => each.factor === 'mail')
+  if (enrolment.authenticator) return code(enrolment)
+  if (enrolment.passkeys > 0 && !mailboxProven) {
+    return choices.cannotUsePasskey
+      ? { kind: 'mailed-code', ways: ['mailed-code', 'send-code', 'passkey'] }
+      : { kind: 'passkey-first', ways: ['passkey', 'cannot-use-passkey'] }
+  }
+  // Somebody who has no second factor: within the grace day it may be put off, unless the app asked for two.
+  const asksForTwo = policy.goal !== undefined && policy.goal.level !== '1fa'
+  const mayPutOff = !policy.enforced && !asksForTwo && !enrolment.resetPending && enrolment.passkeys === 0
+  if (mayPutOff && choices.setUpPutOff) return undefined
+  const proofDue =
+    policy.emailProof === 'always' || (policy.emailProof === 'after-reset' && enrolment.resetPending)
+  if (proofDue && !mailboxProven) return { kind: 'mailed-code', ways: ['mailed-code', 'send-code'] }
+  return mayPutOff
+    ? { kind: 'set-up', ways: ['set-up', 'put-off'], putOffUntil: policy.graceUntil }
+    : { kind: 'set-up', ways: ['set-up'] }
+}
+
+/** The step towards the level that the app asked for, from somebody who is through the gate. */
+function reach(goal: { level: Level; since: number }, held: readonly Fact[], enrolment: Enrolment): Step {
+  if (goal.level === 'phr') {
+    return enrolment.passkeys > 0
+      ? { kind: 'passkey-first', ways: ['passkey'] }
+      : { kind: 'passkey-needed', ways: ['give-up'] }
+  }
+  if (goal.level === '1fa' && !held.some(each => each.factor === 'passkey' || each.factor === 'otp')) {
+    return { kind: 'password', ways: ['password', 'passkey'] }
+  }
+  if (!enrolment.authenticator) {
+    return enrolment.passkeys > 0
+      ? { kind: 'passkey-first', ways: ['passkey'] }
+      : { kind: 'set-up', ways: ['set-up'] }
+  }
+  const step = code(enrolment)
+  // A recovery code never raises a level: only a new authenticator, or the old one found again, does.
+  const ways = step.ways.filter(way => way !== 'recovery')
+  const recovered = held.some(each => each.factor === 'recovery')
+  return { kind: 'code', ways: recovered ? [...ways, 'set-up-again'] : ways }
+}
+
+function code(enrolment: Enrolment): Step {
+  const ways: Way[] = ['otp']
+  if (enrolment.passkeys > 0) ways.push('passkey')
+  if (enrolment.recoveryCode) ways.push('recovery')
+  return { kind: 'code', ways }
+}
+
+function offersPasskey(facts: Facts, enrolment: Enrolment, policy: Policy, now: number): boolean {
+  return (
+    policy.prompt === 'login' &&
+    facts.platformAuthenticator &&
+    enrolment.passkeys === 0 &&
+    facts.choices.passkeyOffer === undefined &&
+    now >= policy.passkeyOfferAfter &&
+    meets('2fa', facts.verified)
+  )
+}

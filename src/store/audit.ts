@@ -1,0 +1,67 @@
+// Law 7: everything that can lock out or let in is written here, in the transaction that does it. A row says who did
+// what to whom, from where and why; it never holds a secret. Rows are only ever added.
+
+import type { Write } from './database.ts'
+import { sql, write } from './statement.ts'
+
+export type AuditEvent =
+  | 'login'
+  | 'login.failed'
+  | 'login.blocked'
+  | 'logout'
+  | 'password.wrong'
+  | 'password.set'
+  | 'password.reset_requested'
+  | 'code.wrong'
+  | 'code.blocked'
+  | 'authenticator.set_up'
+  | 'authenticator.put_off'
+  | 'recovery_code.used'
+  | 'recovery_code.issued'
+  | 'recovery_code.saved'
+  | 'passkey.added'
+  | 'passkey.refused'
+  | 'passkey.offer_declined'
+  | 'mailed_code.sent'
+  | 'mailbox.proven'
+  | 'address.unblocked'
+  | 'consent.granted'
+  | 'consent.denied'
+  | 'organisation.created'
+  | 'user.created'
+  | 'user.invited'
+  | 'client.created'
+  | 'client.updated'
+  | 'signing_keys.created'
+
+export interface AuditEntry {
+  readonly event: AuditEvent
+  readonly organisationId?: string | null | undefined
+  readonly accountId?: string | null | undefined
+  /** Who did it, if not the account itself. */
+  readonly actorId?: string | undefined
+  readonly address?: string | undefined
+  /** Correlates what belongs to one authorization request. */
+  readonly interaction?: string | undefined
+  readonly details?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
+}
+
+const insert = sql(
+  'audit_insert',
+  `INSERT INTO audit_events (at, event, organisation_id, account_id, actor_id, address, interaction, details)
+   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+)
+
+/** @param now milliseconds since 1970 */
+export function auditRow(entry: AuditEntry, now: number): Write {
+  return write(insert, [
+    now,
+    entry.event,
+    entry.organisationId ?? null,
+    entry.accountId ?? null,
+    entry.actorId ?? null,
+    entry.address ?? null,
+    entry.interaction ?? null,
+    JSON.stringify(entry.details ?? {}),
+  ])
+}

@@ -1,0 +1,117 @@
+// Browser sessions of the provider, one row per `uid`: the id that the cookie carries changes with every login, the
+// uid never does, so a second row for a session cannot exist. An ended session stays as a tombstone until it would
+// have expired, so that a request in flight cannot bring it back.
+
+import { accountColumns, accountJoins, accountOf, type Account } from './accounts.ts'
+import type { Database, Row, Write } from './database.ts'
+import { digest } from './ids.ts'
+import { factColumns, factsOf } from './session-facts.ts'
+import { sql, write } from './statement.ts'
+import type { Fact } from '../flow/assurance.ts'
+
+/** No session lives longer, however busy. */
+export const SESSION_MOST_MS = 7 * 24 * 60 * 60 * 1000
+
+export interface StoredSession {
+  readonly uid: string
+  readonly payload: Record<string, unknown>
+  readonly account: Account | undefined
+  readonly facts: readonly Fact[]
+}
+
+const columns = `s.uid AS s_uid, s.payload AS s_payload, s.account_id AS s_account_id, s.epoch AS s_epoch,
+  s.ended_at AS s_ended_at, s.created_at AS s_created_at, ${factColumns}, ${accountColumns}`
+const joins = `LEFT JOIN session_facts f ON f.session_uid = s.uid AND f.account_id = s.account_id
+  LEFT JOIN accounts a ON a.id = s.account_id ${accountJoins}`
+
+const byId = sql('session_by_id', `SELECT ${columns} FROM oidc_sessions s ${joins} WHERE s.id = ?`)
+const byUid = sql('session_by_uid', `SELECT ${columns} FROM oidc_sessions s ${joins} WHERE s.uid = ?`)
+
+/** For statements that join a session as `s`, its facts as `f` and an account as `a`; each fact makes a row. */
+export const sessionColumns = columns
+
+export async function readSession(
+  database: Database,
+  by: { id: string } | { uid: string },
+  now: number,
+): Promise<StoredSession | undefined> {
+  const rows =
+    'id' in by ? await database.read(byId, [digest(by.id)]) : await database.read(byUid, [by.uid])
+  return sessionOf(rows, now)
+}
+
+/** A session that may be used: not ended, not too old, its account not reset or deactivated since. */
+export function sessionOf(rows: readonly Row[], now: number): StoredSession | undefined {
+  const row = rows[0]
+  if (row?.s_uid === null || row?.s_uid === undefined || row.s_ended_at !== null) return undefined
+  if (Number(row.s_created_at) + SESSION_MOST_MS <= now) return undefined
+  const account = accountOf(row)
+  if (row.s_account_id !== null) {
+    if (account === undefined || account.id !== row.s_account_id) return undefined
+    if (account.status !== 'active' || account.epoch !== row.s_epoch) return undefined
+  }
+  return {
+    uid: String(row.s_uid),
+    payload: JSON.parse(String(row.s_payload)) as Record<string, unknown>,
+    account,
+    facts: factsOf(rows),
+  }
+}
+
+const update = `ON CONFLICT (uid) DO UPDATE SET id = excluded.id, account_id = excluded.account_id,
+  epoch = excluded.epoch, payload = excluded.payload, expires_at = excluded.expires_at
+  WHERE oidc_sessions.ended_at IS NULL`
+const upsertAnonymous = sql(
+  'session_upsert_anonymous',
+  `INSERT INTO oidc_sessions (uid, id, account_id, epoch, payload, expires_at, created_at)
+   VALUES (?, ?, NULL, 0, ?, ?, ?) ${update}`,
+)
+const upsertOwned = sql(
+  'session_upsert',
+  `INSERT INTO oidc_sessions (uid, id, account_id, epoch, payload, expires_at, created_at)
+   SELECT ?, ?, a.id, a.epoch, ?, ?, ? FROM accounts a WHERE a.id = ? AND a.epoch = ? AND a.status = 'active'
+   ${update}`,
+)
+
+/** Refused as `session_ended` if the session was ended, or its account reset or deactivated, meanwhile. */
+export function upsertSession(
+  session: {
+    uid: string
+    id: string
+    payload: Record<string, unknown>
+    expiresAt: number
+    owner: { accountId: string; epoch: number } | undefined
+  },
+  now: number,
+): Write {
+  const own = [session.uid, digest(session.id)]
+  const rest = [JSON.stringify(session.payload), session.expiresAt, now]
+  return session.owner === undefined
+    ? write(upsertAnonymous, [...own, ...rest], 'session_ended')
+    : write(
+        upsertOwned,
+        [...own, ...rest, session.owner.accountId, session.owner.epoch],
+        'session_ended',
+      )
+}
+
+const end = sql('session_end', `UPDATE oidc_sessions SET ended_at = ?, payload = '{}' WHERE id = ?`)
+const endFacts = sql(
+  'session_end_facts',
+  'DELETE FROM session_facts WHERE session_uid IN (SELECT uid FROM oidc_sessions WHERE id = ?)',
+)
+
+export function endSession(id: string, now: number): Write[] {
+  return [write(end, [now, digest(id)]), write(endFacts, [digest(id)])]
+}
+
+const endAll = sql(
+  'session_end_all',
+  `UPDATE oidc_sessions SET ended_at = ?, payload = '{}' WHERE account_id = ? AND ended_at IS NULL`,
+)
+const endAllFacts = sql('session_end_all_facts', 'DELETE FROM session_facts WHERE account_id = ?')
+
+/** Ends every session of an account. */
+export function endSessions(accountId: string, now: number): Write[] {
+  return [write(endAll, [now, accountId]), write(endAllFacts, [accountId])]
+}

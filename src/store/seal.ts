@@ -1,0 +1,97 @@
+// What the database must not be able to tell is sealed here: AES-256-GCM, bound to table, column and row, so that a
+// sealed value moved to another row does not open. Keys are derived by HKDF (RFC 5869) from the operator's secret
+// keys; the first one seals and signs, all of them open and verify, which is how keys are rotated.
+
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+
+/** Where a sealed value lives: table, column, row. */
+export type Place = readonly [table: string, column: string, row: string]
+
+/** What a key is for. A key for one purpose is no use for another. */
+export type Purpose = 'seal' | 'cookie' | 'recovery-code' | 'passkey-challenge' | 'link' | 'device' | 'dpop-nonce' | 'digest'
+
+export interface Keyring {
+  /** @returns one 32-byte key per secret key, newest first */
+  keys(purpose: Purpose): readonly [Uint8Array, ...Uint8Array[]]
+  seal(plain: string | Uint8Array, place: Place): string
+  /** @throws SealBroken if no key opens it, or if it was sealed for another place */
+  open(sealed: string, place: Place): Buffer
+  /** HMAC-SHA-256 under the newest key, base64url. */
+  sign(purpose: Purpose, text: string): string
+  /** Whether `signature` was made over `text` by any of the keys; constant time. */
+  verify(purpose: Purpose, text: string, signature: string): boolean
+}
+
+/** A sealed value that none of the configured keys opens. */
+export class SealBroken extends Error {
+  constructor(place: Place) {
+    super(`SALLYPORT_SECRET_KEYS does not open ${place[0]}.${place[1]}: was a key taken out that is still in use?`)
+    this.name = 'SealBroken'
+  }
+}
+
+const VERSION = 's1'
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+/** @param secretKeys newest first, each at least 32 characters */
+export function createKeyring(secretKeys: readonly [string, ...string[]]): Keyring {
+  const derived = new Map<Purpose, readonly [Uint8Array, ...Uint8Array[]]>()
+  const keys: Keyring['keys'] = purpose => {
+    let found = derived.get(purpose)
+    if (found === undefined) {
+      const [first, ...rest] = secretKeys
+      found = [derive(first, purpose), ...rest.map(each => derive(each, purpose))]
+      derived.set(purpose, found)
+    }
+    return found
+  }
+  const mac = (key: Uint8Array, text: string): Buffer => createHmac('sha256', key).update(text).digest()
+
+  return {
+    keys,
+    seal(plain, place) {
+      const nonce = randomBytes(NONCE_BYTES)
+      const cipher = createCipheriv('aes-256-gcm', keys('seal')[0], nonce).setAAD(placeBytes(place))
+      const text = Buffer.concat([cipher.update(plain), cipher.final()])
+      return `${VERSION}.${Buffer.concat([nonce, text, cipher.getAuthTag()]).toString('base64url')}`
+    },
+    open(sealed, place) {
+      const bytes = Buffer.from(sealed.slice(VERSION.length + 1), 'base64url')
+      if (sealed.startsWith(`${VERSION}.`) && bytes.length >= NONCE_BYTES + TAG_BYTES) {
+        for (const key of keys('seal')) {
+          const opened = tryOpen(key, bytes, place)
+          if (opened !== undefined) return opened
+        }
+      }
+      throw new SealBroken(place)
+    },
+    sign: (purpose, text) => mac(keys(purpose)[0], text).toString('base64url'),
+    verify(purpose, text, signature) {
+      const given = Buffer.from(signature, 'base64url')
+      return keys(purpose).some(key => {
+        const expected = mac(key, text)
+        return given.length === expected.length && timingSafeEqual(given, expected)
+      })
+    },
+  }
+}
+
+function derive(secret: string, purpose: Purpose): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', secret, 'sallyport', purpose, 32))
+}
+
+function placeBytes(place: Place): Buffer {
+  return Buffer.from(JSON.stringify(place))
+}
+
+function tryOpen(key: Uint8Array, bytes: Buffer, place: Place): Buffer | undefined {
+  const nonce = bytes.subarray(0, NONCE_BYTES)
+  const tag = bytes.subarray(bytes.length - TAG_BYTES)
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce).setAAD(placeBytes(place)).setAuthTag(tag)
+  try {
+    return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, bytes.length - TAG_BYTES)), decipher.final()])
+  } catch {
+    return undefined
+  }
+}
