@@ -11,6 +11,8 @@ const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
+/** For counts that only a reset may end. */
+const EVER = 36_500 * DAY
 
 export interface Budget {
   /** Wrong tries in a row without a wait; from then on each is followed by one. */
@@ -22,18 +24,52 @@ export interface Budget {
   readonly perDay: number
   /** Wrong tries in a row after which nothing is accepted until a reset. */
   readonly inARow: number
+  /** How long the count is kept after the last try. */
+  readonly keepMs: number
   readonly refusal: Refusal
 }
 
 export const BUDGETS = {
   /** Codes per account: one-time, mailed and recovery codes together. */
-  code: { free: 5, doublings: 6, longestWaitMs: HOUR, perDay: 20, inARow: 100, refusal: 'too_many_tries' },
+  code: {
+    free: 5,
+    doublings: 6,
+    longestWaitMs: HOUR,
+    perDay: 20,
+    inARow: 100,
+    keepMs: EVER,
+    refusal: 'too_many_tries',
+  },
   /** Codes of all kinds in one authorization request. */
-  interaction: { free: 1000, doublings: 0, longestWaitMs: 0, perDay: 5, inARow: 1000, refusal: 'start_again' },
+  interaction: {
+    free: 1000,
+    doublings: 0,
+    longestWaitMs: 0,
+    perDay: 5,
+    inARow: 1000,
+    keepMs: 2 * DAY,
+    refusal: 'start_again',
+  },
   /** Passwords per account and network address (IPv6: /64). The wait is 24 hours, or until **Unblock**. */
-  password: { free: 10, doublings: 0, longestWaitMs: DAY, perDay: 10, inARow: 1000, refusal: 'too_many_tries' },
+  password: {
+    free: 10,
+    doublings: 0,
+    longestWaitMs: DAY,
+    perDay: 10,
+    inARow: 1000,
+    keepMs: 2 * DAY,
+    refusal: 'too_many_tries',
+  },
   /** Mails that somebody can have sent to an address: forgotten password, another code. */
-  mail: { free: 1000, doublings: 0, longestWaitMs: 0, perDay: 10, inARow: 1000, refusal: 'too_many_tries' },
+  mail: {
+    free: 1000,
+    doublings: 0,
+    longestWaitMs: 0,
+    perDay: 10,
+    inARow: 1000,
+    keepMs: 2 * DAY,
+    refusal: 'too_many_tries',
+  },
 } as const satisfies Record<string, Budget>
 
 export type BudgetName = keyof typeof BUDGETS
@@ -67,17 +103,29 @@ const reserve = sql(
  * @param now milliseconds since 1970
  */
 export function reserveAttempt(budget: BudgetName, subject: string, now: number): Write {
-  const { free, doublings, longestWaitMs, perDay, inARow, refusal } = BUDGETS[budget]
+  const { free, doublings, longestWaitMs, perDay, inARow, keepMs, refusal } = BUDGETS[budget]
   const dayAgo = now - DAY
   return write(
     reserve,
     [
-      ...[budget, subject, now, now + 30 * DAY],
+      ...[budget, subject, now, now + keepMs],
       ...[dayAgo, dayAgo, free, free, doublings, longestWaitMs, free],
       ...[inARow, dayAgo, perDay],
     ],
     refusal,
   )
+}
+
+const giveBack = sql(
+  'attempt_give_back',
+  `UPDATE attempts SET in_a_row = in_a_row - 1, today = today - 1,
+     blocked_until = CASE WHEN in_a_row - 1 < CAST(? AS integer) THEN 0 ELSE blocked_until END
+   WHERE budget = ? AND subject = ? AND in_a_row > 0 AND today > 0`,
+)
+
+/** An attempt that was no guess (a code that was right, but spent) costs nothing. */
+export function giveBackAttempt(budget: BudgetName, subject: string): Write {
+  return write(giveBack, [BUDGETS[budget].free, budget, subject])
 }
 
 const clear = sql('attempt_clear', 'DELETE FROM attempts WHERE budget = ? AND subject = ?')

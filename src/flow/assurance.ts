@@ -36,7 +36,10 @@ export const ACR_ALIASES: Readonly<Record<string, Level>> = {
  * @param aliases further names, by configuration
  * @returns undefined for a value that we don't know
  */
-export function levelOf(acr: string, aliases: Readonly<Record<string, Level>> = ACR_ALIASES): Level | undefined {
+export function levelOf(
+  acr: string,
+  aliases: Readonly<Record<string, Level>> = ACR_ALIASES,
+): Level | undefined {
   return LEVELS.find(level => ACR[level] === acr) ?? (Object.hasOwn(aliases, acr) ? aliases[acr] : undefined)
 }
 
@@ -104,8 +107,9 @@ export interface Asked {
 
 export type Verdict =
   | { readonly outcome: 'met'; readonly acr: string; readonly authTime: number }
-  /** The level to reach, and since when. */
-  | { readonly outcome: 'missing'; readonly level: Level; readonly since: number }
+  /** The level to reach, and since when; `able` says whether this user can. */
+  | { readonly outcome: 'missing'; readonly level: Level; readonly since: number; readonly able: boolean }
+  /** Nobody can meet it: none of the values of a list is known. */
   | { readonly outcome: 'unmet' }
 
 export interface Judging {
@@ -137,16 +141,18 @@ export function judge({ asked, facts, gate, able, now, aliases = ACR_ALIASES }: 
     const hit = known.find(each => meets(each.level, facts, since))
     if (hit === undefined) {
       const reachable = known.find(each => able.includes(each.level))
-      return reachable === undefined ? { outcome: 'unmet' } : { outcome: 'missing', level: reachable.level, since }
+      const wanted = reachable ?? known[0]
+      if (wanted === undefined) return { outcome: 'unmet' }
+      return { outcome: 'missing', level: wanted.level, since, able: reachable !== undefined }
     }
     if (met === undefined || LEVELS.indexOf(hit.level) > LEVELS.indexOf(met.level)) met = hit
   }
   if (met === undefined) {
     if (asked.maxAge !== undefined && !meets(gate, facts, since)) {
-      return able.includes(gate) ? { outcome: 'missing', level: gate, since } : { outcome: 'unmet' }
+      return { outcome: 'missing', level: gate, since, able: able.includes(gate) }
     }
     const level = strongest(facts)
-    if (level === undefined) return { outcome: 'missing', level: '1fa', since }
+    if (level === undefined) return { outcome: 'missing', level: '1fa', since, able: true }
     // With max_age the stated time must be within it, so the level must be one that was reached since.
     const stated = LEVELS.findLast(each => meets(each, facts, since)) ?? level
     met = { acr: ACR[stated], level: stated }

@@ -97,13 +97,16 @@ export interface Step {
  */
 export function nextStep(facts: Facts, policy: Policy, now: number): Step {
   const step = decide(facts, policy, now)
-  return policy.prompt === 'step_up' && step.kind !== 'done' ? { ...step, ways: [...step.ways, 'cancel'] } : step
+  return policy.prompt === 'step_up' && step.kind !== 'done'
+    ? { ...step, ways: [...step.ways, 'cancel'] }
+    : step
 }
 
 function decide(facts: Facts, policy: Policy, now: number): Step {
   const { who, choices, verified } = facts
   const held = [...facts.session, ...verified]
-  const has = (factor: Fact['factor'], among: readonly Fact[] = held) => among.some(each => each.factor === factor)
+  const has = (factor: Fact['factor'], among: readonly Fact[] = held) =>
+    among.some(each => each.factor === factor)
 
   if (who === undefined) return { kind: 'email', ways: ['identify', 'passkey'] }
   const firstFactor = has('pwd') || has('passkey') || has('sso')

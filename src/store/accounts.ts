@@ -77,10 +77,7 @@ export function emailKey(email: string): string {
   return email.normalize('NFC').trim().toLowerCase()
 }
 
-const byId = sql(
-  'account_by_id',
-  `SELECT ${accountColumns} FROM accounts a ${accountJoins} WHERE a.id = ?`,
-)
+const byId = sql('account_by_id', `SELECT ${accountColumns} FROM accounts a ${accountJoins} WHERE a.id = ?`)
 const byEmail = sql(
   'account_by_email',
   `SELECT ${accountColumns} FROM accounts a ${accountJoins} WHERE a.email_key = ?`,
@@ -162,7 +159,10 @@ export function touchLogin(accountId: string, now: number): Write {
   return write(loggedIn, [now, accountId])
 }
 
-const snoozePasskey = sql('account_snooze_passkey', 'UPDATE accounts SET passkey_offer_after = ? WHERE id = ?')
+const snoozePasskey = sql(
+  'account_snooze_passkey',
+  'UPDATE accounts SET passkey_offer_after = ? WHERE id = ?',
+)
 
 export function offerPasskeyAfter(accountId: string, time: number): Write {
   return write(snoozePasskey, [time, accountId])

@@ -37,7 +37,13 @@ export function createAdapter(options: AdapterOptions): (model: string) => Adapt
 function clientAdapter({ clients }: AdapterOptions): Adapter {
   return {
     ...unsupported,
-    find: async id => (await clients.find(id))?.metadata as AdapterPayload | undefined,
+    async find(id) {
+      const found = await clients.find(id)
+      if (found === undefined) return undefined
+      // The library would write these over what a request asks in other ways; `flow/asked.ts` applies them.
+      const { default_acr_values: _, ...metadata } = found.metadata
+      return metadata as AdapterPayload
+    },
   }
 }
 
@@ -80,7 +86,8 @@ function sessionAdapter({ database, clock, account }: AdapterOptions): Adapter {
       )
       if (!inOpenUnit()) return
       for (const [key, value] of unit().cache) {
-        if (key.startsWith('session-id:') && value === id) unit().unbuffer(key.replace('session-id:', 'session:'))
+        if (key.startsWith('session-id:') && value === id)
+          unit().unbuffer(key.replace('session-id:', 'session:'))
       }
     },
   }
@@ -143,7 +150,9 @@ function artefactAdapter(model: string, { database, clock, account }: AdapterOpt
 
 /** A presented token may be of any of three models: they are read at once and share a key. */
 function cacheKey(model: string, id: string): string {
-  return ['AccessToken', 'ClientCredentials', 'RefreshToken'].includes(model) ? `token:${id}` : `${model}:${id}`
+  return ['AccessToken', 'ClientCredentials', 'RefreshToken'].includes(model)
+    ? `token:${id}`
+    : `${model}:${id}`
 }
 
 function bringAlong({ payload, grant, session, account }: StoredArtefact): void {
@@ -153,7 +162,14 @@ function bringAlong({ payload, grant, session, account }: StoredArtefact): void 
   if (session !== undefined) remember(session)
   if (grant !== undefined && typeof payload.grantId === 'string') {
     const id = payload.grantId
-    const stored = { model: 'Grant', id, payload: { ...grant, jti: id }, grant: undefined, session: undefined, account }
+    const stored = {
+      model: 'Grant',
+      id,
+      payload: { ...grant, jti: id },
+      grant: undefined,
+      session: undefined,
+      account,
+    }
     cache.set(cacheKey('Grant', id), Promise.resolve([stored]))
   }
 }

@@ -48,7 +48,9 @@ export async function readArtefacts(
 ): Promise<StoredArtefact[]> {
   const isToken = (TOKEN_MODELS as readonly string[]).includes(model)
   if (!isToken && model !== 'AuthorizationCode' && model !== 'Interaction') {
-    return (await database.read(findPlain, [model, digest(id)])).flatMap(row => artefactOf(row, id, undefined))
+    return (await database.read(findPlain, [model, digest(id)])).flatMap(row =>
+      artefactOf(row, id, undefined),
+    )
   }
   const rows = isToken
     ? await database.read(findToken, [digest(id)])

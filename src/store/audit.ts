@@ -6,6 +6,7 @@ import { sql, write } from './statement.ts'
 
 export type AuditEvent =
   | 'login'
+  | 'step_up'
   | 'login.failed'
   | 'login.blocked'
   | 'logout'

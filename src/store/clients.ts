@@ -21,7 +21,10 @@ export interface StoredClient {
 }
 
 const byId = sql('client_by_id', 'SELECT id, metadata, secret, first_party FROM clients WHERE id = ?')
-const all = sql('client_list', 'SELECT id, metadata, secret, first_party FROM clients ORDER BY created_at, id')
+const all = sql(
+  'client_list',
+  'SELECT id, metadata, secret, first_party FROM clients ORDER BY created_at, id',
+)
 const insert = sql(
   'client_insert',
   `INSERT INTO clients (id, metadata, secret, first_party, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)
@@ -73,6 +76,7 @@ export function createClients(database: Database, keyring: Keyring, clock: () =>
     list: async () => (await database.read(all, [])).map(read),
     insert: (client, now) =>
       write(insert, [client.metadata.client_id, ...columns(client), now, now], 'already_exists'),
-    update: (client, now) => write(update, [...columns(client), now, client.metadata.client_id], 'not_allowed'),
+    update: (client, now) =>
+      write(update, [...columns(client), now, client.metadata.client_id], 'not_allowed'),
   }
 }

@@ -80,7 +80,9 @@ export async function openDatabase(url: string): Promise<Database> {
           const [, pending] = (await migrator.list()) as [unknown, { file: string }[]]
           return { pending: pending.map(each => each.file), unknown: [] }
         } catch (error) {
-          const corrupt = /following files are missing: (.+)$/.exec(error instanceof Error ? error.message : '')
+          const corrupt = /following files are missing: (.+)$/.exec(
+            error instanceof Error ? error.message : '',
+          )
           if (corrupt?.[1] === undefined) throw error
           return { pending: [], unknown: corrupt[1].split(', ') }
         }

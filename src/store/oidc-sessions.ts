@@ -2,12 +2,12 @@
 // uid never does, so a second row for a session cannot exist. An ended session stays as a tombstone until it would
 // have expired, so that a request in flight cannot bring it back.
 
-import { accountColumns, accountJoins, accountOf, type Account } from './accounts.ts'
+import type { Fact } from '../flow/assurance.ts'
+import { type Account, accountColumns, accountJoins, accountOf } from './accounts.ts'
 import type { Database, Row, Write } from './database.ts'
 import { digest } from './ids.ts'
 import { factColumns, factsOf } from './session-facts.ts'
 import { sql, write } from './statement.ts'
-import type { Fact } from '../flow/assurance.ts'
 
 /** No session lives longer, however busy. */
 export const SESSION_MOST_MS = 7 * 24 * 60 * 60 * 1000
@@ -35,8 +35,7 @@ export async function readSession(
   by: { id: string } | { uid: string },
   now: number,
 ): Promise<StoredSession | undefined> {
-  const rows =
-    'id' in by ? await database.read(byId, [digest(by.id)]) : await database.read(byUid, [by.uid])
+  const rows = 'id' in by ? await database.read(byId, [digest(by.id)]) : await database.read(byUid, [by.uid])
   return sessionOf(rows, now)
 }
 
@@ -88,11 +87,7 @@ export function upsertSession(
   const rest = [JSON.stringify(session.payload), session.expiresAt, now]
   return session.owner === undefined
     ? write(upsertAnonymous, [...own, ...rest], 'session_ended')
-    : write(
-        upsertOwned,
-        [...own, ...rest, session.owner.accountId, session.owner.epoch],
-        'session_ended',
-      )
+    : write(upsertOwned, [...own, ...rest, session.owner.accountId, session.owner.epoch], 'session_ended')
 }
 
 const end = sql('session_end', `UPDATE oidc_sessions SET ended_at = ?, payload = '{}' WHERE id = ?`)

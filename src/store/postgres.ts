@@ -7,15 +7,7 @@ import knex, { type Knex } from 'knex'
 import pg from 'pg'
 import { AppError } from '../errors.ts'
 import type { Driver } from './database.ts'
-import {
-  CommitRefused,
-  type Param,
-  type Refusal,
-  type Row,
-  returning,
-  type Statement,
-  type Write,
-} from './statement.ts'
+import { CommitRefused, type Param, type Refusal, type Row, returning, type Write } from './statement.ts'
 
 /** What we use of pg's client. */
 interface Connection {
@@ -29,7 +21,9 @@ const INT8 = 20
 /** pg reads 64-bit integers as text; ours are times and counters, all below 2^53. */
 const types = {
   getTypeParser: (oid: number, format?: string) =>
-    oid === INT8 ? Number : (pg.types.getTypeParser as (oid: number, format?: string) => unknown)(oid, format),
+    oid === INT8
+      ? Number
+      : (pg.types.getTypeParser as (oid: number, format?: string) => unknown)(oid, format),
 }
 
 export async function openPostgres(url: string): Promise<Driver> {

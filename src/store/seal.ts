@@ -2,13 +2,28 @@
 // sealed value moved to another row does not open. Keys are derived by HKDF (RFC 5869) from the operator's secret
 // keys; the first one seals and signs, all of them open and verify, which is how keys are rotated.
 
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
 
 /** Where a sealed value lives: table, column, row. */
 export type Place = readonly [table: string, column: string, row: string]
 
 /** What a key is for. A key for one purpose is no use for another. */
-export type Purpose = 'seal' | 'cookie' | 'recovery-code' | 'passkey-challenge' | 'link' | 'device' | 'dpop-nonce' | 'digest'
+export type Purpose =
+  | 'seal'
+  | 'cookie'
+  | 'recovery-code'
+  | 'passkey-challenge'
+  | 'link'
+  | 'device'
+  | 'dpop-nonce'
+  | 'digest'
 
 export interface Keyring {
   /** @returns one 32-byte key per secret key, newest first */
@@ -25,7 +40,9 @@ export interface Keyring {
 /** A sealed value that none of the configured keys opens. */
 export class SealBroken extends Error {
   constructor(place: Place) {
-    super(`SALLYPORT_SECRET_KEYS does not open ${place[0]}.${place[1]}: was a key taken out that is still in use?`)
+    super(
+      `SALLYPORT_SECRET_KEYS does not open ${place[0]}.${place[1]}: was a key taken out that is still in use?`,
+    )
     this.name = 'SealBroken'
   }
 }
@@ -90,7 +107,10 @@ function tryOpen(key: Uint8Array, bytes: Buffer, place: Place): Buffer | undefin
   const tag = bytes.subarray(bytes.length - TAG_BYTES)
   const decipher = createDecipheriv('aes-256-gcm', key, nonce).setAAD(placeBytes(place)).setAuthTag(tag)
   try {
-    return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, bytes.length - TAG_BYTES)), decipher.final()])
+    return Buffer.concat([
+      decipher.update(bytes.subarray(NONCE_BYTES, bytes.length - TAG_BYTES)),
+      decipher.final(),
+    ])
   } catch {
     return undefined
   }

@@ -8,7 +8,7 @@ import { dirname } from 'node:path'
 import knex, { type Knex } from 'knex'
 import { AppError } from '../errors.ts'
 import type { Driver } from './database.ts'
-import { CommitRefused, type Param, type Row, returning, type Statement, type Write } from './statement.ts'
+import { CommitRefused, type Param, type Row, returning, type Write } from './statement.ts'
 
 /** What we use of sqlite3's connection and statement objects. */
 interface Connection {

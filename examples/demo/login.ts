@@ -1,0 +1,149 @@
+// The protocol: OpenID Connect authorization code flow with PKCE, state and nonce (RFC 9700), and logout at the
+// provider. What was asked of a login is checked when it comes back: the parameters of an address can be edited on
+// their way through the browser.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import * as client from 'openid-client'
+
+/** What a login must prove beyond the provider's own rules. `maxAge` in seconds. */
+export type Asked = { acr?: string; maxAge?: number }
+
+/** What the app keeps while the user is at the provider. */
+export type Pending = Asked & { verifier: string; state: string; nonce: string }
+
+export type User = { claims: Record<string, unknown>; idToken: string }
+
+/** The login came back without a user; the message is for people. */
+export class LoginRefused extends Error {
+  override name = 'LoginRefused'
+}
+
+/** The provider does not answer; the message says why. */
+export class ProviderUnreachable extends Error {
+  override name = 'ProviderUnreachable'
+}
+
+export type Login = {
+  start(asked: Asked): Promise<{ url: URL; state: string; pending: Pending }>
+  finish(response: URL, pending: Pending): Promise<User>
+  logoutUrl(idToken: string, afterwards: string): Promise<string>
+}
+
+const discoveryMs = 4_000
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+}
+
+// The innermost cause says most: "fetch failed" hides ECONNREFUSED.
+function reasonOf(error: unknown): string {
+  const { code, message, cause } = error as { code?: unknown; message?: unknown; cause?: unknown }
+  if (cause instanceof Error) return reasonOf(cause)
+  return [message, code].filter(part => typeof part === 'string' && part !== '').join(', ') || 'no answer'
+}
+
+/** @throws TypeError for an http issuer that is not on this machine */
+export function createLogin(options: {
+  issuer: string
+  clientId: string
+  clientSecret: string
+  redirectUri: string
+}): Login {
+  const issuer = new URL(options.issuer)
+  const insecure = issuer.protocol === 'http:'
+  if (insecure && !isLoopback(issuer.hostname))
+    throw new TypeError(`the issuer ${options.issuer} must use https, because it is not on this machine`)
+
+  async function discover(): Promise<client.Configuration> {
+    const deadline = Date.now() + discoveryMs
+    for (let wait = 200; ; wait *= 2) {
+      try {
+        return await client.discovery(
+          issuer,
+          options.clientId,
+          undefined,
+          client.ClientSecretBasic(options.clientSecret),
+          { timeout: discoveryMs / 1000, execute: insecure ? [client.allowInsecureRequests] : [] },
+        )
+      } catch (error) {
+        if (Date.now() + wait > deadline) throw new ProviderUnreachable(reasonOf(error), { cause: error })
+        await sleep(wait)
+      }
+    }
+  }
+
+  let known: Promise<client.Configuration> | undefined
+  // Kept once it worked; after a failure the next visitor tries again.
+  function provider(): Promise<client.Configuration> {
+    known ??= discover().catch(error => {
+      known = undefined
+      throw error
+    })
+    return known
+  }
+
+  return {
+    async start(asked) {
+      const pending: Pending = {
+        ...asked,
+        verifier: client.randomPKCECodeVerifier(),
+        state: client.randomState(),
+        nonce: client.randomNonce(),
+      }
+      const url = client.buildAuthorizationUrl(await provider(), {
+        redirect_uri: options.redirectUri,
+        scope: 'openid email profile',
+        code_challenge: await client.calculatePKCECodeChallenge(pending.verifier),
+        code_challenge_method: 'S256',
+        state: pending.state,
+        nonce: pending.nonce,
+        ...(asked.acr === undefined ? {} : { acr_values: asked.acr }),
+        ...(asked.maxAge === undefined ? {} : { max_age: String(asked.maxAge) }),
+      })
+      return { url, state: pending.state, pending }
+    },
+
+    async finish(response, pending) {
+      const configuration = await provider()
+      try {
+        const tokens = await client.authorizationCodeGrant(configuration, response, {
+          pkceCodeVerifier: pending.verifier,
+          expectedState: pending.state,
+          expectedNonce: pending.nonce,
+          ...(pending.maxAge === undefined ? {} : { maxAge: pending.maxAge }),
+        })
+        const claims = tokens.claims()
+        if (claims === undefined || tokens.id_token === undefined) throw new LoginRefused('No ID token came.')
+        if (pending.acr !== undefined && claims.acr !== pending.acr)
+          throw new LoginRefused(
+            `This app asked for ${pending.acr}, and the provider confirmed ${claims.acr}.`,
+          )
+        const info = await client.fetchUserInfo(configuration, tokens.access_token, claims.sub)
+        return { claims: { ...info, ...claims }, idToken: tokens.id_token }
+      } catch (error) {
+        if (error instanceof client.AuthorizationResponseError)
+          throw new LoginRefused(
+            error.error === 'access_denied'
+              ? 'The login was cancelled.'
+              : `The provider answered ${error.error}${error.error_description ? `: ${error.error_description}` : ''}.`,
+            { cause: error },
+          )
+        if (error instanceof client.ResponseBodyError || error instanceof client.ClientError)
+          throw new LoginRefused(`The provider's answer was not accepted: ${reasonOf(error)}.`, {
+            cause: error,
+          })
+        if (error instanceof TypeError) throw new ProviderUnreachable(reasonOf(error), { cause: error })
+        throw error
+      }
+    },
+
+    async logoutUrl(idToken, afterwards) {
+      const configuration = await provider()
+      if (configuration.serverMetadata().end_session_endpoint === undefined) return afterwards
+      return client.buildEndSessionUrl(configuration, {
+        id_token_hint: idToken,
+        post_logout_redirect_uri: afterwards,
+      }).href
+    },
+  }
+}

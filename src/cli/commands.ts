@@ -1,0 +1,405 @@
+// The commands: each reads its flags, calls one function of the product and prints what came of it. No rule is made
+// here; what may be created is judged by `organisations/directory.ts` and `clients.ts`.
+
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { createClient, type Registration, updateClient } from '../clients.ts'
+import { checkConfig, loadConfig, settingRows } from '../config.ts'
+import { diagnose, reportOf } from '../doctor.ts'
+import { queueView } from '../mail/outbox.ts'
+import {
+  createOrganisation,
+  createUser,
+  type InputError,
+  inviteUser,
+  ROLES,
+  type User,
+  type UserRole,
+} from '../organisations/directory.ts'
+import { createClients, type StoredClient } from '../store/clients.ts'
+import { openDatabase } from '../store/database.ts'
+import type { JobState } from '../store/jobs.ts'
+import {
+  type Command,
+  columns,
+  type Flag,
+  type Flags,
+  type Io,
+  locationOf,
+  print,
+  UsageError,
+} from './command.ts'
+import { schemaFault, withDirectory } from './store.ts'
+
+const migrate: Command = {
+  words: ['migrate'],
+  summary: 'Bring the database up to date.',
+  flags: {},
+  async run(flags, io) {
+    const config = loadConfig(io.env, locationOf(io))
+    for (const warning of config.warnings) io.stderr.write(`warning: ${warning}\n`)
+    const database = await openDatabase(config.databaseUrl)
+    try {
+      const { pending, unknown } = await database.migrations()
+      const newer = schemaFault({ pending: [], unknown })
+      if (newer !== undefined) throw new UsageError(newer)
+      const ran = pending.length > 0 ? await database.migrate() : []
+      const people = ran.length > 0 ? `Migrated: ${ran.join(', ')}\n` : 'The database is up to date.\n'
+      print(io, flags, { ran }, people)
+      return undefined
+    } finally {
+      await database.close()
+    }
+  },
+}
+
+const orgCreate: Command = {
+  words: ['org', 'create'],
+  summary: 'Create an organisation.',
+  flags: {
+    name: { value: 'name', required: true, meaning: 'Its name, as its users know it.' },
+    plan: { value: 'plan', required: true, meaning: 'Its plan, such as Enterprise.' },
+    'subscribed-at': {
+      value: 'ISO date',
+      required: true,
+      meaning:
+        'When its subscription begins: 2026-11-24 (UTC) or 2026-11-24T09:00:00Z. 2FA is enforced a day later.',
+    },
+  },
+  async run(flags, io) {
+    const input = {
+      name: flags.needed('name'),
+      plan: flags.needed('plan'),
+      subscribedAt: timeOf('subscribed-at', flags.needed('subscribed-at')),
+    }
+    const { id, name, plan, subscribedAt } = await withDirectory(io, directory =>
+      createOrganisation(directory, input),
+    )
+    const subscribed = subscribedAt === null ? null : new Date(subscribedAt).toISOString()
+    print(
+      io,
+      flags,
+      { id, name, plan, subscribed_at: subscribed },
+      `Organisation created: ${name}\n  id  ${id}\n`,
+    )
+    return undefined
+  },
+}
+
+const userFlags: Readonly<Record<string, Flag>> = {
+  org: { value: 'id', required: true, meaning: 'The id of the organisation.' },
+  email: { value: 'address', required: true, meaning: 'The email address that the user logs in with.' },
+  name: { value: 'name', required: true, meaning: 'The name of the user.' },
+  role: { value: ROLES.join('|'), required: true, meaning: 'What the user may do in the organisation.' },
+}
+
+const userCreate: Command = {
+  words: ['user', 'create'],
+  summary: 'Create a user: active with a password, else without a way in until they are invited.',
+  flags: {
+    ...userFlags,
+    'password-stdin': {
+      meaning: 'Read the password from standard input (one line). The mailbox counts as proven.',
+    },
+  },
+  async run(flags, io) {
+    const input = userInput(flags)
+    const password = flags.has('password-stdin') ? await readPassword(io) : undefined
+    const user = await withDirectory(io, directory => createUser(directory, { ...input, password }))
+    printUser(io, flags, user, 'User created')
+    return undefined
+  },
+}
+
+const userInvite: Command = {
+  words: ['user', 'invite'],
+  summary: 'Create a user and mail them an invitation; or mail it again.',
+  flags: userFlags,
+  async run(flags, io) {
+    const input = userInput(flags)
+    const user = await withDirectory(io, directory => inviteUser(directory, input))
+    printUser(io, flags, user, 'User invited')
+    return undefined
+  },
+}
+
+const clientFlags: Readonly<Record<string, Flag>> = {
+  name: { value: 'name', meaning: 'The name of the app, which users are shown.' },
+  'redirect-uri': { value: 'URI', several: true, meaning: 'Where users return to after login.' },
+  'post-logout-redirect-uri': {
+    value: 'URI',
+    several: true,
+    meaning: 'Where users may return to after logout.',
+  },
+  'backchannel-logout-uri': { value: 'URI', meaning: 'Where the app is told that a session has ended.' },
+  public: { meaning: 'The app can keep no secret: it runs in a browser, on a phone, on a desktop.' },
+  'first-party': { meaning: 'Users of the app see no consent page.' },
+  secret: { value: 'secret', meaning: 'The client secret, at least 16 characters; default: one is made.' },
+  metadata: {
+    value: 'file',
+    meaning: 'A JSON file of registered OpenID client metadata. Flags win over it.',
+  },
+}
+
+const clientCreate: Command = {
+  words: ['client', 'create'],
+  summary: 'Register an app.',
+  flags: { ...clientFlags, id: { value: 'client id', meaning: 'The client id; default: one is made.' } },
+  async run(flags, io) {
+    const registration = { ...registrationOf(flags, io), id: flags.text('id') }
+    const client = await withDirectory(io, (directory, { acrAliases }) =>
+      createClient(directory, { ...registration, acrAliases }),
+    )
+    printClient(io, flags, client, 'Client registered', true)
+    return undefined
+  },
+}
+
+const clientUpdate: Command = {
+  words: ['client', 'update'],
+  summary: 'Change a registered app. What is not named stays; null in the metadata file takes a value out.',
+  flags: {
+    ...clientFlags,
+    id: { value: 'client id', required: true, meaning: 'The client id.' },
+    'new-secret': { meaning: 'Make a new client secret; the old one stops working.' },
+    confidential: { meaning: 'The opposite of --public.' },
+    'third-party': { meaning: 'The opposite of --first-party.' },
+  },
+  async run(flags, io) {
+    for (const [one, other] of [
+      ['public', 'confidential'],
+      ['first-party', 'third-party'],
+      ['secret', 'new-secret'],
+    ] as const) {
+      if (flags.has(one) && flags.has(other))
+        throw new UsageError(`--${one} and --${other} exclude each other`)
+    }
+    const given = registrationOf(flags, io)
+    const changes: Registration = {
+      ...given,
+      public: flags.has('confidential') ? false : given.public,
+      firstParty: flags.has('third-party') ? false : given.firstParty,
+      metadata: flags.has('new-secret') ? { ...given.metadata, client_secret: null } : given.metadata,
+    }
+    if (Object.values(changes).every(each => each === undefined))
+      throw new UsageError('say what is to change')
+    const { client, newSecret } = await withDirectory(io, (directory, { acrAliases }) =>
+      updateClient(directory, flags.needed('id'), { ...changes, acrAliases }),
+    )
+    printClient(io, flags, client, 'Client changed', newSecret)
+    return undefined
+  },
+}
+
+const clientList: Command = {
+  words: ['client', 'list'],
+  summary: 'List the registered apps, without their secrets.',
+  flags: {},
+  async run(flags, io) {
+    const clients = await withDirectory(io, ({ database, keyring, clock }) =>
+      createClients(database, keyring, clock).list(),
+    )
+    const rows = clients.map(({ metadata }) => [metadata.client_id, String(metadata.client_name)] as const)
+    const people = rows.length === 0 ? 'No clients are registered.\n' : columns(rows)
+    print(
+      io,
+      flags,
+      clients.map(client => shown(client, false)),
+      people,
+    )
+    return undefined
+  },
+}
+
+const config: Command = {
+  words: ['config'],
+  summary: 'Print all settings: what they mean, their defaults, and what is set here.',
+  flags: {},
+  async run(flags, io) {
+    const rows = settingRows(io.env)
+    const people = rows.map(({ name, fallback, meaning, value, secret }) => {
+      const now = value === undefined ? `unset: ${fallback}` : value
+      return `${name}${secret ? ` (or ${name}_FILE)` : ''}\n  ${meaning}\n  now ${now}\n`
+    })
+    print(io, flags, rows, people.join('\n').replaceAll('`', ''))
+    // Says what is wrong with it, as every command does.
+    for (const warning of checkConfig(io.env, locationOf(io))) io.stderr.write(`warning: ${warning}\n`)
+    return undefined
+  },
+}
+
+const doctor: Command = {
+  words: ['doctor'],
+  summary: 'Check configuration, database, keys, mail, the public address and what is registered.',
+  flags: {},
+  async run(flags, io) {
+    const checks = await diagnose(io.env, locationOf(io))
+    print(io, flags, checks, reportOf(checks))
+    return checks.some(check => check.outcome === 'failed') ? 1 : 0
+  },
+}
+
+const STATES: readonly JobState[] = ['waiting', 'running', 'done', 'failed']
+
+const mailQueue: Command = {
+  words: ['mail', 'queue'],
+  summary: 'List the mails that wait, were sent in the last days, or were given up.',
+  flags: { state: { value: STATES.join('|'), meaning: 'Only those in this state.' } },
+  async run(flags, io) {
+    const state = STATES.find(each => each === flags.text('state'))
+    if (flags.has('state') && state === undefined)
+      throw new UsageError(`--state must be one of ${STATES.join(', ')}`)
+    const mails = await withDirectory(io, ({ database, clock }) =>
+      queueView(database, { ...(state === undefined ? {} : { state }), now: clock() }),
+    )
+    const iso = (time: number | null) => (time === null ? null : new Date(time).toISOString())
+    const rows = mails.map(mail => {
+      const error = mail.lastError === null ? '' : `: ${mail.lastError}`
+      return [
+        mail.state,
+        `${iso(mail.createdAt)}  ${mail.template} to ${mail.to}, tried ${mail.attempts}×${error}`,
+      ] as const
+    })
+    const objects = mails.map(({ nextTry, lastError, createdAt, ...rest }) => {
+      return { ...rest, next_try: iso(nextTry), last_error: lastError, created_at: iso(createdAt) }
+    })
+    print(io, flags, objects, rows.length === 0 ? 'There are no mails.\n' : columns(rows))
+    return undefined
+  },
+}
+
+export const commands: readonly Command[] = [
+  migrate,
+  orgCreate,
+  userCreate,
+  userInvite,
+  clientCreate,
+  clientUpdate,
+  clientList,
+  config,
+  doctor,
+  mailQueue,
+]
+
+/** How the things that the product judges are called on the command line. */
+const FLAG_OF: Readonly<Record<string, string>> = {
+  organisationId: '--org',
+  subscribedAt: '--subscribed-at',
+  email: '--email',
+  role: '--role',
+  name: '--name',
+  plan: '--plan',
+  password: 'the password',
+  client_id: '--id',
+  client_secret: '--secret',
+  client_name: '--name',
+  redirect_uris: '--redirect-uri',
+  post_logout_redirect_uris: '--post-logout-redirect-uri',
+  backchannel_logout_uri: '--backchannel-logout-uri',
+}
+
+/** What is wrong with the input, in the words of the command line. */
+export function inputFault(error: InputError): string {
+  return `${FLAG_OF[error.field] ?? error.field} ${error.fault}`
+}
+
+function userInput(flags: Flags) {
+  const role = ROLES.find(each => each === flags.needed('role'))
+  if (role === undefined) throw new UsageError(`--role must be ${ROLES.join(' or ')}`)
+  return {
+    organisationId: flags.needed('org'),
+    email: flags.needed('email'),
+    name: flags.needed('name'),
+    role: role satisfies UserRole,
+  }
+}
+
+function printUser(io: Io, flags: Flags, user: User, title: string): void {
+  const { organisationId, ...rest } = user
+  print(
+    io,
+    flags,
+    { ...rest, organisation_id: organisationId },
+    `${title}: ${user.name} <${user.email}>, ${user.role}, ${user.status}\n  id  ${user.id}\n`,
+  )
+}
+
+function registrationOf(flags: Flags, io: Io): Registration {
+  const file = flags.text('metadata')
+  return {
+    secret: flags.text('secret'),
+    name: flags.text('name'),
+    redirectUris: flags.list('redirect-uri'),
+    postLogoutRedirectUris: flags.list('post-logout-redirect-uri'),
+    backchannelLogoutUri: flags.text('backchannel-logout-uri'),
+    public: flags.has('public') ? true : undefined,
+    firstParty: flags.has('first-party') ? true : undefined,
+    metadata: file === undefined ? undefined : readMetadata(resolve(io.cwd ?? process.cwd(), file)),
+  }
+}
+
+function readMetadata(path: string): Record<string, unknown> {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new UsageError(`--metadata ${path} cannot be read: ${String((error as { code?: unknown }).code)}`)
+  }
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return value as Record<string, unknown>
+  } catch {
+    // Said below.
+  }
+  throw new UsageError(`--metadata ${path} holds no JSON object`)
+}
+
+/** A client as registration responses give it (RFC 7591 section 3.2.1), and what is ours. */
+function shown({ metadata, firstParty }: StoredClient, withSecret: boolean): Record<string, unknown> {
+  const { client_secret: secret, ...rest } = metadata
+  const known = withSecret && secret !== undefined ? { client_secret: secret } : {}
+  return { ...rest, ...known, first_party: firstParty }
+}
+
+function printClient(io: Io, flags: Flags, client: StoredClient, title: string, withSecret: boolean): void {
+  const { client_id: id, client_secret: secret, client_name: name } = client.metadata
+  const told = withSecret && secret !== undefined
+  const rows = [['client_id', id] as const, ...(told ? [['client_secret', secret] as const] : [])]
+  const advice = told ? 'The secret is not shown again.\n' : ''
+  print(io, flags, shown(client, withSecret), `${title}: ${String(name)}\n${columns(rows)}${advice}`)
+}
+
+/** Milliseconds since 1970 of an ISO 8601 date, or date and time with a zone. */
+function timeOf(flag: string, text: string): number {
+  const parts = /^(\d{4})-(\d\d)-(\d\d)(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/.exec(text)
+  const time = parts === null ? Number.NaN : Date.parse(text)
+  const day = new Date(Date.UTC(Number(parts?.[1]), Number(parts?.[2]) - 1, Number(parts?.[3])))
+  if (Number.isNaN(time) || day.getUTCDate() !== Number(parts?.[3])) {
+    throw new UsageError(`--${flag} is "${text}": use a date such as 2026-11-24, or 2026-11-24T09:00:00Z`)
+  }
+  return time
+}
+
+const LONGEST_INPUT = 4096
+
+/** One line of standard input. */
+async function readPassword(io: Io): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of io.stdin) {
+    const bytes = Buffer.from(chunk as Buffer | string)
+    length += bytes.length
+    if (length > LONGEST_INPUT) throw new UsageError('the password on standard input is too long')
+    chunks.push(bytes)
+  }
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+  } catch {
+    throw new UsageError('the password on standard input is not UTF-8')
+  }
+  const password = text.replace(/\r?\n$/, '')
+  if (password === '') throw new UsageError('standard input holds no password')
+  return password
+}

@@ -1,0 +1,617 @@
+// Every setting is a row of one table: its name, default, meaning and how its text is read. The environment becomes a
+// frozen Config, or one ConfigError that lists every problem at once; the same table prints the reference. Leaves out
+// whether what is named can be reached (doctor.ts).
+
+import { randomBytes } from 'node:crypto'
+import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { BlockList, isIP } from 'node:net'
+import { dirname, join, resolve } from 'node:path'
+import { ACR, ACR_ALIASES, LEVELS, type Level } from './flow/assurance.ts'
+import { smtpOptions } from './mail/mailer.ts'
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+export const EMAIL_PROOFS = ['after-reset', 'always', 'never'] as const
+export type EmailProof = (typeof EMAIL_PROOFS)[number]
+
+/** The proxies whose forwarded headers count: so many hops from us, or all within CIDR ranges. */
+export type TrustProxy = { readonly hops: number } | { readonly ranges: readonly string[] }
+
+export interface Config {
+  readonly production: boolean
+  readonly port: number
+  readonly host: string
+  /** An origin, without a trailing slash. */
+  readonly issuer: string
+  /** `sqlite:PATH` (absolute) or `postgres://…`. */
+  readonly databaseUrl: string
+  /** Absolute. What the server itself puts on the disk. */
+  readonly dataDir: string
+  /** Newest first, each at least 32 characters. */
+  readonly secretKeys: readonly [string, ...string[]]
+  /** Undefined: mails are written to `outboxDir`. */
+  readonly smtpUrl: string | undefined
+  /** An address, or `Name <address>`. */
+  readonly mailFrom: string
+  /** Absolute. */
+  readonly outboxDir: string
+  /** Undefined: forwarded headers are ignored. */
+  readonly trustProxy: TrustProxy | undefined
+  readonly logLevel: LogLevel
+  /** 0: no demo app. */
+  readonly demoPort: number
+  readonly allowPrivateNetwork: boolean
+  readonly enrolmentEmailProof: EmailProof
+  /** Further names of levels in `acr_values`, the built-in ones among them. */
+  readonly acrAliases: Readonly<Record<string, Level>>
+  readonly productName: string
+  /** What works but deserves a word in the log at start. */
+  readonly warnings: readonly string[]
+}
+
+/** All that is wrong with the environment, one sentence each, beginning with the variable's name. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(`the configuration cannot be used:\n${problems.map(each => `  ${each}`).join('\n')}`)
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}
+
+type Env = Readonly<Record<string, string | undefined>>
+
+interface Setting<T> {
+  readonly name: string
+  /** What holds if it is unset, in words. */
+  readonly fallback: string
+  readonly meaning: string
+  /** Also read from the file that NAME_FILE names, and never printed. */
+  readonly secret?: true
+  /** @throws Problem */
+  parse(text: string): T
+}
+
+/** What is wrong with a value, as the end of a sentence that begins with the setting's name. Never holds the value of a secret. */
+class Problem extends Error {}
+
+const setting = <T>(row: Setting<T>): Setting<T> => row
+
+const PREFIX = 'SALLYPORT_'
+const KEY_LENGTH = 32
+
+const settings = {
+  mode: setting({
+    name: 'NODE_ENV',
+    fallback: 'development',
+    meaning:
+      '`production`, `development` or `test`. Production makes nothing up: issuer, keys and mail must be set.',
+    parse: oneOf(['production', 'development', 'test']),
+  }),
+  port: setting({
+    name: 'PORT',
+    fallback: '3000',
+    meaning: 'The port to listen on.',
+    parse: text => portNumber(text, 1),
+  }),
+  host: setting({
+    name: 'HOST',
+    fallback: '`localhost`; in production `::`',
+    meaning: 'The address to listen on.',
+    parse: hostName,
+  }),
+  databaseUrl: setting({
+    name: 'DATABASE_URL',
+    fallback: '`sqlite:data/sallyport.sqlite`',
+    meaning: '`sqlite:PATH` or `postgres://…`.',
+    secret: true,
+    parse: databaseAddress,
+  }),
+  issuer: setting({
+    name: 'SALLYPORT_ISSUER',
+    fallback: '`http://localhost:PORT`; in production required',
+    meaning:
+      'The origin under which browsers and apps reach this server. `https`, or `http` on this machine only.',
+    parse: issuerOrigin,
+  }),
+  secretKeys: setting({
+    name: 'SALLYPORT_SECRET_KEYS',
+    fallback: 'generated into `data/secret-keys`; in production required',
+    meaning: `Comma-separated, each at least ${KEY_LENGTH} characters. The first one seals and signs, all of them open and verify: put a new one in front, and take an old one out when nothing needs it.`,
+    secret: true,
+    parse: keyList,
+  }),
+  smtpUrl: setting({
+    name: 'SALLYPORT_SMTP_URL',
+    fallback: 'mails are written to `data/outbox/`; in production required',
+    meaning: 'The mail server: `smtp://user:password@host:587`, or `smtps://…` for TLS from the start.',
+    secret: true,
+    parse: smtpAddress,
+  }),
+  mailFrom: setting({
+    name: 'SALLYPORT_MAIL_FROM',
+    fallback: "`no-reply@` the issuer's host",
+    meaning: 'The sender of all mails: an address, or `Name <address>`.',
+    parse: sender,
+  }),
+  trustProxy: setting({
+    name: 'SALLYPORT_TRUST_PROXY',
+    fallback: 'forwarded headers are ignored',
+    meaning:
+      'The proxies in front of this server: their number, or a comma-separated list of their addresses (CIDR).',
+    parse: proxies,
+  }),
+  logLevel: setting({
+    name: 'SALLYPORT_LOG_LEVEL',
+    fallback: '`info`',
+    meaning: `${LOG_LEVELS.map(each => `\`${each}\``).join(', ')}.`,
+    parse: oneOf(LOG_LEVELS),
+  }),
+  demoPort: setting({
+    name: 'SALLYPORT_DEMO_PORT',
+    fallback: '3001; in production none',
+    meaning: 'The port of the demo app that `npm start` runs beside the server; 0: no demo app.',
+    parse: text => portNumber(text, 0),
+  }),
+  allowPrivateNetwork: setting({
+    name: 'SALLYPORT_ALLOW_PRIVATE_NETWORK',
+    fallback: '`true`; in production `false`',
+    meaning:
+      "Whether the server's own requests (back-channel logout, keys of clients) may go to private addresses.",
+    parse: yesOrNo,
+  }),
+  enrolmentEmailProof: setting({
+    name: 'SALLYPORT_ENROLMENT_EMAIL_PROOF',
+    fallback: '`after-reset`',
+    meaning:
+      'When a code sent by mail is asked for before an authenticator is set up: `after-reset`, `always`, `never`.',
+    parse: oneOf(EMAIL_PROOFS),
+  }),
+  acrAliases: setting({
+    name: 'SALLYPORT_ACR_ALIASES',
+    fallback: 'none',
+    meaning: `Further names that apps may use in \`acr_values\`, each with its level (${LEVELS.join(', ')}): \`gold=2fa,urn:example:strong=phr\`.`,
+    parse: aliases,
+  }),
+  productName: setting({
+    name: 'SALLYPORT_PRODUCT_NAME',
+    fallback: '`Sallyport`',
+    meaning: 'The name that users read on pages, in mails and in their authenticator app.',
+    parse: shortText,
+  }),
+  dataDir: setting({
+    name: 'SALLYPORT_DATA_DIR',
+    fallback: '`data`',
+    meaning: 'The folder for what the server itself keeps: the SQLite file, generated keys, the outbox.',
+    parse: text => text,
+  }),
+}
+
+const table: readonly Setting<unknown>[] = Object.values(settings)
+
+/** Files, for the tests of a machine that has others. */
+export interface Files {
+  /** @returns the file's text and mode; undefined if there is no such file */
+  read(path: string): { text: string; mode: number } | undefined
+  /** Creates a file that only its owner may read, whole or not at all; one that is there stays as it is. */
+  create(path: string, text: string): void
+}
+
+export interface LoadOptions {
+  /** What relative paths start from; default: the working directory. */
+  readonly cwd?: string
+  readonly files?: Files
+}
+
+/**
+ * Reads the configuration. Outside production it makes secret keys at the first call and keeps them in the data
+ * folder; nothing is written if anything is wrong.
+ *
+ * @param env such as `process.env`; an empty value counts as unset
+ * @throws ConfigError with all that is wrong
+ */
+export function loadConfig(env: Env, options: LoadOptions = {}): Config {
+  const { settled, keys, warnings } = readSettings(env, options)
+  if (keys !== undefined) return deepFreeze({ ...settled, secretKeys: keys, warnings })
+  const local = localKeys(join(settled.dataDir, 'secret-keys'), options.files ?? systemFiles)
+  return deepFreeze({ ...settled, secretKeys: local.keys, warnings: [...local.warnings, ...warnings] })
+}
+
+/**
+ * Judges the environment as {@link loadConfig} does, and makes nothing.
+ *
+ * @returns what would be warned of
+ * @throws ConfigError with all that is wrong
+ */
+export function checkConfig(env: Env, options: LoadOptions = {}): readonly string[] {
+  return readSettings(env, options).warnings
+}
+
+function readSettings(env: Env, { cwd = process.cwd(), files = systemFiles }: LoadOptions) {
+  const problems: string[] = []
+  const warnings: string[] = []
+  const problem = (name: string, what: string) => void problems.push(`${name} ${what}`)
+
+  /** The value, or undefined if it is unset or wrong. */
+  function read<T>(row: Setting<T>): T | undefined {
+    try {
+      const text = textOf(row, env, path => files.read(resolve(cwd, path))?.text)
+      return text === undefined ? undefined : row.parse(text)
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error
+      problem(row.name, error.message)
+      return undefined
+    }
+  }
+  /** Something that production does not make up. */
+  function required<T>(row: Setting<T>): T | undefined {
+    const before = problems.length
+    const value = read(row)
+    if (production && value === undefined && problems.length === before)
+      problem(row.name, 'must be set in production')
+    return value
+  }
+
+  problems.push(...unknownNames(env))
+  const production = read(settings.mode) === 'production'
+  const port = read(settings.port) ?? 3000
+  const dataDir = resolve(cwd, read(settings.dataDir) ?? 'data')
+  const issuer = required(settings.issuer) ?? `http://localhost:${port}`
+  const databaseUrl = read(settings.databaseUrl)
+  const keys = required(settings.secretKeys)
+  const smtpUrl = required(settings.smtpUrl)
+  const demoPort = read(settings.demoPort) ?? (production ? 0 : port === 3001 ? 3002 : 3001)
+  const trustProxy = read(settings.trustProxy)
+  const host = new URL(issuer).hostname
+  const rest = {
+    production,
+    port,
+    host: read(settings.host) ?? (production ? '::' : 'localhost'),
+    issuer,
+    databaseUrl:
+      databaseUrl === undefined ? `sqlite:${join(dataDir, 'sallyport.sqlite')}` : absolute(databaseUrl, cwd),
+    dataDir,
+    smtpUrl,
+    mailFrom: read(settings.mailFrom) ?? `no-reply@${isIP(bare(host)) === 0 ? host : 'localhost'}`,
+    outboxDir: join(dataDir, 'outbox'),
+    trustProxy,
+    logLevel: read(settings.logLevel) ?? 'info',
+    demoPort,
+    allowPrivateNetwork: read(settings.allowPrivateNetwork) ?? !production,
+    enrolmentEmailProof: read(settings.enrolmentEmailProof) ?? 'after-reset',
+    acrAliases: { ...ACR_ALIASES, ...read(settings.acrAliases) },
+    productName: read(settings.productName) ?? 'Sallyport',
+  } as const
+
+  if (demoPort === port) problem('SALLYPORT_DEMO_PORT', `is the same as PORT (${port})`)
+  if (production && demoPort !== 0) {
+    problem('SALLYPORT_DEMO_PORT', 'must be unset or 0 in production: the demo app is for trying things out')
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+
+  if (issuer.startsWith('http:')) {
+    warnings.push(`SALLYPORT_ISSUER is ${issuer}: plain http, so only browsers on this machine can log in`)
+  }
+  if (isIP(bare(host)) !== 0) {
+    warnings.push(`SALLYPORT_ISSUER is an address, not a name: browsers allow no passkeys there`)
+  }
+  if (issuer.startsWith('https:') && trustProxy === undefined) {
+    warnings.push(
+      'SALLYPORT_TRUST_PROXY is unset: the proxy that speaks https for this server is not believed, so no cookie can be set',
+    )
+  }
+  if (smtpUrl === undefined) {
+    warnings.push(`SALLYPORT_SMTP_URL is unset: mails are not sent but written to ${rest.outboxDir}`)
+  }
+  if (
+    trustProxy !== undefined &&
+    'ranges' in trustProxy &&
+    trustProxy.ranges.some(each => each.endsWith('/0'))
+  ) {
+    warnings.push('SALLYPORT_TRUST_PROXY trusts every address: anybody can state any client address')
+  }
+  return { settled: rest, keys, warnings }
+}
+
+/** The text of a setting from its variable or the file that NAME_FILE names; undefined: unset. @throws Problem */
+function textOf(
+  row: Setting<unknown>,
+  env: Env,
+  read: (path: string) => string | undefined,
+): string | undefined {
+  const text = env[row.name]?.trim() || undefined
+  const file = row.secret ? env[`${row.name}_FILE`]?.trim() || undefined : undefined
+  if (file === undefined) return text
+  if (text !== undefined) throw new Problem(`and ${row.name}_FILE are both set: keep one`)
+  let content: string | undefined
+  try {
+    content = read(file)
+  } catch (error) {
+    throw new Problem(`cannot be read from ${file} (${row.name}_FILE): ${codeOf(error)}`)
+  }
+  if (content === undefined)
+    throw new Problem(`cannot be read from ${file} (${row.name}_FILE): there is no such file`)
+  if (content.trim() === '')
+    throw new Problem(`cannot be read from ${file} (${row.name}_FILE): the file is empty`)
+  return content.trim()
+}
+
+function unknownNames(env: Env): string[] {
+  const known = table.flatMap(row => (row.secret ? [row.name, `${row.name}_FILE`] : [row.name]))
+  return Object.keys(env)
+    .filter(name => name.startsWith(PREFIX) && !known.includes(name))
+    .sort()
+    .map(name => `${name} is no setting${didYouMean(name, known)}`)
+}
+
+/** Keys for one machine, made at the first start. @throws ConfigError if the file is there and holds no keys */
+function localKeys(path: string, files: Files): { keys: Config['secretKeys']; warnings: string[] } {
+  try {
+    const warnings: string[] = []
+    let held = files.read(path)
+    if (held === undefined) {
+      files.create(path, `${randomBytes(32).toString('hex')}\n`)
+      // Another process may have been first: its keys are the ones.
+      held = files.read(path)
+      warnings.push(`SALLYPORT_SECRET_KEYS is unset: keys were generated into ${path}`)
+    } else {
+      warnings.push(`SALLYPORT_SECRET_KEYS is unset: the generated keys of ${path} are used`)
+    }
+    const keys = keyList(held?.text.trim() ?? '')
+    if (((held?.mode ?? 0) & 0o077) !== 0)
+      warnings.push(`${path} can be read by others: its mode should be 600`)
+    return { keys, warnings }
+  } catch (error) {
+    const why = error instanceof Problem ? error.message : `cannot be used: ${codeOf(error)}`
+    throw new ConfigError([`SALLYPORT_SECRET_KEYS is unset, and ${path} ${why}`])
+  }
+}
+
+/** Why the system refused a file, such as EACCES; it says nothing of what is in it. */
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown }).code ?? error)
+}
+
+const systemFiles: Files = {
+  read(path) {
+    try {
+      return { text: readFileSync(path, 'utf8'), mode: statSync(path).mode }
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined
+      throw error
+    }
+  },
+  create(path, text) {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    const owned = { mode: 0o600, flag: 'wx' } as const
+    const draft = `${path}.${randomBytes(6).toString('hex')}`
+    try {
+      writeFileSync(draft, text, owned)
+      // A link is made whole or not at all, and never over a file that is there; some file systems have none.
+      try {
+        linkSync(draft, path)
+      } catch (error) {
+        if (codeOf(error) === 'EEXIST') return
+        writeFileSync(path, text, owned)
+      }
+    } finally {
+      rmSync(draft, { force: true })
+    }
+  },
+}
+
+export interface SettingRow {
+  readonly name: string
+  readonly fallback: string
+  readonly meaning: string
+  readonly secret: boolean
+  /** What the environment says; undefined: unset. Of a secret, only that it is set. */
+  readonly value: string | undefined
+}
+
+/** The table of settings, with what the environment says for each. */
+export function settingRows(env: Env = {}): SettingRow[] {
+  return table.map(({ name, fallback, meaning, secret }) => {
+    const text = env[name]?.trim() || undefined
+    const file = secret ? env[`${name}_FILE`]?.trim() || undefined : undefined
+    const value = file !== undefined ? `(from ${file})` : secret && text !== undefined ? '(set)' : text
+    return { name, fallback, meaning, secret: secret === true, value }
+  })
+}
+
+/** The reference of all settings, as a Markdown table. */
+export function describeConfig(): string {
+  const rows = settingRows().map(({ name, fallback, meaning, secret }) => {
+    const also = secret ? ` Also as \`${name}_FILE\`: a file that holds it.` : ''
+    return `| \`${name}\` | ${fallback} | ${meaning}${also} |`
+  })
+  return ['| Variable | Default | Meaning |', '|---|---|---|', ...rows, ''].join('\n')
+}
+
+function oneOf<const Values extends readonly string[]>(values: Values): (text: string) => Values[number] {
+  return text => {
+    const found = values.find(each => each === text)
+    if (found === undefined) throw new Problem(`is "${text}": use one of ${values.join(', ')}`)
+    return found
+  }
+}
+
+function portNumber(text: string, least: number): number {
+  const port = Number(text)
+  if (!/^\d{1,5}$/.test(text) || port < least || port > 65_535) {
+    throw new Problem(`is "${text}": use a number from ${least} to 65535`)
+  }
+  return port
+}
+
+function yesOrNo(text: string): boolean {
+  if (text === 'true' || text === '1') return true
+  if (text === 'false' || text === '0') return false
+  throw new Problem(`is "${text}": use true or false`)
+}
+
+function hostName(text: string): string {
+  const host = bare(text)
+  if (isIP(host) === 0 && !/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(host)) {
+    throw new Problem(`is "${text}": use an address or a host name, without a port`)
+  }
+  return host
+}
+
+/** An IPv6 address without the brackets that it has in a URL. */
+function bare(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1')
+}
+
+/** Whether a URL's host is this machine whatever the name service says (RFC 6761 section 6.3). */
+export function isLoopback(hostname: string): boolean {
+  return (
+    /^(.+\.)?localhost$/.test(hostname) ||
+    hostname === '[::1]' ||
+    (isIP(hostname) === 4 && hostname.startsWith('127.'))
+  )
+}
+
+function issuerOrigin(text: string): string {
+  const url = URL.parse(text)
+  if (url === null || !['https:', 'http:'].includes(url.protocol)) {
+    throw new Problem(`is "${text}": use an origin such as https://login.example.com`)
+  }
+  if (url.username !== '' || url.password !== '') throw new Problem('must not hold a user name or password')
+  if (url.pathname !== '/' || /[?#]/.test(text)) {
+    throw new Problem(`is "${text}": use the origin alone, ${url.origin}, without a path or query`)
+  }
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    throw new Problem(`is "${text}": http works on localhost only; use https://${url.host}`)
+  }
+  return url.origin
+}
+
+function databaseAddress(text: string): string {
+  if (/^sqlite:\/\//.test(text))
+    throw new Problem('has slashes after sqlite: where the path begins; use sqlite:PATH')
+  if (text === 'sqlite::memory:') throw new Problem('is sqlite::memory:, which cannot be used: name a file')
+  if (/^sqlite:./.test(text)) return text
+  const url = /^postgres(ql)?:\/\//.test(text) ? URL.parse(text) : null
+  if (url === null || url.hostname === '' || url.pathname.length < 2) {
+    throw new Problem('is neither sqlite:PATH nor postgres://user:password@host:port/database')
+  }
+  return text
+}
+
+function absolute(databaseUrl: string, cwd: string): string {
+  const path = /^sqlite:(.+)$/.exec(databaseUrl)?.[1]
+  return path === undefined ? databaseUrl : `sqlite:${resolve(cwd, path)}`
+}
+
+function keyList(text: string): [string, ...string[]] {
+  const [first, ...others] = text.split(',').map(each => each.trim())
+  const keys: [string, ...string[]] = [first ?? '', ...others]
+  keys.forEach((key, index) => {
+    if (key.length >= KEY_LENGTH) return
+    const which = keys.length === 1 ? 'has' : `has, as key ${index + 1} of ${keys.length},`
+    throw new Problem(`${which} only ${key.length} characters: each key needs at least ${KEY_LENGTH}`)
+  })
+  if (new Set(keys).size < keys.length) throw new Problem('has the same key twice')
+  return keys
+}
+
+function smtpAddress(text: string): string {
+  try {
+    smtpOptions(text, true)
+  } catch (error) {
+    throw new Problem(error instanceof Error ? error.message : String(error))
+  }
+  return text
+}
+
+function sender(text: string): string {
+  const address = /^(?:[^<>\p{Cc}]+ <([^<>]+)>|([^<>]+))$/u.exec(text)
+  if (address === null || !/^[^\s@,;:"()\p{Cc}]+@[a-z0-9.-]+$/iu.test(address[1] ?? address[2] ?? '')) {
+    throw new Problem(`is "${text}": use an address, or Name <address>`)
+  }
+  return text
+}
+
+function shortText(text: string): string {
+  if (/\p{Cc}/u.test(text) || text.length > 60) throw new Problem('must be one line of at most 60 characters')
+  return text
+}
+
+function proxies(text: string): TrustProxy | undefined {
+  if (/^\d+$/.test(text)) {
+    const hops = Number(text)
+    if (hops > 10) throw new Problem(`is ${text}: more than 10 proxies are not believed`)
+    return hops === 0 ? undefined : { hops }
+  }
+  return { ranges: text.split(',').map(each => cidr(each.trim())) }
+}
+
+/** @returns the range with its prefix length, which a lone address lacks */
+function cidr(text: string): string {
+  const [address = '', prefix, ...more] = text.split('/')
+  const family = isIP(address)
+  const most = family === 6 ? 128 : 32
+  try {
+    if (family === 0 || more.length > 0 || !/^\d{1,3}$/.test(prefix ?? `${most}`)) throw new RangeError(text)
+    new BlockList().addSubnet(address, Number(prefix ?? most), family === 6 ? 'ipv6' : 'ipv4')
+  } catch {
+    throw new Problem(`has "${text}": use a number of proxies, or addresses such as 10.0.0.0/8`)
+  }
+  return `${address}/${prefix ?? most}`
+}
+
+function aliases(text: string): Record<string, Level> {
+  return Object.fromEntries(
+    text.split(',').map(each => {
+      const [, name = '', label] = /^\s*(.*?)\s*=\s*([^=]*?)\s*$/.exec(each) ?? []
+      const level = LEVELS.find(known => known === label)
+      // Values of acr_values are separated by spaces.
+      if (level === undefined || !/^[\x21-\x7e]+$/.test(name)) {
+        throw new Problem(`has "${each.trim()}": use name=level, where level is one of ${LEVELS.join(', ')}`)
+      }
+      if (Object.values(ACR).includes(name))
+        throw new Problem(`gives "${name}" another meaning: it is a level's own name`)
+      return [name, level]
+    }),
+  )
+}
+
+/** ` (did you mean X?)` if one of `known` is close to `word`, else nothing. */
+export function didYouMean(word: string, known: readonly string[]): string {
+  const [nearest] = known
+    .map(each => ({ each, distance: editDistance(word.toLowerCase(), each.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)
+  const limit = Math.max(2, Math.ceil(word.length / 4))
+  return nearest !== undefined && nearest.distance <= limit ? ` (did you mean ${nearest.each}?)` : ''
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours that make `b` out of `a`. */
+function editDistance(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)]
+  const at = (i: number, j: number) => rows[i]?.[j] ?? Number.POSITIVE_INFINITY
+  for (let i = 1; i <= a.length; i++) {
+    rows[i] = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1]
+      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      rows[i]?.push(
+        Math.min(
+          at(i - 1, j) + 1,
+          at(i, j - 1) + 1,
+          at(i - 1, j - 1) + (same ? 0 : 1),
+          swapped ? at(i - 2, j - 2) + 1 : Number.POSITIVE_INFINITY,
+        ),
+      )
+    }
+  }
+  return at(a.length, b.length)
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  for (const each of Object.values(value)) deepFreeze(each)
+  return Object.freeze(value)
+}

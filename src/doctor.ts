@@ -1,0 +1,211 @@
+// Says why an installation does not work before its users do: each check states what it saw, the cause and the cure.
+// It only looks: no row is written and no mail sent. Leaves out what a check from this machine cannot see, such as
+// how others reach the public address.
+
+import { createTransport } from 'nodemailer'
+import { checkKeys, missingFile, PROGRAM, schemaFault } from './cli/store.ts'
+import { type Config, ConfigError, isLoopback, type LoadOptions, loadConfig } from './config.ts'
+import { describeError } from './log.ts'
+import { smtpOptions } from './mail/mailer.ts'
+import { createClients } from './store/clients.ts'
+import { type Database, openDatabase, sql } from './store/database.ts'
+import { createKeyring, type Keyring, SealBroken } from './store/seal.ts'
+
+export interface Check {
+  readonly name: string
+  readonly outcome: 'ok' | 'warning' | 'failed'
+  /** What was seen and, if that is not well, why. */
+  readonly cause: string
+  readonly cure?: string
+}
+
+const ANSWER_MS = 5000
+const SKEW_WARNING_MS = 5000
+const SKEW_FAILED_MS = 30_000
+
+/** Runs every check that can be run. Never throws for what it finds. */
+export async function diagnose(env: NodeJS.ProcessEnv, options: LoadOptions = {}): Promise<Check[]> {
+  const checks: Check[] = []
+  let config: Config
+  try {
+    config = loadConfig(env, options)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.problems.map(cause => failed('configuration', cause, `see ${PROGRAM} config`))
+  }
+  checks.push(ok('configuration', `issuer ${config.issuer}${config.production ? ', production' : ''}`))
+  checks.push(...config.warnings.map(cause => warning('configuration', cause, `see ${PROGRAM} config`)))
+  checks.push(...(await checkStore(config)))
+  checks.push(await checkMail(config))
+  checks.push(...(await checkIssuer(config)))
+  return checks
+}
+
+const ok = (name: string, cause: string): Check => ({ name, outcome: 'ok', cause })
+const warning = (name: string, cause: string, cure: string): Check => ({
+  name,
+  outcome: 'warning',
+  cause,
+  cure,
+})
+const failed = (name: string, cause: string, cure: string): Check => ({
+  name,
+  outcome: 'failed',
+  cause,
+  cure,
+})
+
+/** What the checks say, for people. */
+export function reportOf(checks: readonly Check[]): string {
+  const mark = { ok: 'ok      ', warning: 'warning ', failed: 'FAILED  ' }
+  const lines = checks.map(({ name, outcome, cause, cure }) => {
+    return `${mark[outcome]} ${name}: ${cause}\n${cure === undefined ? '' : `         cure: ${cure}\n`}`
+  })
+  const count = (outcome: Check['outcome']) => checks.filter(each => each.outcome === outcome).length
+  return `${lines.join('')}\n${count('failed')} failed, ${count('warning')} warnings\n`
+}
+
+async function checkStore(config: Config): Promise<Check[]> {
+  const missing = missingFile(config)
+  if (missing !== undefined) return [failed('database', missing, `${PROGRAM} migrate`)]
+  let database: Database | undefined
+  try {
+    database = await openDatabase(config.databaseUrl)
+    const schema = schemaFault(await database.migrations())
+    if (schema !== undefined) return [failed('database', schema, 'as said; no data is lost by it')]
+    const keyring = createKeyring(config.secretKeys)
+    const checks = [ok('database', `reached (${database.dialect}), its schema is this version's`)]
+    checks.push(await checkSecretKeys(database, keyring))
+    checks.push(...(await checkOrganisations(database)))
+    // Clients' secrets are sealed: without the keys they cannot be read.
+    if (checks.every(check => check.outcome !== 'failed'))
+      checks.push(...(await checkClients(database, keyring)))
+    return checks
+  } catch (error) {
+    const cure = 'check that DATABASE_URL names the right server, user and database, and that it runs'
+    return [failed('database', `it cannot be used: ${reasonOf(error)}`, cure)]
+  } finally {
+    await database?.close()
+  }
+}
+
+async function checkSecretKeys(database: Database, keyring: Keyring): Promise<Check> {
+  try {
+    return (await checkKeys(database, keyring))
+      ? ok('secret keys', 'they open what the database holds')
+      : ok('secret keys', 'nothing is sealed by them yet')
+  } catch (error) {
+    if (!(error instanceof SealBroken)) throw error
+    const cure = 'put the key that was in use back into SALLYPORT_SECRET_KEYS, behind the new one'
+    return failed('secret keys', 'they do not open the signing keys in the database', cure)
+  }
+}
+
+const unsubscribed = sql(
+  'doctor_unsubscribed',
+  'SELECT id, name FROM organisations WHERE subscribed_at IS NULL ORDER BY created_at LIMIT 20',
+)
+
+async function checkOrganisations(database: Database): Promise<Check[]> {
+  const rows = await database.read(unsubscribed, [])
+  return rows.map(({ id, name }) =>
+    warning(
+      'organisation',
+      `${name} (${id}) has no subscription, so its users may log in without a second factor`,
+      'record when its subscription begins; 2FA is enforced a day later',
+    ),
+  )
+}
+
+async function checkClients(database: Database, keyring: Keyring): Promise<Check[]> {
+  const clients = await createClients(database, keyring, Date.now).list()
+  const open = clients.flatMap(({ metadata }) => {
+    const { redirect_uris: uris } = metadata
+    return (Array.isArray(uris) ? uris.map(String) : [])
+      .filter(uri => uri.startsWith('http:') && !isLoopback(URL.parse(uri)?.hostname ?? ''))
+      .map(uri => ({ id: metadata.client_id, uri }))
+  })
+  if (open.length === 0)
+    return [ok('clients', `${clients.length} registered, none returns users over plain http`)]
+  return open.map(({ id, uri }) =>
+    failed(
+      'clients',
+      `${id} returns users to ${uri}: whoever is on the way can take the authorization code`,
+      `${PROGRAM} client update --id ${id} --redirect-uri https://…`,
+    ),
+  )
+}
+
+async function checkMail({ smtpUrl, production, outboxDir }: Config): Promise<Check> {
+  if (smtpUrl === undefined) return ok('mail', `none is sent; mails are written to ${outboxDir}`)
+  const options = smtpOptions(smtpUrl, production)
+  const server = `${options.host}:${options.port ?? (options.secure ? 465 : 587)}`
+  const transport = createTransport({ ...options, logger: false })
+  try {
+    await transport.verify()
+    return ok('mail', `${server} answers and lets us in`)
+  } catch (error) {
+    const cure = 'check host, port, user and password in SALLYPORT_SMTP_URL, and the firewall'
+    return failed('mail', `${server} does not take mail from us: ${reasonOf(error)}`, cure)
+  } finally {
+    transport.close()
+  }
+}
+
+async function checkIssuer({ issuer }: Config): Promise<Check[]> {
+  const url = `${issuer}/.well-known/openid-configuration`
+  const started = Date.now()
+  let response: Response
+  let text: string
+  try {
+    response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(ANSWER_MS) })
+    text = await response.text()
+  } catch (error) {
+    const cure = 'start the server; then check name service, proxy and certificate of that address'
+    return [failed('issuer', `${url} is not answered: ${reasonOf(error)}`, cure)]
+  }
+  const checks = [identity(issuer, url, response.status, text)]
+  const date = Date.parse(response.headers.get('date') ?? '')
+  if (!Number.isNaN(date)) checks.push(clockCheck(date, started, Date.now()))
+  return checks
+}
+
+/** Whether what answers at the issuer's address is a provider that gives the same address for itself. */
+function identity(issuer: string, url: string, status: number, text: string): Check {
+  let told: Record<string, unknown> = {}
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (typeof parsed === 'object' && parsed !== null) told = parsed as Record<string, unknown>
+  } catch {
+    // Some other page: said below.
+  }
+  if (status !== 200 || typeof told.issuer !== 'string') {
+    const cure = 'point the address at this server, and have the proxy pass the Host header on'
+    return failed('issuer', `${url} answers with status ${status}, and not as Sallyport does`, cure)
+  }
+  if (told.issuer !== issuer) {
+    const cure = 'set SALLYPORT_ISSUER alike wherever this installation runs'
+    return failed('issuer', `the server at ${issuer} calls itself ${told.issuer}`, cure)
+  }
+  const endpoint = String(told.authorization_endpoint)
+  if (!endpoint.startsWith(`${issuer}/`)) {
+    const cure = 'have the proxy send X-Forwarded-Proto and X-Forwarded-Host, and set SALLYPORT_TRUST_PROXY'
+    return failed('issuer', `the server at ${issuer} gives addresses such as ${endpoint}`, cure)
+  }
+  return ok('issuer', `${issuer} is reached from here, and is this product`)
+}
+
+/** @param date what the other side's clock said, in whole seconds, between `started` and `ended` of ours */
+function clockCheck(date: number, started: number, ended: number): Check {
+  const skew = date + 1000 < started ? started - date - 1000 : Math.max(date - ended, 0)
+  const cause = `the clock at the issuer and the one here differ by ${Math.round(skew / 1000)} s`
+  const cure = 'have both set by NTP: one-time codes and tokens depend on it'
+  if (skew > SKEW_FAILED_MS) return failed('clock', cause, cure)
+  return skew > SKEW_WARNING_MS ? warning('clock', cause, cure) : ok('clock', cause)
+}
+
+/** An error and what caused it, in one line. */
+function reasonOf(error: unknown): string {
+  const { detail, code, cause = [] } = describeError(error, false)
+  return [detail ?? code, ...cause].join(': ').replace(/\s+/g, ' ')
+}

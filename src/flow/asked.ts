@@ -1,0 +1,47 @@
+// What an authorization request asks of the authentication, read from its parameters and from what its client is
+// registered with. The library lets `acr_values` overwrite an essential `acr` claim and lets both be lowered in the
+// address bar; here each must be met, and `minimum_acr` is a floor that no parameter lowers. Pure.
+
+import type { Asked } from './assurance.ts'
+
+/** Parameters of the authorization request, as the library has parsed them. */
+export interface RequestParams {
+  readonly acr_values?: unknown
+  readonly claims?: unknown
+  readonly max_age?: unknown
+  readonly prompt?: unknown
+}
+
+export interface ClientDefaults {
+  /** OpenID Connect Registration: applies where the request asks nothing. */
+  readonly defaultAcrValues?: readonly string[] | undefined
+  /** Ours: always applies. */
+  readonly minimumAcr?: string | undefined
+}
+
+/** Reads what is asked. Parameters that are not what they should be were refused by the library before. */
+export function readAsked(params: RequestParams, client: ClientDefaults = {}): Asked {
+  const acr: string[][] = []
+  if (typeof params.acr_values === 'string') acr.push(params.acr_values.split(' ').filter(Boolean))
+  const essential = essentialAcr(params.claims)
+  if (essential !== undefined) acr.push(essential)
+  if (acr.length === 0 && client.defaultAcrValues?.length) acr.push([...client.defaultAcrValues])
+  if (client.minimumAcr !== undefined) acr.push([client.minimumAcr])
+  const maxAge = params.max_age === undefined ? undefined : Number(params.max_age)
+  return maxAge === undefined || Number.isNaN(maxAge) ? { acr } : { acr, maxAge }
+}
+
+/** Whether the request starts from nothing: `prompt=login`, which `max_age=0` is turned into. */
+export function startsFromNothing(params: RequestParams): boolean {
+  return typeof params.prompt === 'string' && params.prompt.split(' ').includes('login')
+}
+
+/** `claims.id_token.acr` (OpenID Connect Core 5.5.1.1); the one under `userinfo` asks nothing of a login. */
+function essentialAcr(claims: unknown): string[] | undefined {
+  if (typeof claims !== 'string') return undefined
+  const request = (JSON.parse(claims) as { id_token?: { acr?: Record<string, unknown> | null } }).id_token
+    ?.acr
+  if (request?.essential !== true) return undefined
+  if (Array.isArray(request.values)) return request.values.map(String)
+  return request.value === undefined ? undefined : [String(request.value)]
+}

@@ -1,0 +1,204 @@
+// From a step to its page. Some pages need something made first (a setup key, a mailed code): `prepare` makes it once
+// and keeps it in the progress, so that a reload shows the same.
+
+import { groupRecoveryCode } from '../factors/recovery-code.ts'
+import { newSecret, otpauthUri, qrSvg, setupKey } from '../factors/totp.ts'
+import type { SetupStep, ViewLocals, ViewName } from '../http/locals.ts'
+import type { Services } from '../services.ts'
+import { interactionSecrets, type Progress, SETUP_KEY_MS } from './progress.ts'
+import type { Way } from './step.ts'
+import type { Visit } from './visit.ts'
+import { sendCode } from './ways/codes.ts'
+import { accountOf, type Message, type Outcome } from './ways/outcome.ts'
+import { creationOptions, loginOptions } from './ways/passkeys.ts'
+
+export interface PageRequest {
+  /** Which of the step's ways to show, where it has several. */
+  readonly way?: Way | undefined
+  /** What just went wrong. */
+  readonly error?: Message | undefined
+  readonly notice?: Message | undefined
+  /** What was typed and may be shown again. */
+  readonly typed?: { readonly email?: string | undefined }
+  /** The browser is on a phone. */
+  readonly mobile: boolean
+  /** `login_hint`. */
+  readonly hint?: string | undefined
+}
+
+type Page = { [Name in ViewName]: { readonly name: Name; readonly locals: ViewLocals[Name] } }[ViewName]
+
+/** What a step's page needs made before it can be shown; undefined: nothing. */
+export async function prepare(services: Services, visit: Visit): Promise<Outcome | undefined> {
+  const { step, progress, now, uid } = visit
+  if (step.kind === 'set-up') {
+    if (progress.setupKey !== undefined && now - progress.setupKey.at <= SETUP_KEY_MS) return undefined
+    const sealed = interactionSecrets(services.keyring, uid).seal('setup-key', newSecret())
+    return { kind: 'advanced', progress: { ...progress, setupKey: { sealed, at: now } }, writes: [] }
+  }
+  if (step.kind === 'mailed-code' && progress.codeMailedAt === undefined) return sendCode(services, visit, {})
+  return undefined
+}
+
+/** The page of a step, after {@link prepare}. */
+export async function page(services: Services, visit: Visit, request: PageRequest): Promise<Page> {
+  const { texts } = services
+  const { step, progress } = visit
+  const to = (way: Way) => `/interaction/${visit.uid}/${way}`
+  const show = (way: Way) => `/interaction/${visit.uid}?with=${way}`
+  const error = request.error && texts.t(request.error.key, request.error.values)
+  const notice = request.notice && texts.t(request.notice.key, request.notice.values)
+  const failed = {
+    ...(error === undefined ? {} : { error }),
+    ...(notice === undefined ? {} : { notice }),
+  }
+  const way = request.way !== undefined && step.ways.includes(request.way) ? request.way : step.ways[0]
+  // A passkey that was refused says so beside its own button.
+  const passkeyFailed = way === 'passkey' && error !== undefined
+  const passkey = async (known: boolean) => ({
+    action: to('passkey'),
+    options: await loginOptions(services, visit, known),
+    ...(passkeyFailed ? { error } : {}),
+  })
+  const besidePasskey = passkeyFailed ? {} : failed
+
+  switch (step.kind) {
+    case 'email':
+      return emailPage()
+    case 'password': {
+      const named = progress.account
+      if (named === undefined) return emailPage()
+      if (way === 'identify' || (way === 'passkey' && step.ways.includes('identify'))) return emailPage()
+      return {
+        name: 'password',
+        locals: {
+          action: to('password'),
+          email: named.email,
+          editUrl: show('identify'),
+          forgotUrl: `/forgot-password?back=${visit.uid}`,
+          ...failed,
+        },
+      }
+    }
+    case 'code':
+      if (way === 'recovery') {
+        return { name: 'recovery', locals: { action: to('recovery'), codeUrl: show('otp'), ...failed } }
+      }
+      return {
+        name: 'code',
+        locals: {
+          action: to('otp'),
+          product: services.config.productName,
+          ...(step.ways.includes('recovery') ? { recoveryUrl: show('recovery') } : {}),
+          ...(step.ways.includes('passkey') ? { passkey: await passkey(true) } : {}),
+          ...besidePasskey,
+        },
+      }
+    case 'passkey-first':
+      return {
+        name: 'passkey-first',
+        locals: {
+          passkey: { ...(await passkey(true)), ...(error === undefined ? {} : { error }) },
+          ...(step.ways.includes('cannot-use-passkey') ? { cantUse: to('cannot-use-passkey') } : {}),
+        },
+      }
+    case 'mailed-code':
+      return {
+        name: 'mailed-code',
+        locals: {
+          action: to('mailed-code'),
+          email: accountOf(visit).email,
+          resend: to('send-code'),
+          ...failed,
+        },
+      }
+    case 'set-up':
+      return {
+        name: 'setup',
+        locals: { ...setupLocals(services, visit), openKey: request.mobile, ...failed },
+      }
+    case 'recovery-code': {
+      const shown = shownRecoveryCode(services, visit)
+      return {
+        name: 'recovery-code',
+        locals: {
+          action: to('recovery-code-saved'),
+          code: groupRecoveryCode(shown.code),
+          replaces: shown.replaces,
+          ...stepsOf(visit),
+          ...failed,
+        },
+      }
+    }
+    case 'set-up-again':
+      return { name: 'set-up-again', locals: { action: to('set-up-again') } }
+    case 'passkey-offer':
+      return {
+        name: 'passkey-offer',
+        locals: {
+          action: to('passkey-registration'),
+          options: await creationOptions(services, visit),
+          ...stepsOf(visit),
+          ...failed,
+        },
+      }
+    case 'passkey-needed':
+      return { name: 'passkey-needed', locals: { action: to('give-up'), app: visit.app } }
+    case 'done':
+      throw new Error('a finished interaction has no page')
+  }
+
+  async function emailPage(): Promise<Page> {
+    const email = request.typed?.email ?? progress.account?.email ?? request.hint
+    return {
+      name: 'email',
+      locals: {
+        action: to('identify'),
+        app: visit.app,
+        ...(email === undefined ? {} : { email }),
+        passkey: await passkey(false),
+        ...besidePasskey,
+      },
+    }
+  }
+}
+
+function setupLocals({ keyring, config, texts }: Services, visit: Visit) {
+  const pending = visit.progress.setupKey
+  if (pending === undefined) throw new Error('the setup page has no key')
+  const secret = interactionSecrets(keyring, visit.uid).open('setup-key', pending.sealed)
+  const uri = otpauthUri({ secret, issuer: config.productName, account: accountOf(visit).email })
+  const { ways, putOffUntil } = visit.step
+  const again = ways.includes('set-up-again')
+  return {
+    action: `/interaction/${visit.uid}/set-up`,
+    qr: qrSvg(uri, texts.t('setup.qr')),
+    key: setupKey(secret),
+    uri,
+    ...(ways.includes('put-off') || again
+      ? { notNow: putOffUntil === undefined ? {} : { until: putOffUntil } }
+      : {}),
+    ...stepsOf(visit),
+  }
+}
+
+function shownRecoveryCode({ keyring }: Services, visit: Visit): { code: string; replaces: boolean } {
+  const kept = visit.progress.recoveryCode
+  if (kept === undefined) throw new Error('the recovery code page has no code')
+  const code = interactionSecrets(keyring, visit.uid).open('recovery-code', kept.sealed).toString()
+  return { code, replaces: kept.replaces }
+}
+
+/** The steps of a first login, where they are known to come. */
+function stepsOf({ progress, account }: Visit): { steps?: readonly SetupStep[] } {
+  const first = !progress.recoveryCode?.replaces && account?.authenticator === undefined
+  const shown = first || progress.recoveryCode !== undefined
+  if (!shown || progress.facts.some(each => each.factor === 'recovery')) return {}
+  const offersPasskey = progress.platformAuthenticator === true && account?.passkeys === 0
+  return { steps: ['authenticator', 'recoveryCode', ...(offersPasskey ? (['passkey'] as const) : [])] }
+}
+
+/** The progress that a step's preparation made, if it made any. */
+export function preparedProgress(outcome: Outcome): Progress | undefined {
+  return outcome.kind === 'advanced' ? outcome.progress : undefined
+}

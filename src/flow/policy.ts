@@ -1,0 +1,171 @@
+// When the provider must ask somebody something. Runs inside the library, at every authorization request and again
+// when an interaction is resumed. Decides on the session's facts alone; what the library keeps in its session (acr,
+// amr, loginTs) is ours for show. The library's own checks of acr and max_age are taken out: they compare strings,
+// loop, and pass whatever comes fresh from an interaction.
+
+import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
+import { enforcement } from '../organisations/enforcement.ts'
+import type { Services } from '../services.ts'
+import type { Account } from '../store/accounts.ts'
+import { touchLogin } from '../store/accounts.ts'
+import { cachedSession } from '../store/adapter.ts'
+import { auditRow } from '../store/audit.ts'
+import type { ClientMetadata } from '../store/clients.ts'
+import { keepFact } from '../store/session-facts.ts'
+import { unit } from '../store/unit-of-work.ts'
+import { type ClientDefaults, readAsked, startsFromNothing } from './asked.ts'
+import { amrOf, type Fact, judge, meets, mergeFacts, type Verdict } from './assurance.ts'
+import type { StoredResult } from './progress.ts'
+import { ableLevels } from './visit.ts'
+
+const { Check, Prompt, base } = interactionPolicy
+
+/** What a client is registered with, of what {@link readAsked} reads. */
+export function clientDefaults(metadata: ClientMetadata | undefined): ClientDefaults {
+  const values = metadata?.default_acr_values
+  const minimum = metadata?.minimum_acr
+  return {
+    defaultAcrValues: Array.isArray(values) ? values.map(String) : undefined,
+    minimumAcr: typeof minimum === 'string' ? minimum : undefined,
+  }
+}
+
+/** The prompts, in order: login, step_up, consent. */
+export function createPolicy(services: Services): interactionPolicy.DefaultPolicy {
+  const policy = base()
+  const login = policy.get('login')
+  if (login === undefined) throw new Error('oidc-provider has no login prompt')
+  for (const reason of ['max_age', 'essential_acr', 'essential_acrs']) login.checks.remove(reason)
+
+  login.checks.add(
+    new Check('acr_unknown', 'no requested acr is known', 'unmet_authentication_requirements', async ctx => {
+      const verdict = await judgeRequest(services, ctx, [])
+      if (verdict.outcome === 'unmet') {
+        throw unmet('none of the requested acr values is supported')
+      }
+      return false
+    }),
+    0,
+  )
+  login.checks.add(
+    new Check('account_gone', 'the account is gone', 'login_required', async ctx => {
+      const { accountId } = ctx.oidc.session ?? {}
+      return accountId !== undefined && (await services.accounts.find(accountId))?.status !== 'active'
+    }),
+  )
+  login.checks.add(
+    new Check('second_factor_due', 'two-factor authentication is due', 'interaction_required', async ctx => {
+      const account = await accountOf(services, ctx)
+      if (account === undefined) return false
+      const held = heldFacts(ctx)
+      const through = meets('2fa', held) || held.some(each => each.factor === 'recovery')
+      return enforcement(account.subscribedAt, services.clock()).state === 'enforced' && !through
+    }),
+  )
+
+  policy.add(
+    new Prompt(
+      { name: 'step_up', requestable: false },
+      new Check(
+        'acr_not_met',
+        'the requested acr is not met',
+        'unmet_authentication_requirements',
+        async ctx => {
+          const verdict = await judgeRequest(services, ctx, heldFacts(ctx), { ignoreMaxAge: true })
+          return verdict.outcome !== 'met'
+        },
+      ),
+      new Check('max_age_passed', 'the authentication is older than max_age', 'login_required', async ctx => {
+        const held = heldFacts(ctx)
+        const verdict = await judgeRequest(services, ctx, held)
+        if (verdict.outcome === 'met') state(ctx, held, verdict)
+        return verdict.outcome !== 'met'
+      }),
+    ),
+    1,
+  )
+  return policy
+}
+
+/** After a login or a step-up was resumed: keeps what was proven with the session, and records it. */
+export function keepResumed(services: Services, ctx: KoaContextWithOIDC): void {
+  const result = ctx.oidc.result as StoredResult | undefined
+  const { session } = ctx.oidc
+  const accountId = result?.login?.accountId
+  if (session?.accountId === undefined || accountId !== session.accountId) return
+  const now = services.clock()
+  const account = unit().cache.get(`account:${accountId}`) as Account | undefined
+  const facts = result?.progress?.facts ?? []
+  for (const fact of facts) {
+    if (fact.factor !== 'mail') unit().add(keepFact(session.uid, accountId, fact))
+  }
+  const stepUp = result?.step_up !== undefined
+  unit().add(
+    auditRow(
+      {
+        event: stepUp ? 'step_up' : 'login',
+        organisationId: account?.organisationId,
+        accountId,
+        address: ctx.ip,
+        interaction: ctx.oidc.entities.Interaction?.cid,
+        details: { client: String(ctx.oidc.params?.client_id), factors: facts.map(each => each.factor) },
+      },
+      now,
+    ),
+  )
+  if (!stepUp) unit().add(touchLogin(accountId, now))
+}
+
+/** What this session's user has proven, as far as it counts for this request. */
+function heldFacts(ctx: KoaContextWithOIDC): Fact[] {
+  const { session, params, result } = ctx.oidc
+  if (session?.accountId === undefined) return []
+  const submitted = result as StoredResult | undefined
+  const fresh = submitted?.login?.accountId === session.accountId ? (submitted.progress?.facts ?? []) : []
+  const stored = cachedSession(session.uid)
+  const kept =
+    params !== undefined && !startsFromNothing(params) && stored?.account?.id === session.accountId
+      ? stored.facts
+      : []
+  return mergeFacts(kept, fresh)
+}
+
+async function accountOf(services: Services, ctx: KoaContextWithOIDC): Promise<Account | undefined> {
+  const accountId = ctx.oidc.session?.accountId
+  return accountId === undefined ? undefined : services.accounts.find(accountId)
+}
+
+async function judgeRequest(
+  services: Services,
+  ctx: KoaContextWithOIDC,
+  facts: readonly Fact[],
+  { ignoreMaxAge = false } = {},
+): Promise<Verdict> {
+  const account = await accountOf(services, ctx)
+  const client = await services.clients.find(String(ctx.oidc.params?.client_id))
+  const { acr, maxAge } = readAsked(ctx.oidc.params ?? {}, clientDefaults(client?.metadata))
+  const now = services.clock()
+  const due = enforcement(account?.subscribedAt ?? null, now)
+  return judge({
+    asked: maxAge === undefined || ignoreMaxAge ? { acr } : { acr, maxAge },
+    facts,
+    gate: due.state === 'enforced' ? '2fa' : '1fa',
+    able: ableLevels(account),
+    now,
+    aliases: services.config.acrAliases,
+  })
+}
+
+/** What the tokens of this request say, and of this request only. */
+function state(ctx: KoaContextWithOIDC, held: readonly Fact[], verdict: Verdict & { outcome: 'met' }): void {
+  Object.defineProperty(ctx.oidc, 'acr', { value: verdict.acr, configurable: true })
+  Object.defineProperty(ctx.oidc, 'amr', { value: amrOf(held), configurable: true })
+  Object.defineProperty(ctx.oidc.session, 'authTime', {
+    value: () => Math.floor(verdict.authTime / 1000),
+    configurable: true,
+  })
+}
+
+function unmet(description: string): Error {
+  return new errors.CustomOIDCProviderError('unmet_authentication_requirements', description)
+}

@@ -1,0 +1,253 @@
+// The hosted prompts over HTTP. GET asks `nextStep` and shows its page, or finishes; POST verifies one thing, commits
+// it, and answers 303 to GET. A POST that `nextStep` does not offer now is refused. What the library keeps of an
+// interaction is touched here and in `policy.ts` only.
+
+import type { Context } from 'koa'
+import Router from 'koa-router'
+import type Provider from 'oidc-provider'
+import { errors } from 'oidc-provider'
+import { AppError } from '../errors.ts'
+import { deviceCookies } from '../http/device.ts'
+import { readForm, requireSameOrigin } from '../http/forms.ts'
+import type { Services } from '../services.ts'
+import type { Account } from '../store/accounts.ts'
+import { cachedSession } from '../store/adapter.ts'
+import { CommitRefused } from '../store/database.ts'
+import type { Refusal } from '../store/statement.ts'
+import { unit } from '../store/unit-of-work.ts'
+import { readAsked, startsFromNothing } from './asked.ts'
+import { ACR, amrOf, meets, mergeFacts, strongest } from './assurance.ts'
+import { type PageRequest, page, prepare } from './pages.ts'
+import { clientDefaults } from './policy.ts'
+import { carriedOver, NO_PROGRESS, type Progress, type StoredResult } from './progress.ts'
+import type { Way } from './step.ts'
+import { standing, type Visit } from './visit.ts'
+import { mailedCode, otp, recovery, sendCode } from './ways/codes.ts'
+import { identify, password } from './ways/first-factor.ts'
+import type { Handler, Message, Outcome } from './ways/outcome.ts'
+import { record } from './ways/outcome.ts'
+import { cannotUsePasskey, declinePasskey, passkey, registerPasskey } from './ways/passkeys.ts'
+import { putOff, saveRecoveryCode, setUp, setUpAgain } from './ways/set-up.ts'
+
+type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
+
+const ends =
+  (error: string, description: string): Handler =>
+  async (_, visit) => ({
+    kind: 'ended',
+    error,
+    description,
+    writes: [record(visit, 'login.failed', { error })],
+  })
+
+/** Every way, the fields that its form has, and who verifies it. */
+const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: Handler }> = {
+  identify: { fields: ['email', 'webauthn'], handler: identify },
+  password: { fields: ['password', 'username', 'webauthn'], handler: password },
+  passkey: { fields: ['response', 'webauthn'], handler: passkey },
+  otp: { fields: ['code'], handler: otp },
+  recovery: { fields: ['code'], handler: recovery },
+  'set-up': { fields: ['code', 'later'], handler: setUp },
+  'put-off': { fields: [], handler: putOff },
+  'recovery-code-saved': { fields: ['saved'], handler: saveRecoveryCode },
+  'set-up-again': { fields: ['answer'], handler: setUpAgain },
+  'passkey-registration': { fields: ['response', 'later'], handler: registerPasskey },
+  'passkey-declined': { fields: [], handler: declinePasskey },
+  'cannot-use-passkey': { fields: [], handler: cannotUsePasskey },
+  'mailed-code': { fields: ['code'], handler: mailedCode },
+  'send-code': { fields: [], handler: sendCode },
+  'give-up': {
+    fields: [],
+    handler: ends('unmet_authentication_requirements', 'the user has no passkey'),
+  },
+  cancel: { fields: [], handler: ends('access_denied', 'the user cancelled') },
+}
+
+export function interactionRoutes(provider: Provider, services: Services): Router {
+  const { clock, config, views } = services
+  const devices = deviceCookies(services.keyring, config.issuer.startsWith('https:'))
+  const settings = { emailProof: config.enrolmentEmailProof, acrAliases: config.acrAliases }
+  const router = new Router()
+
+  router.get('/interaction/:uid', async ctx => {
+    const { details, visit } = await open(ctx)
+    if (visit.step.kind === 'done') return finish(ctx, visit)
+    const made = await prepare(services, visit)
+    const ready = made?.kind === 'advanced' ? await commit(ctx, visit, made) : visit
+    await show(ctx, details, ready, { way: wayOf(ctx.query.with), mobile: isMobile(ctx) })
+  })
+
+  router.post('/interaction/:uid/:way', async ctx => {
+    requireSameOrigin(ctx, config.issuer)
+    const posted = wayOf(ctx.params.way)
+    if (posted === undefined) throw new AppError('not_found')
+    const form = await readForm(ctx, WAYS[posted].fields)
+    const { details, visit } = await open(ctx)
+    const way = insteadOf(posted, form, visit)
+    if (!visit.step.ways.includes(way)) {
+      throw new AppError('not_offered', `${way} at step ${visit.step.kind}`)
+    }
+    const outcome = await WAYS[way].handler(services, visit, form)
+    switch (outcome.kind) {
+      case 'advanced': {
+        const message = await tryCommit(ctx, visit, outcome)
+        if (message === undefined) return seeOther(ctx, visit)
+        return show(ctx, details, visit, failure(ctx, way, message, form))
+      }
+      case 'refused': {
+        await unit().flush(outcome.writes)
+        const made = await prepare(services, visit)
+        const ready = made?.kind === 'advanced' ? await commit(ctx, visit, made) : visit
+        return show(ctx, details, ready, failure(ctx, way, outcome.message, form))
+      }
+      case 'ended':
+        unit().add(...outcome.writes)
+        return back(ctx, { error: outcome.error, error_description: outcome.description })
+    }
+  })
+
+  /** Reads the interaction: the cookie must be of the page that was asked for. */
+  async function open(ctx: Context): Promise<{ details: Interaction; visit: Visit }> {
+    const details = await provider.interactionDetails(ctx.req, ctx.res).catch(error => {
+      throw error instanceof errors.SessionNotFound
+        ? new AppError('interaction_expired', error.error_description, { cause: error })
+        : error
+    })
+    if (details.uid !== ctx.params.uid)
+      throw new AppError('interaction_expired', 'another interaction’s cookie')
+    if (details.prompt.name !== 'login' && details.prompt.name !== 'step_up') throw new AppError('not_found')
+
+    const session = details.session?.uid === undefined ? undefined : cachedSession(details.session.uid)
+    const last = details.lastSubmission as StoredResult | undefined
+    const stored = (details.result as StoredResult | undefined)?.progress
+    const progress = stored ?? (await begin(details, session?.account, last))
+    const account =
+      progress.account?.id === undefined ? undefined : await services.accounts.find(progress.account.id)
+    const counts = !startsFromNothing(details.params) && session?.account?.id === progress.account?.id
+    const client = await services.clients.find(String(details.params.client_id))
+    const bare = {
+      uid: details.uid,
+      cid: details.cid,
+      prompt: details.prompt.name,
+      app: String(client?.metadata.client_name ?? details.params.client_id),
+      clientId: String(details.params.client_id),
+      visitor: { address: ctx.ip, device: devices.deviceOf(ctx, account?.id, clock()) },
+      now: clock(),
+      progress,
+      account: account?.status === 'active' ? account : undefined,
+      session: counts ? (session?.facts ?? []) : [],
+      asked: readAsked(details.params, clientDefaults(client?.metadata)),
+    } as const
+    return { details, visit: { ...bare, ...standing(bare, settings) } }
+  }
+
+  /** What an interaction starts with: the session's user where there is one, and what this request has proven before. */
+  async function begin(
+    details: Interaction,
+    account: Account | undefined,
+    last: StoredResult | undefined,
+  ): Promise<Progress> {
+    if (account === undefined) return NO_PROGRESS
+    const named = { email: account.email, id: account.id, epoch: account.epoch }
+    const mismatch = details.prompt.reasons.some(each =>
+      ['id_token_hint', 'claims_id_token_sub_value'].includes(each),
+    )
+    return mismatch ? NO_PROGRESS : { ...carriedOver(last, account.id), account: named }
+  }
+
+  /** Stores the progress with what proved it, in one transaction. @throws CommitRefused */
+  async function commit(ctx: Context, visit: Visit, outcome: Outcome & { kind: 'advanced' }): Promise<Visit> {
+    await save(ctx, { progress: outcome.progress })
+    await unit().flush(outcome.writes)
+    const next = { ...visit, progress: outcome.progress }
+    return { ...next, ...standing(next, settings) }
+  }
+
+  async function tryCommit(
+    ctx: Context,
+    visit: Visit,
+    outcome: Outcome & { kind: 'advanced' },
+  ): Promise<Message | undefined> {
+    try {
+      await commit(ctx, visit, outcome)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof CommitRefused)) throw error
+      const message = outcome.refused?.[error.refusal]
+      if (message === undefined) throw refusedCommit(error.refusal)
+      return message
+    }
+  }
+
+  function save(ctx: Context, result: Record<string, unknown>): Promise<string> {
+    return provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: false })
+  }
+
+  async function show(ctx: Context, details: Interaction, visit: Visit, request: PageRequest): Promise<void> {
+    const hint = details.params.login_hint
+    const made = await page(services, visit, {
+      ...request,
+      hint: typeof hint === 'string' && hint.length <= 254 && hint.includes('@') ? hint : undefined,
+    })
+    ctx.status = request.error === undefined ? 200 : 400
+    ctx.type = 'html'
+    ctx.body = views.render(made.name, made.locals)
+  }
+
+  /** Law 3: the only place that writes `login`. */
+  async function finish(ctx: Context, visit: Visit): Promise<void> {
+    const { account, progress, session, now } = visit
+    if (account === undefined) throw new Error('done without an account')
+    const held = mergeFacts(session, progress.facts)
+    const level = strongest(held) ?? '1fa'
+    const newest = Math.max(...held.filter(each => each.factor !== 'mail').map(each => each.verifiedAt))
+    if (meets('2fa', progress.facts)) devices.remember(ctx, account.id, now)
+    return back(ctx, {
+      login: {
+        accountId: account.id,
+        acr: ACR[level],
+        amr: amrOf(held),
+        ts: Math.floor(newest / 1000),
+      },
+      ...(visit.prompt === 'step_up' ? { step_up: {} } : {}),
+      progress,
+    })
+  }
+
+  async function back(ctx: Context, result: Record<string, unknown>): Promise<void> {
+    const returnTo = await save(ctx, result)
+    ctx.status = 303
+    ctx.redirect(returnTo)
+  }
+
+  return router
+}
+
+function seeOther(ctx: Context, visit: Visit): void {
+  ctx.status = 303
+  ctx.redirect(`/interaction/${visit.uid}`)
+}
+
+/** A form with a second button: the button says which way was meant. */
+function insteadOf(way: Way, form: Record<string, string>, visit: Visit): Way {
+  if (form.later !== 'yes') return way
+  if (way === 'passkey-registration') return 'passkey-declined'
+  if (way === 'set-up') return visit.step.ways.includes('put-off') ? 'put-off' : 'set-up-again'
+  return way
+}
+
+function failure(ctx: Context, way: Way, error: Message, form: Record<string, string>): PageRequest {
+  return { way, error, mobile: isMobile(ctx), typed: { email: form.email } }
+}
+
+function wayOf(text: unknown): Way | undefined {
+  return typeof text === 'string' && Object.hasOwn(WAYS, text) ? (text as Way) : undefined
+}
+
+function isMobile(ctx: Context): boolean {
+  return ctx.get('sec-ch-ua-mobile') === '?1' || /\b(Android|iPhone|Mobile)\b/.test(ctx.get('user-agent'))
+}
+
+function refusedCommit(refusal: Refusal): AppError {
+  return new AppError(refusal === 'account_changed' ? 'interaction_expired' : 'interaction_ended', refusal)
+}

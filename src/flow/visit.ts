@@ -1,0 +1,89 @@
+// One request to an interaction: who it is about, what is known, what comes next. Read once at the start of every GET
+// and POST; everything is decided from it.
+
+import { enforcement } from '../organisations/enforcement.ts'
+import type { Account } from '../store/accounts.ts'
+import { type Asked, type Fact, judge, type Level, mergeFacts } from './assurance.ts'
+import type { Progress } from './progress.ts'
+import { type Facts, nextStep, type Policy, type Step } from './step.ts'
+
+export interface Visitor {
+  /** Address of the browser. */
+  readonly address: string
+  /** Id of this browser for the account, if it finished a two-factor login of it in the last 30 days. */
+  readonly device: string | undefined
+}
+
+export interface Visit {
+  readonly uid: string
+  /** The same for all interactions of one authorization request. */
+  readonly cid: string
+  readonly prompt: 'login' | 'step_up'
+  /** The relying party's name. */
+  readonly app: string
+  readonly clientId: string
+  readonly visitor: Visitor
+  /** Milliseconds since 1970. */
+  readonly now: number
+  readonly progress: Progress
+  /** The account that the progress, or the session, names; undefined for an address that nobody has. */
+  readonly account: Account | undefined
+  /** What the session holds and counts here. */
+  readonly session: readonly Fact[]
+  readonly asked: Asked
+  readonly step: Step
+  /** For the page that puts setting up off. */
+  readonly graceUntil: number | undefined
+}
+
+export interface VisitSettings {
+  readonly emailProof: Policy['emailProof']
+  readonly acrAliases: Readonly<Record<string, Level>>
+}
+
+/** Where a visit stands: asks the one function that decides. */
+export function standing(visit: Omit<Visit, 'step' | 'graceUntil'>, settings: VisitSettings) {
+  const { account, progress, now } = visit
+  const due = enforcement(account?.subscribedAt ?? null, now)
+  const graceUntil = due.state === 'grace' ? due.until : undefined
+  const held = mergeFacts(visit.session, progress.facts)
+  const verdict = judge({
+    asked: visit.asked,
+    facts: held,
+    gate: due.state === 'enforced' ? '2fa' : '1fa',
+    able: ableLevels(account),
+    now,
+    aliases: settings.acrAliases,
+  })
+  const facts: Facts = {
+    who: progress.account === undefined ? undefined : { enrolment: account && enrolmentOf(account) },
+    verified: progress.facts,
+    session: visit.session,
+    choices: progress.choices,
+    newRecoveryCode: progress.recoveryCode !== undefined,
+    platformAuthenticator: progress.platformAuthenticator === true,
+  }
+  const policy: Policy = {
+    prompt: visit.prompt,
+    enforced: due.state === 'enforced',
+    graceUntil,
+    goal: verdict.outcome === 'missing' ? { level: verdict.level, since: verdict.since } : undefined,
+    emailProof: settings.emailProof,
+    passkeyOfferAfter: account?.passkeyOfferAfter ?? 0,
+  }
+  return { step: nextStep(facts, policy, now), graceUntil }
+}
+
+/** Levels that somebody can reach: two factors can always be set up, a passkey must be there. */
+export function ableLevels(account: Account | undefined): Level[] {
+  return account !== undefined && account.passkeys > 0 ? ['1fa', '2fa', 'phr'] : ['1fa', '2fa']
+}
+
+function enrolmentOf(account: Account) {
+  return {
+    authenticator: account.authenticator !== undefined,
+    passkeys: account.passkeys,
+    recoveryCode: account.recoveryCode !== undefined,
+    resetPending: account.secondFactorResetAt !== null,
+  }
+}

@@ -1,0 +1,186 @@
+// Passkeys: logging in with one, and adding one. What the library leaves to us is in `factors/passkey.ts`; here the
+// challenge is spent, the credential looked up by its id and its owner, and the counter moved, all in one commit.
+
+import {
+  authenticationOptions,
+  deviceFamily,
+  newChallenge,
+  openChallenge,
+  readAssertion,
+  readRegistrationChallenge,
+  registrationOptions,
+  userHandleOf,
+  verifyAssertion,
+  verifyRegistration,
+} from '../../factors/passkey.ts'
+import { mailJob } from '../../mail/outbox.ts'
+import type { Services } from '../../services.ts'
+import { offerPasskeyAfter } from '../../store/accounts.ts'
+import { insertPasskey, readPasskey, readPasskeys, spend, usePasskey } from '../../store/credentials.ts'
+import type { Visit } from '../visit.ts'
+import { accountOf, chosen, type Handler, proven, record, refused } from './outcome.ts'
+
+const OFFER_AGAIN_MS = 30 * 24 * 60 * 60 * 1000
+
+/** Options for logging in: of the account's passkeys where it is known who it is, else of whatever the browser has. */
+export async function loginOptions({ keyring, config, database }: Services, visit: Visit, known: boolean) {
+  const passkeys =
+    known && visit.account !== undefined ? await readPasskeys(database, visit.account.id) : undefined
+  return JSON.stringify(
+    await authenticationOptions({
+      rpId: rpId(config.issuer),
+      challenge: newChallenge({
+        key: keyring.keys('passkey-challenge')[0],
+        purpose: 'login',
+        binding: visit.uid,
+        now: visit.now,
+      }),
+      ...(passkeys === undefined ? {} : { allow: passkeys }),
+    }),
+  )
+}
+
+/** Options for adding a passkey to the account. */
+export async function creationOptions({ keyring, config, database }: Services, visit: Visit) {
+  const account = accountOf(visit)
+  return JSON.stringify(
+    await registrationOptions({
+      rp: { id: rpId(config.issuer), name: config.productName },
+      account: { id: account.id, name: account.email, displayName: account.name },
+      existing: await readPasskeys(database, account.id),
+      challenge: newChallenge({
+        key: keyring.keys('passkey-challenge')[0],
+        purpose: 'register',
+        binding: visit.uid,
+        now: visit.now,
+      }),
+    }),
+  )
+}
+
+export const passkey: Handler = async ({ keyring, config, database, accounts }, visit, form) => {
+  const response = form.response ?? ''
+  const read = readAssertion(response)
+  if (read === undefined) return refused('passkey.failed')
+  const challenge = openChallenge(read.challenge, {
+    keys: keyring.keys('passkey-challenge'),
+    purpose: 'login',
+    binding: visit.uid,
+    now: visit.now,
+  })
+  if (!challenge.ok) return refused('passkey.error.expired')
+  const found = await readPasskey(database, read.credentialId)
+  const pinned =
+    visit.step.kind === 'email' || visit.step.kind === 'password' ? undefined : accountOf(visit).id
+  const account = found === undefined ? undefined : await accounts.find(found.accountId)
+  if (
+    found === undefined ||
+    account?.status !== 'active' ||
+    (pinned !== undefined && pinned !== account.id)
+  ) {
+    return refused('passkey.error.unknown', [record(visit, 'passkey.refused', { reason: 'unknown' })])
+  }
+  const about: Visit = { ...visit, account }
+  const verdict = await verifyAssertion({
+    response,
+    expected: {
+      challenge: read.challenge,
+      origins: [config.issuer],
+      rpId: found.rpId,
+      userHandle: pinned === undefined ? 'required' : 'optional',
+    },
+    credential: { ...found, accountHandle: userHandleOf(account.id) },
+  })
+  if (!verdict.ok) {
+    const writes = [
+      record(about, 'passkey.refused', { reason: verdict.reason, credential: found.credentialId }),
+    ]
+    return refused(
+      verdict.reason === 'user_not_verified' ? 'passkey.error.unverified' : 'passkey.error.unknown',
+      writes,
+    )
+  }
+  const switched = visit.progress.account?.id !== account.id
+  return {
+    kind: 'advanced',
+    progress: proven(
+      switched ? { ...about, progress: { facts: [], choices: {} } } : about,
+      {
+        factor: 'passkey',
+        kind: found.backupEligible ? 'swk' : 'hwk',
+        credentialId: found.credentialId,
+      },
+      { account: { email: account.email, id: account.id, epoch: account.epoch } },
+    ),
+    writes: [
+      spend('passkey-challenge', challenge.id, challenge.expiresAt),
+      usePasskey(found, verdict.newCounter, verdict.backedUp, visit.now),
+    ],
+    refused: { already_used: { key: 'passkey.error.expired' } },
+  }
+}
+
+export const registerPasskey: Handler = async ({ keyring, config }, visit, form) => {
+  const account = accountOf(visit)
+  const response = form.response ?? ''
+  const presented = readRegistrationChallenge(response)
+  if (presented === undefined) return refused('passkey.error.notSaved')
+  const challenge = openChallenge(presented, {
+    keys: keyring.keys('passkey-challenge'),
+    purpose: 'register',
+    binding: visit.uid,
+    now: visit.now,
+  })
+  if (!challenge.ok) return refused('passkey.error.expired')
+  const verdict = await verifyRegistration({
+    response,
+    expected: { challenge: presented, origins: [config.issuer], rpId: rpId(config.issuer) },
+  })
+  if (!verdict.ok) {
+    return refused(
+      verdict.reason === 'user_not_verified' ? 'passkey.error.unverified' : 'passkey.error.notSaved',
+      [record(visit, 'passkey.refused', { reason: verdict.reason })],
+    )
+  }
+  const { credential } = verdict
+  const name = deviceFamily(credential.aaguid) ?? 'Passkey'
+  return {
+    kind: 'advanced',
+    progress: chosen(visit, { passkeyOffer: 'taken' }),
+    writes: [
+      spend('passkey-challenge', challenge.id, challenge.expiresAt),
+      insertPasskey({ ...credential, accountId: account.id, rpId: rpId(config.issuer), name }, visit.now),
+      record(visit, 'passkey.added', { credential: credential.credentialId, name }),
+      mailJob(keyring, {
+        to: account.email,
+        template: 'passkey-added',
+        contents: { name: account.name, passkey: name, at: visit.now, address: visit.visitor.address },
+        now: visit.now,
+      }),
+    ],
+    refused: {
+      already_used: { key: 'passkey.error.expired' },
+      already_exists: { key: 'passkey.error.notSaved' },
+    },
+  }
+}
+
+export const declinePasskey: Handler = async (_, visit) => ({
+  kind: 'advanced',
+  progress: chosen(visit, { passkeyOffer: 'declined' }),
+  writes: [
+    offerPasskeyAfter(accountOf(visit).id, visit.now + OFFER_AGAIN_MS),
+    record(visit, 'passkey.offer_declined'),
+  ],
+})
+
+export const cannotUsePasskey: Handler = async (_, visit) => ({
+  kind: 'advanced',
+  progress: chosen(visit, { cannotUsePasskey: true }),
+  writes: [],
+})
+
+/** The relying party id (WebAuthn): the issuer's host name. */
+export function rpId(issuer: string): string {
+  return new URL(issuer).hostname
+}

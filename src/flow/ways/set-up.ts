@@ -1,0 +1,81 @@
+// Setting up: the authenticator, its recovery code, and what may be put off. The authenticator is on when its first
+// code was accepted, in the same commit that makes a recovery code valid: never "on" without a way in.
+
+import { verifyTotp } from '../../factors/totp.ts'
+import { mailJob } from '../../mail/outbox.ts'
+import { issueRecoveryCode, recoveryCodeSaved, turnOnAuthenticator } from '../../store/credentials.ts'
+import { interactionSecrets, SETUP_KEY_MS } from '../progress.ts'
+import { newRecovery, reserveCode, rightCode } from './codes.ts'
+import { accountOf, chosen, type Handler, proven, record, refused } from './outcome.ts'
+
+export const setUp: Handler = async (services, visit, form) => {
+  const account = accountOf(visit)
+  const typed = form.code ?? ''
+  if (typed.trim() === '') return refused('setup.error.missing')
+  const pending = visit.progress.setupKey
+  // The page makes a new key when this one is gone.
+  if (pending === undefined || visit.now - pending.at > SETUP_KEY_MS) return refused('setup.error.expired')
+  const stopped = await reserveCode(services, visit)
+  if (stopped !== undefined) return stopped
+  const secret = interactionSecrets(services.keyring, visit.uid).open('setup-key', pending.sealed)
+  const verdict = verifyTotp({ secret, code: typed, now: visit.now, lastStep: undefined })
+  if (!verdict.ok) {
+    return refused(verdict.reason === 'clock_ahead' ? 'code.error.clock' : 'setup.error.wrong', [
+      record(visit, 'code.wrong', { factor: 'set-up', reason: verdict.reason }),
+    ])
+  }
+  const recovery = account.recoveryCode?.saved ? undefined : newRecovery(services, visit, false)
+  const { setupKey: _, ...rest } = visit.progress
+  return {
+    kind: 'advanced',
+    progress: proven({ ...visit, progress: rest }, { factor: 'otp', kind: 'otp' }, recovery?.change),
+    writes: [
+      ...turnOnAuthenticator(
+        account,
+        services.keyring.seal(secret, ['authenticators', 'secret', account.id]),
+        verdict.step,
+        visit.now,
+      ),
+      ...(recovery === undefined
+        ? []
+        : [issueRecoveryCode(account.id, recovery.hash, visit.now), recovery.audit]),
+      ...rightCode(visit),
+      record(visit, 'authenticator.set_up'),
+      mailJob(services.keyring, {
+        to: account.email,
+        template: 'authenticator-set-up',
+        contents: { name: account.name, at: visit.now, address: visit.visitor.address },
+        now: visit.now,
+      }),
+    ],
+    refused: { account_changed: { key: 'setup.error.expired' } },
+  }
+}
+
+export const putOff: Handler = async (_, visit) => ({
+  kind: 'advanced',
+  progress: chosen(visit, { setUpPutOff: true }),
+  writes: [record(visit, 'authenticator.put_off')],
+})
+
+export const saveRecoveryCode: Handler = async (_, visit, form) => {
+  if (form.saved !== 'yes') return refused('recoveryCode.error.tick')
+  const account = accountOf(visit)
+  const { recoveryCode: _shown, ...rest } = visit.progress
+  return {
+    kind: 'advanced',
+    progress: chosen({ ...visit, progress: rest }, { recoveryCodeSaved: true }),
+    writes: [
+      ...(account.recoveryCode === undefined
+        ? []
+        : [recoveryCodeSaved(account.id, account.recoveryCode.hash, visit.now)]),
+      record(visit, 'recovery_code.saved'),
+    ],
+  }
+}
+
+export const setUpAgain: Handler = async (_, visit, form) => ({
+  kind: 'advanced',
+  progress: chosen(visit, { setUpAgain: form.answer === 'yes' ? 'yes' : 'no' }),
+  writes: [],
+})

@@ -1,0 +1,58 @@
+// Posted forms. Nothing of a body is looked at before its origin, type and size are right; every field is declared by
+// whoever reads the form, comes once, and is text. There is no nesting, no array, no file.
+
+import type { Context } from 'koa'
+import { AppError } from '../errors.ts'
+
+const MOST_BYTES = 16 * 1024
+
+export type Form = Readonly<Record<string, string>>
+
+/**
+ * Reads a form.
+ *
+ * @param fields the fields that it may have; any other name refuses the request
+ * @throws AppError bad_request, payload_too_large, unsupported_media_type
+ */
+export async function readForm(ctx: Context, fields: readonly string[]): Promise<Form> {
+  if (ctx.is('application/x-www-form-urlencoded') === false && (ctx.length ?? 1) !== 0) {
+    throw new AppError('unsupported_media_type', ctx.get('content-type').slice(0, 100))
+  }
+  if ((ctx.length ?? 0) > MOST_BYTES) throw new AppError('payload_too_large')
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of ctx.req as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > MOST_BYTES) throw new AppError('payload_too_large')
+    chunks.push(chunk)
+  }
+  const form: Record<string, string> = Object.create(null)
+  for (const [name, value] of new URLSearchParams(decode(Buffer.concat(chunks)))) {
+    if (!fields.includes(name)) throw new AppError('bad_request', 'a field that the form does not have')
+    if (Object.hasOwn(form, name)) throw new AppError('bad_request', `field ${name} twice`)
+    if (value.includes('\0')) throw new AppError('bad_request', `NUL in field ${name}`)
+    form[name] = value
+  }
+  return form
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new AppError('bad_request', 'the body is not UTF-8')
+  }
+}
+
+/**
+ * Refuses what another site sent: by Fetch Metadata, where the browser sends it, else by Origin. A request with
+ * neither is refused too; a browser that shows our pages sends one.
+ *
+ * @throws AppError cross_site_request
+ */
+export function requireSameOrigin(ctx: Context, origin: string): void {
+  const site = ctx.get('sec-fetch-site')
+  if (site === 'same-origin' || site === 'none') return
+  if (site === '' && ctx.get('origin') === origin) return
+  throw new AppError('cross_site_request', `sec-fetch-site ${site || 'absent'}`)
+}

@@ -1,0 +1,207 @@
+/**
+ * Law: what a page may show is declared here, view by view; a template that reads anything else fails a test.
+ * Texts are in the user's language already (`Texts.t`), addresses are complete or start with `/`, moments are
+ * milliseconds since the epoch. `error` is what just went wrong, in a sentence that says what to do; it marks the
+ * field and starts the title with "Error:". Never put a password or a code that was typed back into a page.
+ * Left out: headings, labels and everything else that the catalogue knows.
+ */
+import type { TextKey, TextPart, TextValues } from '../texts.ts'
+
+/** A passkey ceremony: where its answer goes (field `response`, JSON), and its options. */
+export interface PasskeyForm {
+  readonly action: string
+  /** PublicKeyCredentialRequestOptionsJSON or …CreationOptionsJSON, as a JSON string. */
+  readonly options: string
+  readonly error?: string
+}
+
+/** The steps of a first login that are known to come, in order; the page marks its own. */
+export type SetupStep = 'authenticator' | 'recoveryCode' | 'passkey'
+
+/** A line of what an app will be able to do. */
+export interface ConsentItem {
+  readonly icon?: 'user' | 'mail' | 'building' | 'clock' | 'key'
+  readonly text: string
+  readonly hint?: string
+}
+
+/** The locals of each view, by the name of its template in `views/`. */
+export interface ViewLocals {
+  /** Posts `email` and `webauthn` (platform, none, or empty without script). */
+  email: {
+    readonly action: string
+    readonly app?: string
+    readonly email?: string
+    readonly error?: string
+    readonly notice?: string
+    readonly passkey?: PasskeyForm
+  }
+  /** Posts `password`, `username` (the email again, for password managers; don't trust it) and `webauthn`. */
+  password: {
+    readonly action: string
+    readonly email: string
+    readonly editUrl: string
+    readonly forgotUrl: string
+    readonly error?: string
+    readonly notice?: string
+  }
+  /** Posts `code`, or `later=yes`. */
+  setup: {
+    readonly action: string
+    /** SVG by the `qrcode` package, made here; shown as it is. */
+    readonly qr: string
+    /** Base32 in groups of four, with spaces. */
+    readonly key: string
+    /** `otpauth:` URI, for the phone that this page is open on. */
+    readonly uri: string
+    /** Whether the key shows at once: on a phone nobody can scan its own screen. */
+    readonly openKey: boolean
+    readonly error?: string
+    /** Where it may be put off: until when, if there is an end to it. */
+    readonly notNow?: { readonly until?: number }
+    readonly steps?: readonly SetupStep[]
+  }
+  /** Posts `saved=yes`, or nothing when the box is not ticked. */
+  'recovery-code': {
+    readonly action: string
+    /** Groups of four with hyphens: "K7QM-4TXD-…". */
+    readonly code: string
+    /** The code before this one was used just now. */
+    readonly replaces?: boolean
+    readonly error?: string
+    readonly steps?: readonly SetupStep[]
+  }
+  /** Posts `response`, or `later=yes`. */
+  'passkey-offer': {
+    readonly action: string
+    readonly options: string
+    readonly error?: string
+    readonly steps?: readonly SetupStep[]
+  }
+  /** Posts `code`; the passkey's form posts `response`. */
+  code: {
+    readonly action: string
+    /** The name under which the account stands in the authenticator app. */
+    readonly product: string
+    /** Where the account has a recovery code. */
+    readonly recoveryUrl?: string
+    readonly error?: string
+    readonly notice?: string
+    readonly passkey?: PasskeyForm
+    readonly lockedOutUrl?: string
+  }
+  /** Posts `response` to the passkey's action, or nothing to `cantUse`, where there is another way. */
+  'passkey-first': { readonly passkey: PasskeyForm; readonly cantUse?: string }
+  /** Posts `code`, or nothing to `resend`. */
+  'mailed-code': {
+    readonly action: string
+    readonly email: string
+    readonly resend: string
+    readonly error?: string
+    readonly notice?: string
+  }
+  /** Posts `code`. */
+  recovery: {
+    readonly action: string
+    readonly codeUrl: string
+    readonly error?: string
+    readonly lockedOutUrl?: string
+  }
+  /** Posts `answer=yes|no`. */
+  'set-up-again': { readonly action: string }
+  /** Posts nothing; the answer goes back to the app. */
+  'passkey-needed': { readonly action: string; readonly app?: string }
+  /** Posts `answer=allow|deny`. */
+  consent: {
+    readonly action: string
+    readonly app: string
+    readonly email: string
+    readonly host: string
+    readonly scopes: readonly ConsentItem[]
+  }
+  error: {
+    readonly heading: string
+    readonly text: string
+    /** "SP-7F3K-92QD". */
+    readonly reference?: string
+    readonly time: number
+    readonly startAgain?: string
+    readonly backTo?: { readonly name: string; readonly url: string }
+    /** Seconds. */
+    readonly retryAfter?: number
+  }
+  /** The library's form (its `op.logoutForm` with the xsrf field), shown as it is. */
+  logout: { readonly formHtml: string; readonly app?: string }
+  'logged-out': { readonly app?: string; readonly backTo?: { readonly name: string; readonly url: string } }
+  /** Posts `email`. */
+  'forgot-password': {
+    readonly action: string
+    /** Minutes that the link will work. */
+    readonly minutes: number
+    readonly email?: string
+    readonly error?: string
+    readonly backUrl?: string
+  }
+  'mail-sent': { readonly email: string; readonly backUrl?: string }
+  /** Posts `password` (and `username`, see there). Opened from a mail, so it loads no script. */
+  'new-password': {
+    readonly action: string
+    readonly email: string
+    /** The fewest characters that the organisation's passwords may have. */
+    readonly minimum: number
+    /** Given for an invitation, absent for a forgotten password. */
+    readonly organisation?: string
+    readonly error?: string
+  }
+  'password-changed': {
+    /** The first password of an invited user. */
+    readonly first?: boolean
+    readonly backTo?: { readonly name: string; readonly url: string }
+  }
+  /** Always the same: a link that was used, is too old, was replaced or never existed. */
+  'link-used': Record<never, never>
+  /** Posts nothing. */
+  unblock: { readonly action: string; readonly email: string }
+  unblocked: { readonly backTo?: { readonly name: string; readonly url: string } }
+  /** Posts `organisation`, `name`, `email`, `password`. */
+  'first-run': {
+    readonly action: string
+    readonly minimum: number
+    readonly values?: { readonly organisation?: string; readonly name?: string; readonly email?: string }
+    readonly errors?: {
+      readonly organisation?: string
+      readonly name?: string
+      readonly email?: string
+      readonly password?: string
+    }
+  }
+  'first-run-done': {
+    readonly organisation: string
+    readonly email: string
+    readonly open?: { readonly name: string; readonly url: string }
+  }
+  'host-mismatch': {
+    /** The host that was asked, as the browser sent it. */
+    readonly asked: string
+    readonly issuer: string
+    /** The environment variable to change. */
+    readonly variable: string
+  }
+  'not-found': Record<never, never>
+}
+
+export type ViewName = keyof ViewLocals
+
+/** What `render` adds to each view's own locals. */
+export interface CommonLocals {
+  readonly lang: string
+  readonly title: string
+  /** The level-1 heading, which is the title's first part too. */
+  readonly heading: string
+  t(key: TextKey, values?: TextValues): string
+  rich(key: TextKey, values?: TextValues): readonly TextPart[]
+  utc(time: number): string
+  /** The address of a static file, by its name in `public/`. */
+  assets(name: string): string
+  readonly links: { readonly help?: string; readonly privacy?: string }
+}

@@ -1,0 +1,108 @@
+/**
+ * Law: a page is a template compiled at boot and its declared locals, nothing else; what people typed is only
+ * ever text in it. Templates read `self.…` alone (no `with`), so that a local that nobody declared is found by
+ * the type checker, in a test.
+ * Left out: status codes, headers, and which page comes next.
+ */
+import { fileURLToPath } from 'node:url'
+import pug from 'pug'
+import type { Texts } from '../texts.ts'
+import type { Assets } from './assets.ts'
+import type { CommonLocals, ViewLocals, ViewName } from './locals.ts'
+
+export type { ViewLocals, ViewName } from './locals.ts'
+
+/** Pug's options for every template; the test that checks locals compiles with the same. */
+export const templateOptions = { doctype: 'html', self: true, compileDebug: false } as const
+
+/** The file of a view. */
+export const templatePath = (name: string): string =>
+  fileURLToPath(new URL(`../../views/${name}.pug`, import.meta.url))
+
+type T = Texts['t']
+
+/** The level-1 heading of each view, from which its title is made. Also the list of the views. */
+const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) => string } = {
+  email: t => t('email.heading'),
+  password: t => t('password.heading'),
+  setup: t => t('setup.heading'),
+  'recovery-code': t => t('recoveryCode.heading'),
+  'passkey-offer': t => t('passkeyOffer.heading'),
+  code: t => t('code.heading'),
+  'passkey-first': t => t('passkeyFirst.heading'),
+  'mailed-code': t => t('mailedCode.heading'),
+  recovery: t => t('recovery.heading'),
+  'set-up-again': t => t('setUpAgain.heading'),
+  'passkey-needed': t => t('passkeyNeeded.heading'),
+  consent: (t, { app }) => t('consent.heading', { app }),
+  error: (_, { heading }) => heading,
+  logout: t => t('logout.heading'),
+  'logged-out': t => t('loggedOut.heading'),
+  'forgot-password': t => t('forgotPassword.heading'),
+  'mail-sent': t => t('mailSent.heading'),
+  'new-password': (t, { organisation }) =>
+    t(organisation === undefined ? 'newPassword.heading.reset' : 'newPassword.heading.invitation'),
+  'password-changed': (t, { first }) => t(first ? 'passwordSet.heading' : 'passwordChanged.heading'),
+  'link-used': t => t('linkUsed.heading'),
+  unblock: t => t('unblock.heading'),
+  unblocked: t => t('unblocked.heading'),
+  'first-run': t => t('firstRun.heading'),
+  'first-run-done': (t, { organisation }) => t('firstRunDone.heading', { organisation }),
+  'host-mismatch': t => t('hostMismatch.heading'),
+  'not-found': t => t('notFound.heading'),
+}
+
+/** Every view, by name. */
+export const viewNames = Object.keys(headings) as readonly ViewName[]
+
+interface Wrong {
+  error?: string
+  passkey?: { error?: string }
+  errors?: Record<string, string | undefined>
+}
+const isWrong = (locals: object): boolean => {
+  const { error, passkey, errors = {} }: Wrong = locals
+  return [error, passkey?.error, ...Object.values(errors)].some(Boolean)
+}
+
+export interface ViewsOptions {
+  /** The default catalogue; `render` takes another for a user of another language. */
+  readonly texts: Texts
+  readonly assets: Assets
+  /** Shown in the foot of every page, where given. */
+  readonly links?: CommonLocals['links']
+}
+
+export interface Views {
+  /** A whole HTML document. */
+  render<Name extends ViewName>(name: Name, locals: ViewLocals[Name], texts?: Texts): string
+}
+
+/**
+ * Compiles all templates.
+ * @throws for a template that is missing or doesn't parse
+ */
+export const createViews = ({ texts: standard, assets, links = {} }: ViewsOptions): Views => {
+  const templates = new Map(
+    viewNames.map(name => [name, pug.compileFile(templatePath(name), templateOptions)] as const),
+  )
+  return {
+    render(name, locals, texts = standard) {
+      const template = templates.get(name)
+      if (!template) throw new Error(`There is no view "${name}"`)
+      const heading = headings[name](texts.t, locals)
+      const product = texts.t('product')
+      const common: CommonLocals = {
+        lang: texts.locale,
+        heading,
+        title: texts.t(isWrong(locals) ? 'page.title.error' : 'page.title', { heading, product }),
+        t: texts.t,
+        rich: texts.rich,
+        utc: texts.utc,
+        assets: assets.url,
+        links,
+      }
+      return template({ ...locals, ...common })
+    },
+  }
+}

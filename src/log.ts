@@ -1,0 +1,233 @@
+// One JSON line per request, and what went wrong in it. A line is built from a few named things (never a body, header,
+// cookie or query value); taking secrets out of what others log is a second line of defence, not the first. A request
+// has an id of our own making, whose beginning is the reference number that people read on an error page.
+
+import { randomInt } from 'node:crypto'
+import type Koa from 'koa'
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
+import type { LogLevel } from './config.ts'
+import { AppError } from './errors.ts'
+
+export type Log = Logger
+
+const CUT = '[cut]'
+
+/** Names under which no value is ever worth logging, wherever they stand in a line (two levels deep). */
+const SECRET_NAMES = [
+  'password',
+  'passwordHash',
+  'otp',
+  'oneTimeCode',
+  'recoveryCode',
+  'setupKey',
+  'secret',
+  'secretKeys',
+  'smtpUrl',
+  'databaseUrl',
+  'token',
+  'access_token',
+  'refresh_token',
+  'id_token',
+  'id_token_hint',
+  'logout_token',
+  'client_secret',
+  'client_assertion',
+  'code_verifier',
+  'authorization',
+  'cookie',
+  'cookies',
+  'headers',
+  'body',
+  'set-cookie',
+  'jwk',
+  'jwks',
+]
+const paths = SECRET_NAMES.flatMap(name => {
+  const key = /^\w+$/.test(name) ? `.${name}` : `["${name}"]`
+  return [key.replace(/^\./, ''), `*${key}`, `*.*${key}`]
+})
+
+/**
+ * @param destination where lines go; default: standard output
+ */
+export function createLog(level: LogLevel, destination?: DestinationStream): Log {
+  const serialise = (value: unknown): unknown => (value instanceof Error ? describeError(value, true) : value)
+  const options = {
+    level,
+    base: null,
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { err: serialise, error: serialise },
+    redact: { paths: ['code', 'params.code', 'query.code', ...paths], censor: CUT },
+  }
+  return destination === undefined ? pino(options) : pino(options, destination)
+}
+
+/** Digits and letters that can't be taken for one another (Crockford's base 32). */
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+
+/** A new id, such as `SP-7K3M-9XQ2-0C4T-HNB8`: 80 random bits. */
+export function newRequestId(): string {
+  const groups = Array.from({ length: 4 }, () =>
+    Array.from({ length: 4 }, () => ALPHABET[randomInt(ALPHABET.length)]).join(''),
+  )
+  return `SP-${groups.join('-')}`
+}
+
+/** The number that people read to support: the beginning of the request's id, by which the log is searched. */
+export function reference(requestId: string): string {
+  return requestId.slice(0, 'SP-XXXX-XXXX'.length)
+}
+
+/** Has the request's log line say what went wrong. For whoever answers an error instead of throwing it on. */
+export function noteFailure(ctx: Koa.Context, error: unknown): void {
+  ctx.state.failure = error
+}
+
+export interface RequestLogOptions {
+  /** The client's address behind trusted proxies; default: Koa's. */
+  readonly address?: (ctx: Koa.Context) => string
+}
+
+/** Koa middleware, the outermost: gives every request its id (`ctx.state.requestId`) and writes its line. */
+export function requestLog(log: Log, options: RequestLogOptions = {}): Koa.Middleware {
+  const addressOf = options.address ?? (ctx => ctx.ip)
+  return async (ctx, next) => {
+    const started = performance.now()
+    const requestId = newRequestId()
+    ctx.state.requestId = requestId
+    // Taken now: whoever answers may rewrite the URL, and an ended connection has no address.
+    const { method, path } = ctx
+    const query = queryNames(ctx.querystring)
+    const address = addressOf(ctx)
+    // What is written is known only when the answer is out, or its reader gone.
+    ctx.res.once('close', () => {
+      const { statusCode: status, writableFinished } = ctx.res
+      const failure: unknown = ctx.state.failure
+      const line = {
+        request: requestId,
+        interaction: /^\/interaction\/([\w-]{1,64})/.exec(path)?.[1],
+        method,
+        path: cutPath(path),
+        query: query.length === 0 ? undefined : query,
+        status,
+        ms: Math.round((performance.now() - started) * 10) / 10,
+        address,
+        bytes: bytesOf(ctx.res.getHeader('content-length')),
+        aborted: writableFinished ? undefined : true,
+        error: failure === undefined ? undefined : describeError(failure, log.isLevelEnabled('debug')),
+      }
+      const unexpected = failure !== undefined && !isExpected(failure)
+      log[unexpected || status >= 500 ? 'error' : 'info'](line, 'request')
+    })
+    try {
+      await next()
+    } catch (error) {
+      noteFailure(ctx, error)
+      throw error
+    }
+  }
+}
+
+/**
+ * A path as it may be logged: emailed links are cut behind their kind, and so is whatever is as long as a token.
+ */
+export function cutPath(path: string): string {
+  return path
+    .replace(/^(\/link\/[^/]*)\/.*$/s, `$1/${CUT}`)
+    .replace(/[^/]{40,}/g, CUT)
+    .slice(0, 200)
+}
+
+const MOST_NAMES = 30
+
+/** The names of a query, without their values. */
+function queryNames(query: string): string[] {
+  const names = [...new Set(new URLSearchParams(query).keys())].slice(0, MOST_NAMES)
+  return names.map(name => (/^[\w.-]{1,39}$/.test(name) ? name : CUT))
+}
+
+function bytesOf(length: unknown): number | undefined {
+  const bytes = Number(length)
+  return length === undefined || Number.isNaN(bytes) ? undefined : bytes
+}
+
+export interface ErrorLine {
+  readonly code: string
+  readonly detail?: string
+  /** What caused it, outermost first. */
+  readonly cause?: readonly string[]
+  readonly stack?: string
+}
+
+/** An error of oidc-provider that tells an app what it did wrong (RFC 6749 section 5.2). */
+interface ProtocolError extends Error {
+  readonly error: string
+  readonly error_description?: string
+  readonly error_detail?: string
+  readonly statusCode: number
+}
+
+function isProtocolError(error: unknown): error is ProtocolError {
+  if (!(error instanceof Error) || !('error' in error) || !('statusCode' in error)) return false
+  return typeof error.error === 'string' && Number(error.statusCode) < 500
+}
+
+/** Whether an error is an answer that we know how to give, and not a fault of ours. */
+function isExpected(error: unknown): boolean {
+  return (error instanceof AppError && error.status < 500) || isProtocolError(error)
+}
+
+/**
+ * What the log says of an error.
+ *
+ * @param debug also the stack of errors that are answers; of faults it is always there
+ */
+export function describeError(error: unknown, debug: boolean): ErrorLine {
+  if (!(error instanceof Error)) return { code: 'unknown', detail: scrub(String(error)) }
+  const known = error instanceof AppError || isProtocolError(error)
+  const detail =
+    error instanceof AppError
+      ? error.detail
+      : isProtocolError(error)
+        ? (error.error_detail ?? error.error_description)
+        : error.message
+  const cause = causesOf(error).map(each => scrub(textOf(each)))
+  return {
+    code: error instanceof AppError ? error.code : isProtocolError(error) ? error.error : codeOf(error),
+    ...(detail === undefined ? {} : { detail: scrub(detail) }),
+    ...(cause.length === 0 ? {} : { cause }),
+    ...((debug || !known) && error.stack !== undefined ? { stack: scrub(error.stack) } : {}),
+  }
+}
+
+function codeOf(error: Error): string {
+  const code: unknown = 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? code : error.name
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? `${codeOf(error)}: ${error.message}` : String(error)
+}
+
+const DEEPEST = 5
+
+function causesOf(error: Error): unknown[] {
+  const causes: unknown[] = []
+  for (let at: unknown = error.cause; at !== undefined && causes.length < DEEPEST; ) {
+    causes.push(at)
+    at = at instanceof Error ? at.cause : undefined
+  }
+  return causes
+}
+
+const LONGEST = 8000
+
+/** Takes out what looks like a secret: passwords in URLs, and whatever is as long and as random as a token. */
+export function scrub(text: string): string {
+  return text
+    .slice(0, LONGEST)
+    .replace(/(\w+:\/\/)[^\s/@]+@/g, `$1${CUT}@`)
+    .replace(/\$argon2\S+/g, CUT)
+    .replace(/(?=[\w+~-]*\d)[\w+~-]{40,}={0,2}/g, CUT)
+}

@@ -1,0 +1,175 @@
+// What mails say. One template a mail (`views/mail/*.pug`), rendered twice from the same words: as HTML and as plain
+// text. A template reads its declared locals alone; anything else throws, when the tests render it. Links are made
+// here from the configured origin, never from a request (a poisoned Host header reaches no mail), and hold a token
+// that works once. Leaves out when a mail is sent, and how.
+
+import { fileURLToPath } from 'node:url'
+import pug from 'pug'
+import { LIFETIME_MS } from '../store/emailed-tokens.ts'
+import type { TextKey, Texts, TextValues } from '../texts.ts'
+
+/** What was done: the user's name, when (milliseconds since 1970) and from which IP address. */
+interface Deed {
+  readonly name: string
+  readonly at: number
+  readonly address: string
+}
+
+/** What whoever sends a mail must say, by template. Tokens and codes in the clear: contents are sealed at rest. */
+export interface MailContents {
+  /** `invitedBy` is null where the operator made the account. */
+  invitation: {
+    readonly name: string
+    readonly organisation: string
+    readonly invitedBy: string | null
+    readonly token: string
+    readonly at: number
+  }
+  'password-reset': Deed & { readonly token: string }
+  unblock: Deed & { readonly token: string }
+  /** Six digits. */
+  code: Deed & { readonly code: string }
+  'authenticator-set-up': Deed
+  /** `passkey` is its name. */
+  'passkey-added': Deed & { readonly passkey: string }
+  'recovery-code-used': Deed
+  'password-changed': Deed
+}
+
+export type MailName = keyof MailContents
+/** Mails with a link in them. */
+export type LinkKind = 'invitation' | 'password-reset' | 'unblock'
+
+/**
+ * The address that a mailed token is used at: `<origin>/link/<kind>/<token>`.
+ *
+ * @param origin the configured issuer; only its origin counts
+ */
+export function mailLink(origin: string, kind: LinkKind, token: string): string {
+  return new URL(`/link/${kind}/${encodeURIComponent(token)}`, new URL(origin).origin).href
+}
+
+/** When what a mail offers stops working, milliseconds since 1970; undefined: it offers nothing. */
+export function expiryOf<Name extends MailName>(
+  name: Name,
+  contents: MailContents[Name],
+): number | undefined {
+  return Object.hasOwn(LIFETIME_MS, name)
+    ? contents.at + LIFETIME_MS[name as keyof typeof LIFETIME_MS]
+    : undefined
+}
+
+type T = Texts['t']
+
+/** The subject of each mail, which is its heading too. Also the list of the mails. */
+const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Name]) => string } = {
+  invitation: (t, { organisation }) => t('mail.invitation.subject', { organisation }),
+  'password-reset': t => t('mail.passwordReset.subject'),
+  unblock: t => t('mail.unblock.subject'),
+  code: t => t('mail.code.subject'),
+  'authenticator-set-up': t => t('mail.authenticatorSetUp.subject'),
+  'passkey-added': t => t('mail.passkeyAdded.subject'),
+  'recovery-code-used': t => t('mail.recoveryCodeUsed.subject'),
+  'password-changed': t => t('mail.passwordChanged.subject'),
+}
+
+/** Every mail, by name. */
+export const mailNames = Object.keys(subjects) as readonly MailName[]
+
+/** What is added to each mail's own contents. */
+export interface MailLocals {
+  readonly lang: string
+  readonly subject: string
+  readonly product: string
+  /** Where the product lives, for the foot. */
+  readonly host: string
+  /** The recipient. */
+  readonly email: string
+  /** For mails with a token. */
+  readonly link: string | undefined
+  /** For mails with a token or a code. */
+  readonly expiresAt: number | undefined
+  /** Plain text instead of HTML. */
+  readonly plain: boolean
+  t(key: TextKey, values?: TextValues): string
+  rich: Texts['rich']
+  utc: Texts['utc']
+}
+
+export interface RenderedMail {
+  readonly subject: string
+  readonly text: string
+  readonly html: string
+}
+
+export interface MailTemplates {
+  render<Name extends MailName>(name: Name, to: string, contents: MailContents[Name]): RenderedMail
+}
+
+/**
+ * Compiles all templates.
+ *
+ * @param options.issuer the configured origin
+ * @param options.product default: the catalogue's "product"
+ * @throws for a template that is missing or doesn't parse
+ */
+export function createMailTemplates(options: {
+  texts: Texts
+  issuer: string
+  product?: string
+}): MailTemplates {
+  const { texts, issuer } = options
+  const product = options.product ?? texts.t('product')
+  const folder = new URL('../../views/mail/', import.meta.url)
+  const compiled = new Map(
+    mailNames.map(name => [
+      name,
+      pug.compileFile(fileURLToPath(new URL(`${name}.pug`, folder)), {
+        doctype: 'html',
+        self: true,
+        compileDebug: false,
+      }),
+    ]),
+  )
+  return {
+    render(name, to, given) {
+      const template = compiled.get(name)
+      if (template === undefined) throw new Error(`there is no mail "${name}"`)
+      const contents = inOneLine(given)
+      const subject = inOneLine({ subject: subjects[name](texts.t, contents) }).subject
+      const locals: Omit<MailLocals, 'plain'> = {
+        lang: texts.locale,
+        subject,
+        product,
+        host: new URL(issuer).host,
+        email: to,
+        link: 'token' in contents ? mailLink(issuer, name as LinkKind, contents.token) : undefined,
+        expiresAt: expiryOf(name, contents),
+        t: texts.t,
+        rich: texts.rich,
+        utc: texts.utc,
+      }
+      const shown = (plain: boolean): string => template(declared({ ...contents, ...locals, plain }))
+      return { subject, html: shown(false), text: `${shown(true).trim()}\n` }
+    },
+  }
+}
+
+/** Names are other people's words: no line of theirs may look like one of ours. */
+function inOneLine<Contents extends object>(contents: Contents): Contents {
+  const tidy = Object.entries(contents).map(([key, value]) => [
+    key,
+    typeof value === 'string' ? value.replace(/[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu, ' ').trim() : value,
+  ])
+  return Object.fromEntries(tidy) as Contents
+}
+
+/** Locals that answer only for what they have; a template's slip is an error, not a gap in a mail. */
+function declared(locals: object): object {
+  return new Proxy(locals, {
+    get(target, key, receiver) {
+      if (!Reflect.has(target, key)) throw new Error(`a mail reads the undeclared local "${String(key)}"`)
+      return Reflect.get(target, key, receiver)
+    },
+  })
+}

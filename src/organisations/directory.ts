@@ -1,0 +1,292 @@
+// Who there is: organisations and their users, as the operator's commands, the first-run page and the console make
+// them. Input is judged here, whoever brings it; each change is committed with its audit row. Leaves out what a user
+// does for themselves (log in, choose a password) and who may call this.
+
+import { hashPassword } from '../factors/password.ts'
+import { judgePassword, type PasswordRefusal } from '../factors/password-strength.ts'
+import { parseAddress } from '../mail/address.ts'
+import { mailJob } from '../mail/outbox.ts'
+import { insertAccount, type NewAccount, type Role, readAccountByEmail } from '../store/accounts.ts'
+import { auditRow } from '../store/audit.ts'
+import { CommitRefused, type Database, sql, type Write, write } from '../store/database.ts'
+import { issueToken } from '../store/emailed-tokens.ts'
+import { newId, newToken } from '../store/ids.ts'
+import { insertOrganisation, type Organisation, readOrganisation } from '../store/organisations.ts'
+import type { Keyring } from '../store/seal.ts'
+import { enforcement } from './enforcement.ts'
+
+/** What changes to organisations, users and clients need. */
+export interface Directory {
+  readonly database: Database
+  readonly keyring: Keyring
+  /** Milliseconds since 1970. */
+  readonly clock: () => number
+  /** Who is at work, for the audit log: an account's id, or `operator`. */
+  readonly actor: string
+  /** No password may contain it. */
+  readonly productName: string
+}
+
+/** Something that was given cannot be taken. Nothing was stored. */
+export class InputError extends Error {
+  /** The name of what was given. */
+  readonly field: string
+  /** Goes on where the field's name ends: `is taken`. */
+  readonly fault: string
+
+  constructor(field: string, fault: string) {
+    super(`${field} ${fault}`)
+    this.name = 'InputError'
+    this.field = field
+    this.fault = fault
+  }
+}
+
+export interface OrganisationInput {
+  readonly name: string
+  readonly plan: string
+  /** Start of the subscription, milliseconds since 1970; null: none yet. */
+  readonly subscribedAt: number | null
+}
+
+export type UserRole = Extract<Role, 'admin' | 'technician'>
+export const ROLES: readonly UserRole[] = ['admin', 'technician']
+
+export interface UserInput {
+  readonly organisationId: string
+  readonly email: string
+  readonly name: string
+  readonly role: UserRole
+}
+
+/** A user as they are told of: no hash, no secret. */
+export interface User {
+  readonly id: string
+  readonly organisationId: string
+  readonly email: string
+  readonly name: string
+  readonly role: UserRole
+  readonly status: 'active' | 'invited'
+}
+
+/** @throws InputError */
+export async function createOrganisation(
+  directory: Directory,
+  input: OrganisationInput,
+): Promise<Organisation> {
+  const now = directory.clock()
+  const organisation = newOrganisation(input)
+  await directory.database.commit(organisationWrites(directory, organisation, now))
+  return organisation
+}
+
+/**
+ * Creates a user. With a password they are active at once, and their mailbox counts as proven, since whoever creates
+ * them vouches for it; without one they are `invited`, and get in by an invitation.
+ *
+ * @throws InputError
+ */
+export async function createUser(
+  directory: Directory,
+  input: UserInput & { readonly password?: string | undefined },
+): Promise<User> {
+  const checked = checkUser(input)
+  const organisation = await organisationOf(directory, checked.organisationId)
+  // Before the costly hash; the insert is what decides.
+  if ((await readAccountByEmail(directory.database, checked.email)) !== undefined) throw taken(checked.email)
+  const hash =
+    input.password === undefined
+      ? null
+      : await acceptPassword(directory, input.password, organisation, checked)
+  const now = directory.clock()
+  const user: User = { ...checked, id: newId('usr'), status: hash === null ? 'invited' : 'active' }
+  await commitUser(directory, user, userWrites(directory, user, hash, now))
+  return user
+}
+
+/**
+ * Creates a user and mails them an invitation, by whose link they choose their password. For a user who is invited
+ * already it is sent again, with name and role as given now, and the older link no longer works.
+ *
+ * @throws InputError
+ */
+export async function inviteUser(directory: Directory, input: UserInput): Promise<User> {
+  const checked = checkUser(input)
+  const organisation = await organisationOf(directory, checked.organisationId)
+  const known = await readAccountByEmail(directory.database, checked.email)
+  if (known !== undefined && (known.organisationId !== organisation.id || known.status !== 'invited')) {
+    throw taken(checked.email)
+  }
+  const now = directory.clock()
+  const user: User = {
+    ...checked,
+    id: known?.id ?? newId('usr'),
+    email: known?.email ?? checked.email,
+    status: 'invited',
+  }
+  const token = newToken()
+  await commitUser(directory, user, [
+    known === undefined
+      ? insertAccount(accountOf(user, null, now), now)
+      : write(reinvite, [user.name, user.role, user.id], 'not_allowed'),
+    ...issueToken('invitation', user.id, token, null, now),
+    mailJob(directory.keyring, {
+      to: user.email,
+      now,
+      template: 'invitation',
+      contents: { name: user.name, organisation: organisation.name, invitedBy: null, token, at: now },
+    }),
+    auditUser('user.invited', directory, user, now),
+  ])
+  return user
+}
+
+/**
+ * The first organisation and its admin, both or neither.
+ *
+ * @param also what must be true with it, such as the use of the link that allowed it
+ * @throws InputError; CommitRefused if one of `also` is refused
+ */
+export async function foundOrganisation(
+  directory: Directory,
+  input: {
+    readonly organisation: OrganisationInput
+    readonly admin: { readonly email: string; readonly name: string; readonly password: string }
+  },
+  also: readonly Write[] = [],
+): Promise<{ organisation: Organisation; admin: User }> {
+  const organisation = newOrganisation(input.organisation)
+  const checked = checkUser({ ...input.admin, organisationId: organisation.id, role: 'admin' })
+  const hash = await acceptPassword(directory, input.admin.password, organisation, checked)
+  const now = directory.clock()
+  const admin: User = { ...checked, id: newId('usr'), status: 'active' }
+  await commitUser(directory, admin, [
+    ...also,
+    ...organisationWrites(directory, organisation, now),
+    ...userWrites(directory, admin, hash, now),
+  ])
+  return { organisation, admin }
+}
+
+const reinvite = sql(
+  'account_reinvite',
+  "UPDATE accounts SET name = ?, role = ? WHERE id = ? AND status = 'invited'",
+)
+
+function newOrganisation({ name, plan, subscribedAt }: OrganisationInput): Organisation {
+  if (subscribedAt !== null && (!Number.isSafeInteger(subscribedAt) || subscribedAt < 0)) {
+    throw new InputError('subscribedAt', 'is no time')
+  }
+  return { id: newId('org'), name: line('name', name, 200), plan: line('plan', plan, 100), subscribedAt }
+}
+
+function organisationWrites(directory: Directory, organisation: Organisation, now: number): Write[] {
+  const { id, name, plan, subscribedAt } = organisation
+  const details = { name, plan, ...(subscribedAt === null ? {} : { subscribedAt }) }
+  return [
+    insertOrganisation(organisation, now),
+    auditRow({ event: 'organisation.created', organisationId: id, actorId: directory.actor, details }, now),
+  ]
+}
+
+function checkUser(input: UserInput): UserInput {
+  const email = parseAddress(input.email.trim())
+  if (email === undefined) throw new InputError('email', `${JSON.stringify(input.email)} is no email address`)
+  if (!ROLES.includes(input.role)) throw new InputError('role', `must be ${ROLES.join(' or ')}`)
+  return {
+    organisationId: input.organisationId,
+    email,
+    name: line('name', input.name, 200),
+    role: input.role,
+  }
+}
+
+/** A text of one line, trimmed, in NFC. */
+function line(field: string, text: string, longest: number): string {
+  const tidy = text.normalize('NFC').trim()
+  if (tidy === '') throw new InputError(field, 'is empty')
+  if (tidy.length > longest) throw new InputError(field, `is longer than ${longest} characters`)
+  if (/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u.test(tidy)) throw new InputError(field, 'must be one line')
+  return tidy
+}
+
+async function organisationOf(directory: Directory, id: string): Promise<Organisation> {
+  const organisation = await readOrganisation(directory.database, id)
+  if (organisation === undefined)
+    throw new InputError('organisationId', `${JSON.stringify(id)} is no organisation`)
+  return organisation
+}
+
+/** @returns the hash of a password that is good enough. */
+async function acceptPassword(
+  { clock, productName }: Directory,
+  password: string,
+  organisation: Organisation,
+  user: UserInput,
+): Promise<string> {
+  const enforced = enforcement(organisation.subscribedAt, clock()).state === 'enforced'
+  const verdict = await judgePassword(password, {
+    // Until a second factor is demanded, the password may be all there is (NIST SP 800-63B section 3.1.1.2).
+    minLength: enforced ? 8 : 15,
+    names: [user.name, user.email, organisation.name],
+    product: productName,
+  })
+  if (!verdict.ok) throw new InputError('password', passwordFault(verdict))
+  return hashPassword(password)
+}
+
+function passwordFault(refusal: PasswordRefusal): string {
+  switch (refusal.reason) {
+    case 'too_short':
+      return `has ${refusal.length} characters: it needs at least ${refusal.minLength}`
+    case 'too_long':
+      return `is too long: at most ${refusal.maxLength} characters`
+    case 'contains_name':
+      return `must not contain "${refusal.name}"`
+    case 'control_characters':
+      return 'must be one line'
+    case 'common':
+      return 'is on the list of common passwords'
+    case 'too_weak':
+      return 'is too easy to guess'
+  }
+}
+
+function accountOf(user: User, passwordHash: string | null, now: number): NewAccount {
+  return { ...user, passwordHash, mailboxProvenAt: passwordHash === null ? null : now }
+}
+
+function userWrites(directory: Directory, user: User, passwordHash: string | null, now: number): Write[] {
+  return [
+    insertAccount(accountOf(user, passwordHash, now), now),
+    auditUser('user.created', directory, user, now),
+  ]
+}
+
+function auditUser(
+  event: 'user.created' | 'user.invited',
+  { actor }: Directory,
+  user: User,
+  now: number,
+): Write {
+  const { id, organisationId, email, role, status } = user
+  return auditRow(
+    { event, organisationId, accountId: id, actorId: actor, details: { email, role, status } },
+    now,
+  )
+}
+
+async function commitUser({ database }: Directory, user: User, writes: readonly Write[]): Promise<void> {
+  try {
+    await database.commit(writes)
+  } catch (error) {
+    if (!(error instanceof CommitRefused) || !['already_exists', 'not_allowed'].includes(error.refusal))
+      throw error
+    // Somebody else was faster.
+    throw taken(user.email)
+  }
+}
+
+function taken(email: string): InputError {
+  return new InputError('email', `${email} is taken`)
+}

@@ -1,0 +1,116 @@
+// The first organisation. While there is none, each start prints a link, good for an hour, that makes one with its
+// admin; its subscription starts then. The link needs no storage: it is signed, and what it does can be done once. It
+// goes to the terminal, past the logger, since who has it owns the server.
+
+import { randomBytes } from 'node:crypto'
+import type { Context } from 'koa'
+import Router from 'koa-router'
+import { readForm, requireSameOrigin } from '../http/forms.ts'
+import type { Services } from '../services.ts'
+import { spend } from '../store/credentials.ts'
+import { CommitRefused } from '../store/database.ts'
+import { hasOrganisation } from '../store/organisations.ts'
+import { type Directory, foundOrganisation, InputError } from './directory.ts'
+
+const HOUR = 60 * 60 * 1000
+const FIELDS = ['organisation', 'name', 'email', 'password'] as const
+/** Set by the operator afterwards; free text. */
+const FIRST_PLAN = 'Trial'
+
+/** A link that makes the first organisation. @returns undefined if there is one already */
+export async function firstRunLink({
+  config,
+  database,
+  keyring,
+  clock,
+}: Services): Promise<string | undefined> {
+  if (await hasOrganisation(database)) return undefined
+  const token = `${clock() + HOUR}.${randomBytes(16).toString('base64url')}`
+  return `${config.issuer}/link/first-run/${token}.${keyring.sign('link', `first-run ${token}`)}`
+}
+
+export function firstRunRoutes(services: Services): Router {
+  const { views, config, clock, keyring, database } = services
+  const directory: Directory = {
+    database,
+    keyring,
+    clock,
+    actor: 'first-run link',
+    productName: config.productName,
+  }
+  const router = new Router()
+  const path = '/link/first-run/:token'
+
+  router.use(path, async (ctx, next) => {
+    ctx.set('Referrer-Policy', 'no-referrer')
+    await next()
+  })
+
+  router.get(path, async ctx => {
+    if (!(await works(ctx.params.token))) return gone(ctx)
+    form(ctx, 200, {})
+  })
+
+  router.post(path, async ctx => {
+    requireSameOrigin(ctx, config.issuer)
+    const posted = await readForm(ctx, FIELDS)
+    if (!(await works(ctx.params.token))) return gone(ctx)
+    const { organisation = '', name = '', email = '', password = '' } = posted
+    try {
+      const made = await foundOrganisation(
+        directory,
+        {
+          organisation: { name: organisation, plan: FIRST_PLAN, subscribedAt: clock() },
+          admin: { name, email, password },
+        },
+        [spend('first-run', 'organisation', Number.MAX_SAFE_INTEGER)],
+      )
+      ctx.type = 'html'
+      ctx.body = views.render('first-run-done', {
+        organisation: made.organisation.name,
+        email: made.admin.email,
+      })
+    } catch (error) {
+      if (error instanceof CommitRefused) return gone(ctx)
+      if (!(error instanceof InputError)) throw error
+      form(ctx, 400, { values: { organisation, name, email }, errors: fieldErrors(error) })
+    }
+  })
+
+  async function works(link: string | undefined): Promise<boolean> {
+    const [expires, nonce, signature, ...rest] = (link ?? '').split('.')
+    if (!signature || rest.length > 0 || !(Number(expires) > clock())) return false
+    return (
+      keyring.verify('link', `first-run ${expires}.${nonce}`, signature) && !(await hasOrganisation(database))
+    )
+  }
+
+  function form(
+    ctx: Context,
+    status: number,
+    filled: { values?: Record<string, string>; errors?: Record<string, string> },
+  ): void {
+    ctx.status = status
+    ctx.type = 'html'
+    ctx.body = views.render('first-run', {
+      action: ctx.path,
+      // Its subscription starts now, so that its first day is not enforced yet.
+      minimum: 15,
+      ...filled,
+    })
+  }
+
+  function gone(ctx: Context): void {
+    ctx.status = 404
+    ctx.type = 'html'
+    ctx.body = views.render('link-used', {})
+  }
+
+  return router
+}
+
+/** The field that cannot be taken, and why, as its page says it. */
+function fieldErrors({ field, fault }: InputError): Record<string, string> {
+  const name = (FIELDS as readonly string[]).includes(field) ? field : 'organisation'
+  return { [name]: `This ${fault}.` }
+}

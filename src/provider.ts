@@ -1,0 +1,310 @@
+// Config + store → a running oidc-provider. The whole configuration of the library, readable in one place; every
+// default that the library says one should change is set.
+
+import { createRequire } from 'node:module'
+import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
+import type { Config } from './config.ts'
+import { hashPassword, verifyPassword } from './factors/password.ts'
+import { ACR, ACR_ALIASES } from './flow/assurance.ts'
+import { loadGrant } from './flow/consent.ts'
+import { createPolicy, keepResumed } from './flow/policy.ts'
+import { interactionRoutes } from './flow/routes.ts'
+import {
+  errorPage,
+  errorPages,
+  health,
+  issuersHost,
+  securityHeaders,
+  staticFiles,
+  unitOfWork,
+} from './http/app.ts'
+import { createAssets } from './http/assets.ts'
+import { clientAddress } from './http/client-address.ts'
+import { createViews } from './http/views.ts'
+import { type Log, noteFailure, requestLog } from './log.ts'
+import { firstRunRoutes } from './organisations/first-run.ts'
+import type { AccountSource, Services } from './services.ts'
+import { type Account, readAccount, readAccountByEmail } from './store/accounts.ts'
+import { createAdapter } from './store/adapter.ts'
+import { createClients } from './store/clients.ts'
+import type { Database } from './store/database.ts'
+import { createKeyring } from './store/seal.ts'
+import { signingKeys } from './store/signing-keys.ts'
+import { inOpenUnit, unit } from './store/unit-of-work.ts'
+import { createTexts } from './texts.ts'
+
+const MINUTE = 60
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+/** A refresh token lives this long after each use, and never longer than the second. */
+const REFRESH_IDLE = 30 * DAY
+const REFRESH_MOST = 90 * DAY
+
+export interface Sallyport {
+  readonly provider: Provider
+  readonly services: Services
+}
+
+/**
+ * Builds the provider on an open, migrated database.
+ *
+ * @throws SealBroken if the secret keys are not those that this database was sealed with
+ */
+export async function buildProvider(
+  config: Config,
+  database: Database,
+  log: Log,
+  clock: () => number = Date.now,
+): Promise<Sallyport> {
+  const keyring = createKeyring(config.secretKeys)
+  const texts = createTexts()
+  const assets = createAssets()
+  const services: Services = {
+    config,
+    database,
+    keyring,
+    clients: createClients(database, keyring, clock),
+    accounts: ownAccounts(database),
+    views: createViews({ texts, assets }),
+    texts,
+    log,
+    clock,
+  }
+  const keys = await signingKeys(database, keyring, clock())
+  const provider = new Provider(config.issuer, configuration(services, keys))
+  const https = config.issuer.startsWith('https:')
+  provider.proxy = config.trustProxy !== undefined
+
+  provider.use(clientAddress(config.trustProxy))
+  provider.use(requestLog(log))
+  provider.use(securityHeaders(https))
+  provider.use(health(services))
+  provider.use(staticFiles(assets))
+  provider.use(errorPages(services))
+  provider.use(issuersHost(services))
+  provider.use(unitOfWork(services))
+  provider.use(async (ctx, next) => {
+    await next()
+    // `ctx.oidc` exists on the library's routes only.
+    const { oidc } = ctx as Partial<KoaContextWithOIDC>
+    if (oidc?.route === 'resume') keepResumed(services, ctx as KoaContextWithOIDC)
+  })
+  provider.use(interactionRoutes(provider, services).routes())
+  provider.use(firstRunRoutes(services).routes())
+  reportErrors(provider, log)
+  return { provider, services }
+}
+
+function configuration(services: Services, keys: Awaited<ReturnType<typeof signingKeys>>): Configuration {
+  const { config, database, keyring, clients, clock, accounts } = services
+  const https = config.issuer.startsWith('https:')
+  const host = https ? '__Host-' : ''
+  const secure = https ? '__Secure-' : ''
+  const cookie = { httpOnly: true, sameSite: 'lax', signed: true, secure: https, overwrite: true } as const
+
+  return {
+    adapter: createAdapter({ database, clients, clock, account: id => accounts.find(id) }),
+    jwks: { keys },
+    cookies: {
+      keys: keyring.keys('cookie').map(key => Buffer.from(key).toString('base64url')),
+      names: {
+        session: `${host}sallyport_session`,
+        interaction: `${secure}sallyport_interaction`,
+        resume: `${secure}sallyport_resume`,
+      },
+      long: { ...cookie, path: '/' },
+      short: cookie,
+    },
+
+    async findAccount(_, id) {
+      const account = await accounts.find(id)
+      return account?.status === 'active' ? { accountId: id, claims: () => claimsOf(account) } : undefined
+    },
+    scopes: ['openid', 'offline_access', 'email', 'profile'],
+    claims: {
+      openid: ['sub', 'acr', 'amr', 'auth_time'],
+      email: ['email', 'email_verified'],
+      profile: ['name'],
+      acr: null,
+      amr: null,
+      auth_time: null,
+      iss: null,
+      sid: null,
+    },
+    acrValues: [
+      ...new Set([...Object.values(ACR), ...Object.keys(ACR_ALIASES), ...Object.keys(config.acrAliases)]),
+    ],
+    subjectTypes: ['public'],
+    responseTypes: ['code', 'none'],
+    pkce: { required: () => true },
+    allowOmittingSingleRegisteredRedirectUri: false,
+    enableHttpPostMethods: false,
+    clockTolerance: 15,
+    extraClientMetadata: { properties: ['minimum_acr'], validator: checkClientMetadata },
+    clientBasedCORS: (_, origin, client) =>
+      (client.redirectUris ?? []).some(uri => URL.parse(uri)?.origin === origin),
+    formats: { bitsOfOpaqueRandomness: 256 },
+
+    interactions: {
+      policy: createPolicy(services),
+      url: (_, interaction) => `/interaction/${interaction.uid}`,
+    },
+    loadExistingGrant: ctx => loadGrant(services, ctx),
+
+    rotateRefreshToken: true,
+    issueRefreshToken: async (_, client, code) =>
+      client.grantTypeAllowed('refresh_token') && code.scopes.has('offline_access'),
+    expiresWithSession: async (_, token) => !token.scopes.has('offline_access'),
+    extraTokenClaims: (ctx, token) => authenticationClaims(ctx, token),
+    ttl: {
+      AccessToken: (_, token) => token.resourceServer?.accessTokenTTL ?? 5 * MINUTE,
+      AuthorizationCode: MINUTE,
+      ClientCredentials: 5 * MINUTE,
+      Grant: REFRESH_MOST,
+      IdToken: HOUR,
+      Interaction: 30 * MINUTE,
+      RefreshToken: (_, token) => refreshLifetime(token, Math.floor(clock() / 1000)),
+      Session: DAY,
+    },
+
+    features: {
+      devInteractions: { enabled: false },
+      claimsParameter: { enabled: true },
+      pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: false },
+      dPoP: { enabled: true, nonceSecret: Buffer.from(keyring.keys('dpop-nonce')[0]) },
+      introspection: { enabled: true },
+      revocation: { enabled: true },
+      userinfo: { enabled: true },
+      backchannelLogout: { enabled: true },
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: (ctx, form) => logoutPage(services, ctx, form),
+        postLogoutSuccessSource: ctx => loggedOutPage(services, ctx),
+      },
+    },
+    renderError: (ctx, out, error) => renderError(services, ctx, out, error),
+    ...(config.allowPrivateNetwork ? { fetch: fetchAnywhere } : {}),
+  }
+}
+
+/** The library's own requests are kept off loopback and private addresses by a dispatcher: here it is left out. */
+async function fetchAnywhere(url: string | URL | Request, options: RequestInit = {}): Promise<Response> {
+  const { dispatcher: _, ...rest } = options as RequestInit & { dispatcher?: unknown }
+  return fetch(url, rest)
+}
+
+function claimsOf(account: Account) {
+  return {
+    sub: account.id,
+    email: account.email,
+    // True only for a mailbox that was proven.
+    email_verified: account.mailboxProvenAt !== null,
+    name: account.name,
+  }
+}
+
+/** `acr`, `amr` and `auth_time` in JWT access tokens (RFC 9068 section 2.2.1), as the code or refresh token has them. */
+function authenticationClaims(ctx: KoaContextWithOIDC, token: { kind: string }) {
+  const { AuthorizationCode, RotatedRefreshToken, RefreshToken } = ctx.oidc.entities
+  const source = AuthorizationCode ?? RotatedRefreshToken ?? RefreshToken
+  if (token.kind !== 'AccessToken' || source === undefined) return undefined
+  return { acr: source.acr, amr: source.amr, auth_time: source.authTime }
+}
+
+function refreshLifetime(
+  token: { iiat?: number | undefined; iat?: number | undefined },
+  now: number,
+): number {
+  const began = token.iiat ?? token.iat ?? now
+  return Math.max(1, Math.min(REFRESH_IDLE, began + REFRESH_MOST - now))
+}
+
+function checkClientMetadata(_: unknown, key: string, value: unknown): void {
+  if (key === 'minimum_acr' && value !== undefined && typeof value !== 'string') {
+    throw new errors.InvalidClientMetadata('minimum_acr must be a string')
+  }
+}
+
+async function logoutPage(services: Services, ctx: KoaContextWithOIDC, form: string): Promise<void> {
+  const name = ctx.oidc.client?.clientName
+  ctx.type = 'html'
+  ctx.body = services.views.render('logout', { formHtml: form, ...(name === undefined ? {} : { app: name }) })
+}
+
+async function loggedOutPage(services: Services, ctx: KoaContextWithOIDC): Promise<void> {
+  const name = ctx.oidc.client?.clientName
+  ctx.type = 'html'
+  ctx.body = services.views.render('logged-out', name === undefined ? {} : { app: name })
+}
+
+/** The library's own errors that can't go back to an app. What is wrong with the request is said, by its standard code. */
+async function renderError(
+  services: Services,
+  ctx: KoaContextWithOIDC,
+  out: { error: string; error_description?: string | undefined },
+  error: Error,
+): Promise<void> {
+  const expired = error instanceof errors.SessionNotFound
+  const key = expired
+    ? 'error.interaction_expired'
+    : out.error === 'server_error'
+      ? 'error.internal'
+      : 'error.relying_party'
+  noteFailure(ctx, error)
+  errorPage(services, ctx, Math.max(ctx.status, 400), key)
+}
+
+/** Without listeners the reasons of protocol errors are invisible. Never logs a parameter. */
+function reportErrors(provider: Provider, log: Log): void {
+  const report = (event: string) => (ctx: KoaContextWithOIDC, error: Error) => {
+    const { error_detail: detail } = error as Error & { error_detail?: string }
+    const line = {
+      event,
+      request: ctx.state.requestId,
+      client: ctx.oidc?.client?.clientId,
+      error: error.message,
+      detail,
+    }
+    if (event === 'server_error') log.error({ ...line, err: error }, 'provider failed')
+    else log.info(line, 'provider refused')
+  }
+  provider.on('server_error', report('server_error'))
+  provider.on('authorization.error', report('authorization.error'))
+  provider.on('grant.error', report('grant.error'))
+  provider.on('userinfo.error', report('userinfo.error'))
+  provider.on('introspection.error', report('introspection.error'))
+  provider.on('revocation.error', report('revocation.error'))
+  provider.on('pushed_authorization_request.error', report('pushed_authorization_request.error'))
+  provider.on('backchannel.error', (ctx, error, client) => {
+    log.warn(
+      { request: ctx.state.requestId, client: client.clientId, error: error.message },
+      'back-channel logout failed',
+    )
+  })
+}
+
+/** Sallyport's own accounts; within a request each is read once. */
+export function ownAccounts(database: Database): AccountSource {
+  return {
+    async find(id) {
+      if (!inOpenUnit()) return readAccount(database, id)
+      const { cache } = unit()
+      const held = cache.get(`account:${id}`) as Promise<Account | undefined> | Account | undefined
+      if (held !== undefined) return held
+      const read = readAccount(database, id)
+      cache.set(`account:${id}`, read)
+      const account = await read
+      cache.set(`account:${id}`, account)
+      return account
+    },
+    findByEmail: email => readAccountByEmail(database, email),
+    async verifyPassword(account, password) {
+      const stored = account?.status === 'active' ? (account.passwordHash ?? undefined) : undefined
+      const { ok, rehash } = await verifyPassword(stored, password)
+      return ok && rehash ? { ok, rehashed: await hashPassword(password) } : { ok }
+    },
+  }
+}
+
+/** The package's own version, for the start's line in the log. */
+export const version = (createRequire(import.meta.url)('../package.json') as { version: string }).version

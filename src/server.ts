@@ -1,0 +1,170 @@
+// The server ready to run: configuration → database → provider → preflight → listen → graceful end. Everything that
+// can be wrong is said before the port is open.
+
+import { createServer, type Server } from 'node:http'
+import { fileURLToPath } from 'node:url'
+import { type Config, ConfigError, loadConfig } from './config.ts'
+import { createLog, type Log } from './log.ts'
+import { createMailer } from './mail/mailer.ts'
+import { MAIL, mailHandler } from './mail/outbox.ts'
+import { firstRunLink } from './organisations/first-run.ts'
+import { buildProvider, type Sallyport } from './provider.ts'
+import { type Database, openDatabase } from './store/database.ts'
+import { runJobs } from './store/jobs.ts'
+import { SealBroken } from './store/seal.ts'
+import { sweep } from './store/sweep.ts'
+
+const SWEEP_EVERY_MS = 60_000
+/** Requests in flight get this long to finish. */
+const DRAIN_MS = 3_000
+
+export interface Running extends Sallyport {
+  readonly config: Config
+  /** The link that makes the first organisation, while there is none. */
+  readonly firstRun: string | undefined
+  /** Takes no more requests, finishes those in flight and the jobs in hand, and closes the database. */
+  close(): Promise<void>
+}
+
+/** What stops a start: one line that says what to do. */
+export class StartRefused extends Error {}
+
+/**
+ * Starts the server.
+ *
+ * @param clock milliseconds since 1970; tests move it
+ * @throws StartRefused, ConfigError
+ */
+export async function startServer(
+  config: Config,
+  { log = createLog(config.logLevel), clock = Date.now }: { log?: Log; clock?: () => number } = {},
+): Promise<Running> {
+  for (const warning of config.warnings) log.warn(warning)
+  const database = await openDatabase(config.databaseUrl)
+  try {
+    await bringSchemaUpToDate(config, database, log)
+    const sallyport = await buildProvider(config, database, log, clock)
+    const { services } = sallyport
+    const mailer = createMailer({ ...config, from: config.mailFrom, product: config.productName, log })
+    const { keyring, texts } = services
+    const mails = mailHandler({
+      keyring,
+      mailer,
+      texts,
+      issuer: config.issuer,
+      product: config.productName,
+      log,
+    })
+    const jobs = runJobs({ database, handlers: { [MAIL]: mails }, log, clock })
+    const sweeping = startSweeping(database, log, clock)
+    const server = createServer(sallyport.provider.callback())
+    await listen(server, config)
+    log.info({ issuer: config.issuer, port: config.port, host: config.host }, 'listening')
+    return {
+      ...sallyport,
+      config,
+      firstRun: await firstRunLink(services),
+      async close() {
+        await drain(server)
+        await sweeping.stop()
+        await jobs.stop()
+        mailer.close()
+        await database.close()
+        log.info('stopped')
+      },
+    }
+  } catch (error) {
+    await database.close()
+    throw error instanceof SealBroken ? new StartRefused(error.message, { cause: error }) : error
+  }
+}
+
+async function bringSchemaUpToDate(config: Config, database: Database, log: Log): Promise<void> {
+  const { pending, unknown } = await database.migrations()
+  if (unknown.length > 0) {
+    throw new StartRefused(
+      `the database is of a newer version: it has ${unknown.join(', ')}. Start that version.`,
+    )
+  }
+  if (pending.length === 0) return
+  if (config.production) {
+    throw new StartRefused(`the database lacks ${pending.join(', ')}. Run: npx sallyport migrate`)
+  }
+  log.info({ migrations: await database.migrate() }, 'database migrated')
+}
+
+function listen(server: Server, { port, host }: Config): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE' ? new StartRefused(`port ${port} is taken: set PORT to another`) : error,
+      ),
+    )
+    server.listen(port, host, resolve)
+  })
+}
+
+function drain(server: Server): Promise<void> {
+  return new Promise(resolve => {
+    const late = setTimeout(() => server.closeAllConnections(), DRAIN_MS)
+    server.close(() => {
+      clearTimeout(late)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}
+
+function startSweeping(database: Database, log: Log, clock: () => number): { stop(): Promise<void> } {
+  let running: Promise<unknown> = Promise.resolve()
+  const timer = setInterval(() => {
+    running = sweep(database, clock()).catch(error => log.error({ err: error }, 'sweeping failed'))
+  }, SWEEP_EVERY_MS)
+  return {
+    async stop() {
+      clearInterval(timer)
+      await running
+    },
+  }
+}
+
+/**
+ * Runs until the process is told to end, for a command line.
+ *
+ * @param start starts what is to run; its `close` ends it
+ */
+export async function runUntilStopped(start: () => Promise<{ close(): Promise<void> }>): Promise<void> {
+  let ending: Promise<void> | undefined
+  try {
+    const running = await start()
+    const end = () => {
+      ending ??= running.close().catch(error => {
+        process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+        process.exitCode = 1
+      })
+    }
+    process.once('SIGINT', end)
+    process.once('SIGTERM', end)
+  } catch (error) {
+    if (error instanceof ConfigError) process.stderr.write(`${error.problems.join('\n')}\n`)
+    else if (error instanceof StartRefused) process.stderr.write(`${error.message}\n`)
+    else throw error
+    process.exitCode = 2
+  }
+}
+
+/** Says where to make the first organisation. Not through the logger: the link is a secret. */
+export function announceFirstRun({ firstRun }: Running): void {
+  if (firstRun === undefined) return
+  process.stderr.write(
+    `\nThere is no organisation yet. Open this link within an hour to create it:\n\n  ${firstRun}\n\n`,
+  )
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await runUntilStopped(async () => {
+    const running = await startServer(loadConfig(process.env))
+    announceFirstRun(running)
+    return running
+  })
+}
