@@ -83,14 +83,15 @@ export async function up(knex) {
 
   await knex.schema.createTable('attempts', table => {
     table.string('budget', 40).notNullable()
-    table.string('subject', 200).notNullable()
+    table.string('account', 64).notNullable()
+    table.string('source', 64).notNullable()
     table.integer('in_a_row').notNullable()
     table.integer('today').notNullable()
     time(table, 'day_started_at').notNullable()
     time(table, 'blocked_until').notNullable()
     time(table, 'notified_at')
     time(table, 'expires_at').notNullable().index()
-    table.primary(['budget', 'subject'])
+    table.primary(['budget', 'account', 'source'])
   })
 
   await knex.schema.createTable('session_facts', table => {

@@ -3,6 +3,8 @@
 
 import { createRequire } from 'node:module'
 import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
+import { forgottenPasswordRoutes } from './account/forgotten-password.ts'
+import { linkRoutes } from './account/links.ts'
 import type { Config } from './config.ts'
 import { hashPassword, verifyPassword } from './factors/password.ts'
 import { ACR, ACR_ALIASES } from './flow/assurance.ts'
@@ -91,6 +93,8 @@ export async function buildProvider(
   })
   provider.use(interactionRoutes(provider, services).routes())
   provider.use(firstRunRoutes(services).routes())
+  provider.use(forgottenPasswordRoutes(services).routes())
+  provider.use(linkRoutes(services).routes())
   reportErrors(provider, log)
   return { provider, services }
 }

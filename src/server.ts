@@ -134,11 +134,13 @@ function startSweeping(database: Database, log: Log, clock: () => number): { sto
  * @param start starts what is to run; its `close` ends it
  */
 export async function runUntilStopped(start: () => Promise<{ close(): Promise<void> }>): Promise<void> {
-  let ending: Promise<void> | undefined
   try {
     const running = await start()
+    let ended = false
     const end = () => {
-      ending ??= running.close().catch(error => {
+      if (ended) return
+      ended = true
+      running.close().catch(error => {
         process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
         process.exitCode = 1
       })

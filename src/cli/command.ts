@@ -85,9 +85,8 @@ export function readFlags(command: Command, args: readonly string[]): Flags {
     if (token.kind === 'positional') throw new UsageError(`"${token.value}" is not expected here`)
     const flag = Object.hasOwn(known, token.name) ? known[token.name] : undefined
     if (flag === undefined || !token.rawName.startsWith('--')) {
-      throw new UsageError(
-        `${token.rawName} is no flag of this command${didYouMean(token.name, Object.keys(known))}`,
-      )
+      const names = Object.keys(known).map(name => `--${name}`)
+      throw new UsageError(`${token.rawName} is no flag of this command${didYouMean(token.rawName, names)}`)
     }
     if (flag.value === undefined && token.value !== undefined)
       throw new UsageError(`--${token.name} takes no value`)

@@ -19,6 +19,8 @@ import {
 import { createClients, type StoredClient } from '../store/clients.ts'
 import { openDatabase } from '../store/database.ts'
 import type { JobState } from '../store/jobs.ts'
+import { createKeyring } from '../store/seal.ts'
+import { signingKeys } from '../store/signing-keys.ts'
 import {
   type Command,
   columns,
@@ -33,7 +35,7 @@ import { schemaFault, withDirectory } from './store.ts'
 
 const migrate: Command = {
   words: ['migrate'],
-  summary: 'Bring the database up to date.',
+  summary: 'Bring the database up to date, and make signing keys if there are none.',
   flags: {},
   async run(flags, io) {
     const config = loadConfig(io.env, locationOf(io))
@@ -44,6 +46,8 @@ const migrate: Command = {
       const newer = schemaFault({ pending: [], unknown })
       if (newer !== undefined) throw new UsageError(newer)
       const ran = pending.length > 0 ? await database.migrate() : []
+      // From here on, whatever is sealed in this database is sealed by these keys: others are refused by name.
+      await signingKeys(database, createKeyring(config.secretKeys), Date.now())
       const people = ran.length > 0 ? `Migrated: ${ran.join(', ')}\n` : 'The database is up to date.\n'
       print(io, flags, { ran }, people)
       return undefined
@@ -315,11 +319,11 @@ function userInput(flags: Flags) {
 }
 
 function printUser(io: Io, flags: Flags, user: User, title: string): void {
-  const { organisationId, ...rest } = user
+  const { id, organisationId, email, name, role, status } = user
   print(
     io,
     flags,
-    { ...rest, organisation_id: organisationId },
+    { id, organisation_id: organisationId, email, name, role, status },
     `${title}: ${user.name} <${user.email}>, ${user.role}, ${user.status}\n  id  ${user.id}\n`,
   )
 }

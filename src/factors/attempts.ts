@@ -74,11 +74,19 @@ export const BUDGETS = {
 
 export type BudgetName = keyof typeof BUDGETS
 
+/** Whose tries are counted together. */
+export interface Subject {
+  /** An account's id, or a digest of an address that nobody has, so that both answer alike. */
+  readonly account: string
+  /** A network, a known device, or nothing. */
+  readonly source: string
+}
+
 const reserve = sql(
   'attempt_reserve',
-  `INSERT INTO attempts (budget, subject, in_a_row, today, day_started_at, blocked_until, expires_at)
-   VALUES (?, ?, 1, 1, ?, 0, ?)
-   ON CONFLICT (budget, subject) DO UPDATE SET
+  `INSERT INTO attempts (budget, account, source, in_a_row, today, day_started_at, blocked_until, expires_at)
+   VALUES (?, ?, ?, 1, 1, ?, 0, ?)
+   ON CONFLICT (budget, account, source) DO UPDATE SET
      in_a_row = attempts.in_a_row + 1,
      today = CASE WHEN attempts.day_started_at <= ? THEN 1 ELSE attempts.today + 1 END,
      day_started_at = CASE WHEN attempts.day_started_at <= ? THEN excluded.day_started_at
@@ -99,16 +107,15 @@ const reserve = sql(
 /**
  * Reserves one attempt. Refused, under the budget's refusal, if there is none left or a wait is on.
  *
- * @param subject whose budget: see {@link codeSubject} and {@link passwordSubject}
  * @param now milliseconds since 1970
  */
-export function reserveAttempt(budget: BudgetName, subject: string, now: number): Write {
+export function reserveAttempt(budget: BudgetName, subject: Subject, now: number): Write {
   const { free, doublings, longestWaitMs, perDay, inARow, keepMs, refusal } = BUDGETS[budget]
   const dayAgo = now - DAY
   return write(
     reserve,
     [
-      ...[budget, subject, now, now + keepMs],
+      ...[budget, subject.account, subject.source, now, now + keepMs],
       ...[dayAgo, dayAgo, free, free, doublings, longestWaitMs, free],
       ...[inARow, dayAgo, perDay],
     ],
@@ -120,40 +127,40 @@ const giveBack = sql(
   'attempt_give_back',
   `UPDATE attempts SET in_a_row = in_a_row - 1, today = today - 1,
      blocked_until = CASE WHEN in_a_row - 1 < CAST(? AS integer) THEN 0 ELSE blocked_until END
-   WHERE budget = ? AND subject = ? AND in_a_row > 0 AND today > 0`,
+   WHERE budget = ? AND account = ? AND source = ? AND in_a_row > 0 AND today > 0`,
 )
 
 /** An attempt that was no guess (a code that was right, but spent) costs nothing. */
-export function giveBackAttempt(budget: BudgetName, subject: string): Write {
-  return write(giveBack, [BUDGETS[budget].free, budget, subject])
+export function giveBackAttempt(budget: BudgetName, subject: Subject): Write {
+  return write(giveBack, [BUDGETS[budget].free, budget, subject.account, subject.source])
 }
 
-const clear = sql('attempt_clear', 'DELETE FROM attempts WHERE budget = ? AND subject = ?')
+const clear = sql('attempt_clear', 'DELETE FROM attempts WHERE budget = ? AND account = ? AND source = ?')
 
 /** A right answer: this budget of this subject starts anew; no other does. */
-export function clearAttempts(budget: BudgetName, subject: string): Write {
-  return write(clear, [budget, subject])
+export function clearAttempts(budget: BudgetName, subject: Subject): Write {
+  return write(clear, [budget, subject.account, subject.source])
 }
 
-const clearPrefix = sql('attempt_clear_account', 'DELETE FROM attempts WHERE budget = ? AND subject LIKE ?')
+const clearAll = sql('attempt_clear_account', 'DELETE FROM attempts WHERE budget = ? AND account = ?')
 
-/** Every address of an account: after a changed password. */
-export function clearPasswordAttempts(accountId: string): Write {
-  return write(clearPrefix, ['password', `${accountId}|%`])
+/** Every source of an account's tries: after a changed password, or a reset. */
+export function clearAccountAttempts(budget: BudgetName, accountId: string): Write {
+  return write(clearAll, [budget, accountId])
 }
 
 const state = sql(
   'attempt_state',
-  'SELECT in_a_row, today, day_started_at, blocked_until FROM attempts WHERE budget = ? AND subject = ?',
+  'SELECT in_a_row, today, day_started_at, blocked_until FROM attempts WHERE budget = ? AND account = ? AND source = ?',
 )
 
 /** @returns milliseconds since 1970 from which the next attempt is accepted; undefined: only after a reset */
 export async function blockedUntil(
   database: Database,
   budget: BudgetName,
-  subject: string,
+  subject: Subject,
 ): Promise<number | undefined> {
-  const [row] = await database.read(state, [budget, subject])
+  const [row] = await database.read(state, [budget, subject.account, subject.source])
   return row === undefined ? 0 : openFrom(BUDGETS[budget], row)
 }
 
@@ -165,26 +172,28 @@ function openFrom(budget: Budget, row: Row): number | undefined {
 
 const notify = sql(
   'attempt_notify',
-  `UPDATE attempts SET notified_at = ? WHERE budget = ? AND subject = ?
+  `UPDATE attempts SET notified_at = ? WHERE budget = ? AND account = ? AND source = ?
    AND (notified_at IS NULL OR notified_at <= ?)`,
 )
 
 /** Refused as `not_allowed` if the owner was told of this subject in the last hour. */
-export function noteNotified(budget: BudgetName, subject: string, now: number): Write {
-  return write(notify, [now, budget, subject, now - HOUR], 'not_allowed')
+export function noteNotified(budget: BudgetName, subject: Subject, now: number): Write {
+  return write(notify, [now, budget, subject.account, subject.source, now - HOUR], 'not_allowed')
 }
 
-/** @param device id of the browser's device cookie, if it is known for this account */
-export function codeSubject(accountId: string, device: string | undefined): string {
-  return device === undefined ? accountId : `${accountId}|${device}`
+/** The account's codes, or those of a device that is known for it. */
+export function codeSubject(accountId: string, device: string | undefined): Subject {
+  return { account: accountId, source: device ?? '' }
 }
 
-/**
- * @param who account id, or a digest of an address that nobody has, so that both answer alike
- * @param device id of the browser's device cookie, if it is known for this account
- */
-export function passwordSubject(who: string, address: string, device: string | undefined): string {
-  return `${who}|${device ?? network(address)}`
+/** The account's passwords from a network, or from a device that is known for it. */
+export function passwordSubject(who: string, address: string, device: string | undefined): Subject {
+  return { account: who, source: device ?? network(address) }
+}
+
+/** All codes of one authorization request. */
+export function interactionSubject(cid: string): Subject {
+  return { account: cid, source: '' }
 }
 
 /** The network that an address counts for: IPv4 as it is, IPv6 its /64. */

@@ -1,10 +1,62 @@
 // Grants: what an app may have of a user. First-party apps get what they ask for; others ask the user, on the consent
 // page.
 
-import type { KoaContextWithOIDC } from 'oidc-provider'
+import type { KoaContextWithOIDC, default as Provider } from 'oidc-provider'
+import type { ViewLocals } from '../http/locals.ts'
 import type { Services } from '../services.ts'
+import type { Account } from '../store/accounts.ts'
+import type { StoredClient } from '../store/clients.ts'
 
 type Grant = InstanceType<KoaContextWithOIDC['oidc']['provider']['Grant']>
+type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
+
+/** What the library found missing from the grant. */
+interface Missing {
+  readonly missingOIDCScope?: readonly string[]
+  readonly missingOIDCClaims?: readonly string[]
+  readonly missingResourceScopes?: Readonly<Record<string, readonly string[]>>
+}
+
+const ICONS = { openid: 'key', email: 'mail', profile: 'user', offline_access: 'clock' } as const
+
+/** The consent page: who asks, for what, and where the answer goes. */
+export function consentPage(
+  { texts }: Services,
+  { uid, params }: Interaction,
+  client: StoredClient,
+  account: Account,
+): ViewLocals['consent'] {
+  const scopes = String(params.scope ?? '')
+    .split(' ')
+    .filter(Boolean)
+  return {
+    action: `/interaction/${uid}/consent`,
+    app: String(client.metadata.client_name ?? client.metadata.client_id),
+    email: account.email,
+    host: new URL(String(params.redirect_uri)).host || String(params.redirect_uri),
+    scopes: scopes.map(scope => {
+      const known = Object.hasOwn(ICONS, scope) ? (scope as keyof typeof ICONS) : undefined
+      return known === undefined
+        ? { text: texts.t('consent.scope.other', { scope }) }
+        : { icon: ICONS[known], text: texts.t(`consent.scope.${known}`) }
+    }),
+  }
+}
+
+/** Stores what the user allowed. @returns the grant's id */
+export async function allow(provider: Provider, details: Interaction): Promise<string> {
+  const accountId = details.session?.accountId
+  if (accountId === undefined) throw new Error('consent without a session')
+  const known = details.grantId === undefined ? undefined : await provider.Grant.find(details.grantId)
+  const grant = known ?? new provider.Grant({ accountId, clientId: String(details.params.client_id) })
+  const { missingOIDCScope, missingOIDCClaims, missingResourceScopes } = details.prompt.details as Missing
+  if (missingOIDCScope !== undefined) grant.addOIDCScope(missingOIDCScope.join(' '))
+  if (missingOIDCClaims !== undefined) grant.addOIDCClaims([...missingOIDCClaims])
+  for (const [resource, scopes] of Object.entries(missingResourceScopes ?? {})) {
+    grant.addResourceScope(resource, scopes.join(' '))
+  }
+  return grant.save()
+}
 
 /**
  * The grant of this user and app, as the session knows it; made, or widened, for a first-party app.

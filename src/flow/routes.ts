@@ -12,11 +12,14 @@ import { readForm, requireSameOrigin } from '../http/forms.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
 import { cachedSession } from '../store/adapter.ts'
+import { auditRow } from '../store/audit.ts'
 import { CommitRefused } from '../store/database.ts'
+import type { StoredSession } from '../store/oidc-sessions.ts'
 import type { Refusal } from '../store/statement.ts'
 import { unit } from '../store/unit-of-work.ts'
 import { readAsked, startsFromNothing } from './asked.ts'
 import { ACR, amrOf, meets, mergeFacts, strongest } from './assurance.ts'
+import { allow, consentPage } from './consent.ts'
 import { type PageRequest, page, prepare } from './pages.ts'
 import { clientDefaults } from './policy.ts'
 import { carriedOver, NO_PROGRESS, type Progress, type StoredResult } from './progress.ts'
@@ -70,11 +73,38 @@ export function interactionRoutes(provider: Provider, services: Services): Route
   const router = new Router()
 
   router.get('/interaction/:uid', async ctx => {
-    const { details, visit } = await open(ctx)
+    const details = await interactionOf(ctx)
+    if (details.prompt.name === 'consent') return askConsent(ctx, details)
+    const visit = await visitOf(ctx, details)
     if (visit.step.kind === 'done') return finish(ctx, visit)
     const made = await prepare(services, visit)
     const ready = made?.kind === 'advanced' ? await commit(ctx, visit, made) : visit
     await show(ctx, details, ready, { way: wayOf(ctx.query.with), mobile: isMobile(ctx) })
+  })
+
+  router.post('/interaction/:uid/consent', async ctx => {
+    requireSameOrigin(ctx, config.issuer)
+    const form = await readForm(ctx, ['answer'])
+    const details = await interactionOf(ctx)
+    if (details.prompt.name !== 'consent') throw new AppError('not_offered', 'consent')
+    const { account } = sessionOf(details) ?? {}
+    const allowed = form.answer === 'allow'
+    if (!allowed && form.answer !== 'deny') throw new AppError('bad_request', 'no answer')
+    unit().add(
+      auditRow(
+        {
+          event: allowed ? 'consent.granted' : 'consent.denied',
+          organisationId: account?.organisationId,
+          accountId: account?.id,
+          address: ctx.ip,
+          interaction: details.cid,
+          details: { client: String(details.params.client_id), scope: String(details.params.scope) },
+        },
+        clock(),
+      ),
+    )
+    if (!allowed) return back(ctx, { error: 'access_denied', error_description: 'the user denied it' })
+    return back(ctx, { consent: { grantId: await allow(provider, details) } }, true)
   })
 
   router.post('/interaction/:uid/:way', async ctx => {
@@ -82,7 +112,8 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     const posted = wayOf(ctx.params.way)
     if (posted === undefined) throw new AppError('not_found')
     const form = await readForm(ctx, WAYS[posted].fields)
-    const { details, visit } = await open(ctx)
+    const details = await interactionOf(ctx)
+    const visit = await visitOf(ctx, details)
     const way = insteadOf(posted, form, visit)
     if (!visit.step.ways.includes(way)) {
       throw new AppError('not_offered', `${way} at step ${visit.step.kind}`)
@@ -107,17 +138,35 @@ export function interactionRoutes(provider: Provider, services: Services): Route
   })
 
   /** Reads the interaction: the cookie must be of the page that was asked for. */
-  async function open(ctx: Context): Promise<{ details: Interaction; visit: Visit }> {
+  async function interactionOf(ctx: Context): Promise<Interaction> {
     const details = await provider.interactionDetails(ctx.req, ctx.res).catch(error => {
       throw error instanceof errors.SessionNotFound
         ? new AppError('interaction_expired', error.error_description, { cause: error })
         : error
     })
-    if (details.uid !== ctx.params.uid)
+    if (details.uid !== ctx.params.uid) {
       throw new AppError('interaction_expired', 'another interaction’s cookie')
-    if (details.prompt.name !== 'login' && details.prompt.name !== 'step_up') throw new AppError('not_found')
+    }
+    return details
+  }
 
-    const session = details.session?.uid === undefined ? undefined : cachedSession(details.session.uid)
+  function sessionOf(details: Interaction): StoredSession | undefined {
+    return details.session?.uid === undefined ? undefined : cachedSession(details.session.uid)
+  }
+
+  async function askConsent(ctx: Context, details: Interaction): Promise<void> {
+    const client = await services.clients.find(String(details.params.client_id))
+    const account = sessionOf(details)?.account
+    if (client === undefined || account === undefined) throw new AppError('interaction_expired', 'no session')
+    ctx.type = 'html'
+    ctx.body = views.render('consent', consentPage(services, details, client, account))
+  }
+
+  async function visitOf(ctx: Context, details: Interaction): Promise<Visit> {
+    if (details.prompt.name !== 'login' && details.prompt.name !== 'step_up') {
+      throw new AppError('not_offered', details.prompt.name)
+    }
+    const session = sessionOf(details)
     const last = details.lastSubmission as StoredResult | undefined
     const stored = (details.result as StoredResult | undefined)?.progress
     const progress = stored ?? (await begin(details, session?.account, last))
@@ -138,7 +187,7 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       session: counts ? (session?.facts ?? []) : [],
       asked: readAsked(details.params, clientDefaults(client?.metadata)),
     } as const
-    return { details, visit: { ...bare, ...standing(bare, settings) } }
+    return { ...bare, ...standing(bare, settings) }
   }
 
   /** What an interaction starts with: the session's user where there is one, and what this request has proven before. */
@@ -179,8 +228,8 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     }
   }
 
-  function save(ctx: Context, result: Record<string, unknown>): Promise<string> {
-    return provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: false })
+  function save(ctx: Context, result: Record<string, unknown>, merge = false): Promise<string> {
+    return provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: merge })
   }
 
   async function show(ctx: Context, details: Interaction, visit: Visit, request: PageRequest): Promise<void> {
@@ -214,8 +263,9 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     })
   }
 
-  async function back(ctx: Context, result: Record<string, unknown>): Promise<void> {
-    const returnTo = await save(ctx, result)
+  /** @param merge a consent goes with the login before it */
+  async function back(ctx: Context, result: Record<string, unknown>, merge = false): Promise<void> {
+    const returnTo = await save(ctx, result, merge)
     ctx.status = 303
     ctx.redirect(returnTo)
   }

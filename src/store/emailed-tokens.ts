@@ -71,12 +71,12 @@ export async function readToken(
     : { accountId: String(row.account_id), data: row.data === null ? null : String(row.data) }
 }
 
-const retireAll = sql(
-  'emailed_token_retire_all',
-  'UPDATE emailed_tokens SET used_at = ? WHERE account_id = ? AND used_at IS NULL',
+const retireOthers = sql(
+  'emailed_token_retire_others',
+  'UPDATE emailed_tokens SET used_at = ? WHERE account_id = ? AND used_at IS NULL AND id <> ?',
 )
 
-/** After a changed password or address, no older link works. */
-export function retireTokens(accountId: string, now: number): Write {
-  return write(retireAll, [now, accountId])
+/** After a changed password or address, no older link works. @param used the one that this commit uses */
+export function retireOtherTokens(accountId: string, used: string, now: number): Write {
+  return write(retireOthers, [now, accountId, digest(used)])
 }

@@ -32,8 +32,8 @@ const sweeps: readonly Statement[] = [
   ),
   sql(
     'sweep_attempts',
-    `DELETE FROM attempts WHERE (budget, subject) IN
-       (SELECT budget, subject FROM attempts WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,
+    `DELETE FROM attempts WHERE (budget, account, source) IN
+       (SELECT budget, account, source FROM attempts WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,
   ),
 ]
 

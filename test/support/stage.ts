@@ -105,7 +105,9 @@ export async function openStage({ databaseUrl, env = {} }: StageOptions = {}): P
     demoOrigin,
     directory,
     now: clock,
-    advance: ms => void (ahead += ms),
+    advance(ms) {
+      ahead += ms
+    },
     log,
     async person({ graceUntil = 'over', name = 'Dana Whitlock' } = {}) {
       const organisation = await createOrganisation(directory, {

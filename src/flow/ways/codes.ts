@@ -8,6 +8,7 @@ import {
   clearAttempts,
   codeSubject,
   giveBackAttempt,
+  interactionSubject,
   reserveAttempt,
 } from '../../factors/attempts.ts'
 import {
@@ -34,7 +35,7 @@ export async function reserveCode({ database }: Services, visit: Visit): Promise
   const subject = codeSubject(account.id, visit.visitor.device)
   try {
     await database.commit([
-      reserveAttempt('interaction', visit.cid, visit.now),
+      reserveAttempt('interaction', interactionSubject(visit.cid), visit.now),
       reserveAttempt('code', subject, visit.now),
     ])
     return undefined
@@ -56,7 +57,7 @@ export async function reserveCode({ database }: Services, visit: Visit): Promise
 export function rightCode(visit: Visit): Write[] {
   return [
     clearAttempts('code', codeSubject(accountOf(visit).id, visit.visitor.device)),
-    clearAttempts('interaction', visit.cid),
+    clearAttempts('interaction', interactionSubject(visit.cid)),
   ]
 }
 
@@ -64,7 +65,7 @@ export function rightCode(visit: Visit): Write[] {
 export function spentCode(visit: Visit): Write[] {
   return [
     giveBackAttempt('code', codeSubject(accountOf(visit).id, visit.visitor.device)),
-    giveBackAttempt('interaction', visit.cid),
+    giveBackAttempt('interaction', interactionSubject(visit.cid)),
   ]
 }
 
@@ -183,7 +184,7 @@ export const sendCode: Handler = async (services, visit) => {
     kind: 'advanced',
     progress: { ...visit.progress, codeMailedAt: visit.now },
     writes: [
-      reserveAttempt('mail', account.id, visit.now),
+      reserveAttempt('mail', { account: account.id, source: '' }, visit.now),
       ...issueToken('code', account.id, mailedToken(services, visit, code), null, visit.now),
       mailJob(services.keyring, {
         to: account.email,

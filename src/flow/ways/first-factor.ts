@@ -2,7 +2,13 @@
 // same whether or not somebody has it.
 
 import { AppError } from '../../errors.ts'
-import { clearAttempts, noteNotified, passwordSubject, reserveAttempt } from '../../factors/attempts.ts'
+import {
+  clearAttempts,
+  noteNotified,
+  passwordSubject,
+  reserveAttempt,
+  type Subject,
+} from '../../factors/attempts.ts'
 import { HashQueueFull } from '../../factors/password.ts'
 import { parseAddress } from '../../mail/address.ts'
 import { mailJob } from '../../mail/outbox.ts'
@@ -72,14 +78,14 @@ export const password: Handler = async (services, visit, form) => {
 }
 
 /** Tells the owner, at most once an hour, that somebody's tries were stopped, with a link that ends it. */
-async function tellOwner({ database, keyring }: Services, visit: Visit, subject: string): Promise<void> {
+async function tellOwner({ database, keyring }: Services, visit: Visit, subject: Subject): Promise<void> {
   const { account, now, visitor } = visit
   if (account === undefined) return
   const token = newToken()
   try {
     await database.commit([
       noteNotified('password', subject, now),
-      ...issueToken('unblock', account.id, token, subject, now),
+      ...issueToken('unblock', account.id, token, subject.source, now),
       mailJob(keyring, {
         to: account.email,
         template: 'unblock',

@@ -1,0 +1,188 @@
+// Pages behind emailed links: a new password, an invitation, Unblock. The token in the path is the only secret that
+// a URL of ours ever holds, so these pages send no referrer and load nothing but the stylesheet. Opening one changes
+// nothing (mail scanners follow links); the button does, once, and only for the newest link.
+
+import type { Context } from 'koa'
+import Router from 'koa-router'
+import { AppError } from '../errors.ts'
+import { clearAccountAttempts, clearAttempts } from '../factors/attempts.ts'
+import { HashQueueFull, hashPassword } from '../factors/password.ts'
+import { judgePassword, type PasswordRefusal } from '../factors/password-strength.ts'
+import { readForm, requireSameOrigin } from '../http/forms.ts'
+import { mailJob } from '../mail/outbox.ts'
+import { minimumPasswordLength } from '../organisations/password-rule.ts'
+import type { Services } from '../services.ts'
+import { type Account, setPasswordByMail } from '../store/accounts.ts'
+import { revokeAccountArtefacts } from '../store/artefacts.ts'
+import { auditRow } from '../store/audit.ts'
+import { CommitRefused, type Write } from '../store/database.ts'
+import { type EmailedKind, readToken, retireOtherTokens, useToken } from '../store/emailed-tokens.ts'
+import { endSessions } from '../store/oidc-sessions.ts'
+import { readOrganisation } from '../store/organisations.ts'
+
+type LinkKind = Exclude<EmailedKind, 'code'>
+const KINDS: readonly LinkKind[] = ['password-reset', 'invitation', 'unblock']
+
+interface Opened {
+  readonly kind: LinkKind
+  readonly token: string
+  readonly account: Account
+  /** What the link is for, beside its kind and account. */
+  readonly data: string | null
+}
+
+export function linkRoutes(services: Services): Router {
+  const { config, views, texts, accounts, database, keyring, clock } = services
+  const router = new Router()
+  const path = '/link/:kind/:token'
+
+  router.get(path, async ctx => {
+    ctx.set('Referrer-Policy', 'no-referrer')
+    const opened = await open(ctx)
+    if (opened === undefined) return gone(ctx)
+    await show(ctx, opened)
+  })
+
+  router.post(path, async ctx => {
+    ctx.set('Referrer-Policy', 'no-referrer')
+    requireSameOrigin(ctx, config.issuer)
+    const form = await readForm(ctx, ['password', 'username'])
+    const opened = await open(ctx)
+    if (opened === undefined) return gone(ctx)
+    try {
+      if (opened.kind === 'unblock') await unblock(ctx, opened)
+      else await setPassword(ctx, opened, form.password ?? '')
+    } catch (error) {
+      // Somebody was faster with the same link, or a newer one replaced it.
+      if (error instanceof CommitRefused) return gone(ctx)
+      throw error
+    }
+  })
+
+  async function open(ctx: Context): Promise<Opened | undefined> {
+    const { kind, token } = ctx.params as { kind: string; token: string }
+    const known = KINDS.find(each => each === kind)
+    if (known === undefined) throw new AppError('not_found')
+    const found = await readToken(database, known, token, clock())
+    const account = found && (await accounts.find(found.accountId))
+    if (found === undefined || account === undefined || account.status === 'deactivated') return undefined
+    return { kind: known, token, account, data: found.data }
+  }
+
+  async function show(ctx: Context, opened: Opened, error?: string): Promise<void> {
+    const { kind, account } = opened
+    ctx.status = error === undefined ? 200 : 400
+    ctx.type = 'html'
+    if (kind === 'unblock') {
+      ctx.body = views.render('unblock', { action: ctx.path, email: account.email })
+      return
+    }
+    const organisation =
+      kind === 'invitation' && account.organisationId !== null
+        ? await readOrganisation(database, account.organisationId)
+        : undefined
+    ctx.body = views.render('new-password', {
+      action: ctx.path,
+      email: account.email,
+      minimum: minimumPasswordLength(account.subscribedAt, clock()),
+      ...(organisation === undefined ? {} : { organisation: organisation.name }),
+      ...(error === undefined ? {} : { error }),
+    })
+  }
+
+  async function setPassword(ctx: Context, opened: Opened, password: string): Promise<void> {
+    const { kind, token, account } = opened
+    const now = clock()
+    const rule = {
+      minLength: minimumPasswordLength(account.subscribedAt, now),
+      names: [account.name, account.email],
+      product: config.productName,
+    }
+    if (password === '') return show(ctx, opened, texts.t('newPassword.error.missing'))
+    const hash = await notBusy(async () => {
+      const verdict = await judgePassword(password, rule)
+      return verdict.ok ? hashPassword(password) : verdict
+    })
+    if (typeof hash !== 'string') return show(ctx, opened, refusalText(hash))
+    await database.commit([
+      useToken(kind, token, now),
+      retireOtherTokens(account.id, token, now),
+      setPasswordByMail(account.id, hash, now),
+      ...endSessions(account.id, now),
+      revokeAccountArtefacts(account.id),
+      clearAccountAttempts('password', account.id),
+      record(opened, ctx, 'password.set', now),
+      mailJob(keyring, {
+        to: account.email,
+        template: 'password-changed',
+        contents: { name: account.name, at: now, address: ctx.ip },
+        now,
+      }),
+    ])
+    ctx.type = 'html'
+    ctx.body = views.render('password-changed', { first: kind === 'invitation' })
+  }
+
+  async function unblock(ctx: Context, opened: Opened): Promise<void> {
+    const { token, account, data } = opened
+    const now = clock()
+    await database.commit([
+      useToken('unblock', token, now),
+      clearAttempts('password', { account: account.id, source: data ?? '' }),
+      record(opened, ctx, 'address.unblocked', now),
+    ])
+    ctx.type = 'html'
+    ctx.body = views.render('unblocked', {})
+  }
+
+  function refusalText(refusal: PasswordRefusal): string {
+    switch (refusal.reason) {
+      case 'too_short':
+        return texts.t('newPassword.error.tooShort', { minimum: refusal.minLength })
+      case 'too_long':
+        return texts.t('newPassword.error.tooLong', { maximum: refusal.maxLength })
+      case 'common':
+        return texts.t('newPassword.error.breached')
+      case 'contains_name':
+        return texts.t('newPassword.error.contains')
+      case 'control_characters':
+      case 'too_weak':
+        return texts.t('newPassword.error.guessable')
+    }
+  }
+
+  function gone(ctx: Context): void {
+    ctx.status = 404
+    ctx.type = 'html'
+    ctx.body = views.render('link-used', {})
+  }
+
+  return router
+}
+
+function record(
+  { account, kind }: Opened,
+  ctx: Context,
+  event: 'password.set' | 'address.unblocked',
+  now: number,
+): Write {
+  return auditRow(
+    {
+      event,
+      organisationId: account.organisationId,
+      accountId: account.id,
+      address: ctx.ip,
+      details: { by: kind },
+    },
+    now,
+  )
+}
+
+/** Hashing is queued; when the queue is full the page says so, and nothing was changed. */
+async function notBusy<T>(work: () => Promise<T>): Promise<T> {
+  return work().catch(error => {
+    throw error instanceof HashQueueFull
+      ? new AppError('busy', 'password hashes are queueing', { cause: error })
+      : error
+  })
+}

@@ -1,0 +1,209 @@
+// One example of every page, and of every state of a page that looks different: what the tests and the pictures show.
+
+import { qrSvg } from '../../src/factors/totp.ts'
+import type { ViewLocals, ViewName } from '../../src/http/locals.ts'
+import type { Texts } from '../../src/texts.ts'
+
+export type Sample = { [Name in ViewName]: { view: Name; state: string; locals: ViewLocals[Name] } }[ViewName]
+
+const email = 'dana.whitlock@northgate.example'
+const key = 'JBSW Y3DP EHPK 3PXP GEZD GNBV GY3T QOJQ'
+const uri = `otpauth://totp/Sallyport:${email}?secret=${key.replaceAll(' ', '')}&issuer=Sallyport`
+const challenge = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
+const steps = ['authenticator', 'recoveryCode', 'passkey'] as const
+const backTo = { name: 'Fleetdesk', url: 'https://fleetdesk.example/' }
+const time = Date.UTC(2026, 4, 14, 9, 31)
+const minute = 60_000
+
+const requestOptions = JSON.stringify({
+  challenge,
+  rpId: 'localhost',
+  userVerification: 'required',
+  timeout: minute,
+})
+const creationOptions = JSON.stringify({
+  challenge,
+  rp: { id: 'localhost', name: 'Sallyport' },
+  user: { id: 'dXNlcg', name: email, displayName: 'Dana Whitlock' },
+  pubKeyCredParams: [{ alg: -7, type: 'public-key' }],
+  authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
+  timeout: minute,
+})
+const passkey = { action: '/sent/passkey', options: requestOptions }
+
+/** @param t the catalogue that the errors and notices come from, as the routes take them */
+export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
+  const qr = qrSvg(uri, t('setup.qr'))
+  const email_ = { action: '/sent', app: 'Fleetdesk', passkey }
+  const password = { action: '/sent', email, editUrl: '/edit', forgotUrl: '/forgot' }
+  const setup = { action: '/sent', qr, key, uri, openKey: false, steps }
+  const code = { action: '/sent', product: 'Sallyport', recoveryUrl: '/recovery' }
+  const recoveryCode = { action: '/sent', code: 'K7QM-4TXD-9WHB-R3FN-6YPC-V8JA' }
+  const mailed = { action: '/sent', email: 'd•••k@northgate.example', resend: '/resend' }
+  const offer = { action: '/sent', options: creationOptions }
+  const error = {
+    heading: t('error.interaction_expired.heading'),
+    text: t('error.interaction_expired.text'),
+    time,
+  }
+  const firstRun = { action: '/sent', minimum: 15 }
+  return [
+    { view: 'email', state: '', locals: email_ },
+    { view: 'email', state: 'bare', locals: { action: '/sent' } },
+    { view: 'email', state: 'notice', locals: { ...email_, notice: t('email.notice.passwordChanged') } },
+    {
+      view: 'email',
+      state: 'error',
+      locals: { ...email_, email: 'dana', error: t('email.error.malformed') },
+    },
+    {
+      view: 'email',
+      state: 'passkey-error',
+      locals: { ...email_, passkey: { ...passkey, error: t('passkey.error.unknown') } },
+    },
+    { view: 'password', state: '', locals: password },
+    { view: 'password', state: 'error', locals: { ...password, error: t('password.error.wrong') } },
+    { view: 'password', state: 'notice', locals: { ...password, notice: t('password.notice.changed') } },
+    { view: 'setup', state: '', locals: { ...setup, notNow: { until: time } } },
+    { view: 'setup', state: 'endless', locals: { ...setup, notNow: {} } },
+    { view: 'setup', state: 'phone', locals: { ...setup, openKey: true } },
+    { view: 'setup', state: 'error', locals: { ...setup, error: t('setup.error.wrong') } },
+    { view: 'recovery-code', state: '', locals: { ...recoveryCode, steps } },
+    {
+      view: 'recovery-code',
+      state: 'replaces-error',
+      locals: { ...recoveryCode, replaces: true, error: t('recoveryCode.error.tick') },
+    },
+    { view: 'passkey-offer', state: '', locals: { ...offer, steps } },
+    { view: 'passkey-offer', state: 'error', locals: { ...offer, error: t('passkey.error.notSaved') } },
+    { view: 'code', state: '', locals: { ...code, passkey, lockedOutUrl: '/locked-out' } },
+    { view: 'code', state: 'bare', locals: code },
+    { view: 'code', state: 'error', locals: { ...code, error: t('code.error.wait', { minutes: 4 }) } },
+    { view: 'passkey-first', state: '', locals: { passkey, cantUse: '/mailed' } },
+    {
+      view: 'passkey-first',
+      state: 'error',
+      locals: { passkey: { ...passkey, error: t('passkey.error.expired') } },
+    },
+    { view: 'mailed-code', state: '', locals: mailed },
+    {
+      view: 'mailed-code',
+      state: 'notice-error',
+      locals: { ...mailed, notice: t('mailedCode.notice.sent'), error: t('mailedCode.error.wrong') },
+    },
+    { view: 'recovery', state: '', locals: { action: '/sent', codeUrl: '/code' } },
+    {
+      view: 'recovery',
+      state: 'error',
+      locals: {
+        action: '/sent',
+        codeUrl: '/code',
+        error: t('recovery.error.wrong'),
+        lockedOutUrl: '/locked',
+      },
+    },
+    { view: 'set-up-again', state: '', locals: { action: '/sent' } },
+    { view: 'passkey-needed', state: '', locals: { action: '/sent', app: 'Fleetdesk' } },
+    { view: 'passkey-needed', state: 'unnamed', locals: { action: '/sent' } },
+    {
+      view: 'consent',
+      state: '',
+      locals: {
+        action: '/sent',
+        app: 'Northbeam Reports',
+        email,
+        host: 'reports.northbeam.example',
+        scopes: [
+          { icon: 'user', text: t('consent.scope.profile') },
+          { icon: 'mail', text: t('consent.scope.email') },
+          { icon: 'building', text: t('consent.scope.organisation') },
+          { icon: 'clock', text: t('consent.scope.offline_access') },
+          { text: 'Start a report', hint: 'reports:write' },
+        ],
+      },
+    },
+    {
+      view: 'error',
+      state: '',
+      locals: { ...error, reference: 'SP-7F3K-92QD', startAgain: '/again', backTo },
+    },
+    { view: 'error', state: 'back', locals: { ...error, backTo } },
+    {
+      view: 'error',
+      state: 'busy',
+      locals: {
+        heading: t('error.busy.heading'),
+        text: t('error.busy.text'),
+        time,
+        reference: 'SP-7F3K-92QD',
+        startAgain: '/again',
+        retryAfter: 5,
+      },
+    },
+    { view: 'error', state: 'bare', locals: { ...error, retryAfter: 600 } },
+    {
+      view: 'logout',
+      state: '',
+      locals: {
+        formHtml:
+          '<form id="op.logoutForm" method="post" action="/sent/logout"><input type="hidden" name="xsrf" value="x"/></form>',
+        app: 'Fleetdesk',
+      },
+    },
+    { view: 'logged-out', state: '', locals: { app: 'Fleetdesk', backTo } },
+    { view: 'logged-out', state: 'bare', locals: {} },
+    {
+      view: 'forgot-password',
+      state: '',
+      locals: { action: '/sent', minutes: 60, email, backUrl: '/back' },
+    },
+    {
+      view: 'forgot-password',
+      state: 'error',
+      locals: { action: '/sent', minutes: 60, error: t('email.error.missing') },
+    },
+    { view: 'mail-sent', state: '', locals: { email, backUrl: '/back' } },
+    { view: 'new-password', state: '', locals: { action: '/sent', email, minimum: 8 } },
+    {
+      view: 'new-password',
+      state: 'invitation-error',
+      locals: {
+        action: '/sent',
+        email,
+        minimum: 15,
+        organisation: 'Northgate IT',
+        error: t('newPassword.error.tooShort', { minimum: 15 }),
+      },
+    },
+    { view: 'password-changed', state: '', locals: {} },
+    { view: 'password-changed', state: 'first', locals: { first: true, backTo } },
+    { view: 'link-used', state: '', locals: {} },
+    { view: 'unblock', state: '', locals: { action: '/sent', email } },
+    { view: 'unblocked', state: '', locals: { backTo } },
+    { view: 'first-run', state: '', locals: firstRun },
+    {
+      view: 'first-run',
+      state: 'error',
+      locals: {
+        ...firstRun,
+        values: { organisation: 'Northgate IT', email: 'priya' },
+        errors: {
+          name: t('firstRun.error.name'),
+          email: t('email.error.malformed'),
+          password: t('newPassword.error.guessable'),
+        },
+      },
+    },
+    { view: 'first-run-done', state: '', locals: { organisation: 'Northgate IT', email, open: backTo } },
+    {
+      view: 'host-mismatch',
+      state: '',
+      locals: {
+        asked: '203.0.113.24:3000',
+        issuer: 'https://login.northgate.example',
+        variable: 'SALLYPORT_ISSUER',
+      },
+    },
+    { view: 'not-found', state: '', locals: {} },
+  ]
+}

@@ -1,0 +1,137 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import {
+  createMailTemplates,
+  expiryOf,
+  type MailContents,
+  type MailName,
+  mailLink,
+  mailNames,
+} from '../../src/mail/templates.ts'
+import { createTexts } from '../../src/texts.ts'
+
+const issuer = 'https://login.example.com'
+const templates = createMailTemplates({ texts: createTexts(), issuer })
+const at = Date.UTC(2026, 4, 14, 9, 31)
+const deed = { name: 'Dana Whitlock', at, address: '203.0.113.9' }
+const samples: MailContents = {
+  invitation: { name: 'Dana', organisation: 'Acme', invitedBy: 'Eve Adams', token: 'tok-invitation', at },
+  'password-reset': { ...deed, token: 'tok-reset' },
+  unblock: { ...deed, token: 'tok-unblock' },
+  code: { ...deed, code: '731946' },
+  'authenticator-set-up': deed,
+  'passkey-added': { ...deed, passkey: 'iCloud Keychain' },
+  'recovery-code-used': deed,
+  'password-changed': deed,
+}
+const show = (name: MailName, contents: Partial<Record<string, unknown>> = {}) =>
+  templates.render(name, 'dana@example.com', { ...samples[name], ...contents } as MailContents[typeof name])
+/** What an HTML mail says. */
+const words = (html: string) =>
+  html
+    .replace(/<(style|title)[^>]*>.*?<\/\1>/gs, '')
+    .replace(/<[^>]+>/g, ' ')
+    .replace(/&lt;/g, '<')
+    .replace(/&gt;/g, '>')
+    .replace(/&quot;/g, '"')
+    .replace(/&amp;/g, '&')
+    .replace(/\s+/g, ' ')
+const links = (html: string) =>
+  [...html.matchAll(/(?:href|src|url)\s*[=(]\s*["']?([^"')\s>]+)/g)].map(([, url]) => url)
+
+describe('mails', () => {
+  it('are all here', () => {
+    expect(mailNames).to.have.members(Object.keys(samples))
+  })
+
+  for (const name of mailNames) {
+    it(`${name}: reads only its declared locals, and says the same as text and as HTML`, () => {
+      const { subject, text, html } = show(name)
+      expect(subject).to.match(/^\S.{5,70}$/)
+      for (const paragraph of text.split('\n-- \n')[0]?.split(/\n+/).filter(Boolean) ?? [])
+        expect(words(html).replace(/ (?=[.”,])|(?<=“) /g, '')).to.contain(paragraph.replace(/:$/, '').trim())
+      expect(html).to.contain('lang="en"').and.to.contain('color-scheme')
+      expect(html).not.to.match(/<(img|script|link|table|form|iframe)\b/)
+    })
+  }
+
+  for (const name of [
+    'authenticator-set-up',
+    'passkey-added',
+    'recovery-code-used',
+    'password-changed',
+  ] as const) {
+    it(`${name}: says when, from which address, and what to do if it wasn’t you; it has no link`, () => {
+      const { text, html } = show(name)
+      for (const body of [text, words(html)]) {
+        expect(body).to.contain('14 May 2026, 09:31 UTC').and.to.contain('203.0.113.9')
+        expect(body).to.match(/It wasn’t you\? Act now: .*set a new password/)
+      }
+      expect(links(html)).to.be.empty
+      expect(text).not.to.contain('://')
+    })
+  }
+
+  for (const name of ['invitation', 'password-reset', 'unblock'] as const) {
+    it(`${name}: has one link, as a button and in the clear, and says how long it works`, () => {
+      const { text, html } = show(name)
+      const link = `${issuer}/link/${name}/${samples[name].token}`
+      expect(links(html)).to.deep.equal([link, link])
+      expect(words(html)).to.contain(link)
+      expect(text.split(link)).to.have.lengthOf(2)
+      expect(text).to.match(/works once, until \d+ May 2026, \d\d:\d\d UTC/)
+    })
+  }
+
+  it('say until when the link or code works: as long as the token does', () => {
+    expect(expiryOf('password-reset', samples['password-reset'])).to.equal(at + 30 * 60_000)
+    expect(expiryOf('code', samples.code)).to.equal(at + 10 * 60_000)
+    expect(expiryOf('invitation', samples.invitation)).to.equal(at + 7 * 24 * 3_600_000)
+    expect(expiryOf('password-changed', samples['password-changed'])).to.equal(undefined)
+    expect(show('code').text).to.contain('until 14 May 2026, 09:41 UTC')
+  })
+
+  it('keep the code out of the subject, which lock screens show', () => {
+    expect(show('code').subject).not.to.contain('731946')
+    expect(show('code').text).to.match(/^ {4}731946$/m)
+  })
+
+  it('name nobody as the inviter where the operator made the account', () => {
+    expect(show('invitation', { invitedBy: null }).text).to.contain('Acme has made an account for you')
+    expect(show('invitation', { invitedBy: null }).text).not.to.contain('null')
+  })
+
+  it('take the product’s name from the operator', () => {
+    const own = createMailTemplates({ texts: createTexts(), issuer, product: 'Copperline' })
+    const { text, html } = own.render('code', 'dana@example.com', samples.code)
+    expect(text + html)
+      .to.contain('Copperline')
+      .and.not.to.contain('Sallyport')
+  })
+
+  it('link poisoning: a link is of the configured origin, whatever the token or the path of the issuer', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), token => {
+        const link = new URL(
+          mailLink('https://login.example.com/some/path?x#y', 'unblock', token.toWellFormed()),
+        )
+        expect(link.origin).to.equal(issuer)
+      }),
+    )
+    for (const token of ['..', '../../x', '//evil.example', '\\\\evil.example', '@evil.example', '?x', '#x'])
+      expect(new URL(mailLink(issuer, 'unblock', token)).host, token).to.equal('login.example.com')
+  })
+
+  it('markup and line breaks in a name stay what they are: other people’s words', () => {
+    const name = '<img src=x onerror=alert(1)> & "Co"\r\n\r\nUnblock:\nhttps://evil.example/\u202e'
+    for (const template of mailNames) {
+      const contents = { name, organisation: name, invitedBy: name, passkey: name }
+      const { subject, text, html } = show(template, contents)
+      expect(html).not.to.contain('<img')
+      expect(html).to.contain('&lt;img src=x onerror=alert(1)&gt; &amp; &quot;Co&quot; Unblock: https')
+      expect(text).to.contain('<img src=x onerror=alert(1)> & "Co" Unblock: https')
+      expect(subject).not.to.match(/[\r\n\u202e]/)
+      expect(text.split('\n').filter(line => line.startsWith('https://evil'))).to.be.empty
+    }
+  })
+})

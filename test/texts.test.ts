@@ -1,0 +1,81 @@
+import { expect } from 'chai'
+import { ERRORS } from '../src/errors.ts'
+import { availableLocales, createTexts, type TextKey } from '../src/texts.ts'
+import en from '../views/texts/en.json' with { type: 'json' }
+
+const texts = createTexts()
+const keys = Object.keys(en) as TextKey[]
+
+describe('texts', () => {
+  it('fills a message and takes the plural that the number asks for', () => {
+    expect(texts.t('code.error.wait', { minutes: 1 })).to.equal(
+      'Too many tries. Wait 1 minute, then try again.',
+    )
+    expect(texts.t('code.error.wait', { minutes: 4 })).to.contain('4 minutes')
+  })
+
+  it('gives the emphasised parts of a message as parts, and the same words as plain text', () => {
+    expect(texts.rich('code.lead', { product: 'Sallyport' })).to.deep.equal([
+      'Open your authenticator app and enter the ',
+      { nowrap: '6-digit' },
+      ' code for ',
+      { b: 'Sallyport' },
+      '.',
+    ])
+    expect(texts.t('code.lead', { product: 'Sallyport' })).to.equal(
+      'Open your authenticator app and enter the 6-digit code for Sallyport.',
+    )
+  })
+
+  it('never reads a value as a message: braces, tags and apostrophes in a name stay as they are', () => {
+    const app = `{email} <b>it's</b> '{' #`
+    expect(texts.rich('email.lead', { app })).to.deep.equal(['to go on to ', { b: app }])
+    expect(texts.t('consent.heading', { app })).to.equal(`Allow ${app} to use your account?`)
+  })
+
+  it('throws for an unknown key, and for a placeholder that got no value', () => {
+    expect(() => texts.t('email.nothing' as TextKey)).to.throw('email.nothing')
+    expect(() => texts.t('toString' as TextKey)).to.throw('toString')
+    expect(() => texts.t('email.lead')).to.throw('app')
+    expect(() => texts.t('code.error.wait', {})).to.throw('minutes')
+  })
+
+  it('refuses at boot what a translation has wrong', () => {
+    expect(() => createTexts('de', { 'email.nothing': 'x' })).to.throw('email.nothing')
+    expect(() => createTexts('de', { 'email.lead': 'weiter zu {app' })).to.throw('email.lead')
+    expect(() => createTexts('de', { 'email.lead': 'weiter zu <b>{App}</b>' })).to.throw('App')
+    expect(() => createTexts('xx')).to.throw('xx')
+    expect(() => createTexts('../../package')).to.throw('package')
+  })
+
+  it('lets English stand in for what a translation does not have yet', () => {
+    const german = createTexts('de', { 'page.continue': 'Weiter' })
+    expect(german.t('page.continue')).to.equal('Weiter')
+    expect(german.t('page.notNow')).to.equal('Not now')
+    expect(german.locale).to.equal('de')
+  })
+
+  it('compiles every locale that has a file', () => {
+    expect(availableLocales()[0]).to.equal('en')
+    for (const locale of availableLocales()) createTexts(locale)
+  })
+
+  it('writes a moment as day and time in UTC, in words that no country reads otherwise', () => {
+    expect(texts.utc(Date.UTC(2026, 4, 14, 9, 31))).to.equal('14 May 2026, 09:31 UTC')
+    expect(texts.utc(Date.UTC(2026, 0, 1, 0, 5))).to.equal('1 January 2026, 00:05 UTC')
+  })
+
+  it('has a heading and a text, without placeholders, for every error code', () => {
+    const codes = Object.keys(ERRORS)
+    expect(codes).not.to.be.empty
+    for (const code of codes)
+      for (const part of ['heading', 'text'])
+        expect(texts.t(`error.${code}.${part}` as TextKey), code).not.to.equal('')
+  })
+
+  it('keeps the voice: no blame, no shouting, typographic apostrophes', () => {
+    expect(keys.length).to.be.greaterThan(100)
+    const unwanted = /\b(please|oops|sorry|invalid|failed|whoops|organization)\b|!|'|\bsign[ -](in|on|out)\b/i
+    expect(keys.filter(key => unwanted.test(en[key]))).to.deep.equal([])
+  })
+})
