@@ -120,9 +120,10 @@ export function changeClient(client: StoredClient, changes: Registration): Store
     throw new InputError('client_id', 'of a client cannot be changed')
   }
   const merged: Record<string, unknown> = { ...client.metadata, ...wanted }
-  // What was derived when it was registered is derived again from what it is now.
-  if (wanted.application_type === undefined && wanted.redirect_uris !== undefined)
+  // It may have become an app on a device; that it is none is concluded only once it can keep a secret.
+  if (merged.application_type === 'web' && wanted.application_type === undefined) {
     delete merged.application_type
+  }
   if (changes.public === false && merged.token_endpoint_auth_method === 'none') {
     delete merged.token_endpoint_auth_method
     if (wanted.application_type === undefined) delete merged.application_type

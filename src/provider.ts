@@ -176,8 +176,8 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
       claimsParameter: { enabled: true },
       pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: false },
       dPoP: { enabled: true, nonceSecret: Buffer.from(keyring.keys('dpop-nonce')[0]) },
-      introspection: { enabled: true },
-      revocation: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: ownToken },
+      revocation: { enabled: true, allowedPolicy: ownToken },
       userinfo: { enabled: true },
       backchannelLogout: { enabled: true },
       rpInitiatedLogout: {
@@ -189,6 +189,15 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
     renderError: (ctx, out, error) => renderError(services, ctx, out, error),
     ...(config.allowPrivateNetwork ? { fetch: fetchAnywhere } : {}),
   }
+}
+
+/** Whoever a token was issued to may ask what it is worth, or end it; nobody else learns that it exists. */
+async function ownToken(
+  _: unknown,
+  client: { clientId: string },
+  token: { clientId?: string | undefined },
+): Promise<boolean> {
+  return token.clientId === client.clientId
 }
 
 /** The library's own requests are kept off loopback and private addresses by a dispatcher: here it is left out. */

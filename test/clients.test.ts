@@ -17,6 +17,10 @@ import { createKeyring } from '../src/store/seal.ts'
 import { onEachDatabase, type TestDatabase } from './mail/databases.ts'
 
 const KEYS = 'k'.repeat(32)
+const events = sql(
+  'test_clients_audit',
+  "SELECT event, actor_id, details FROM audit_events WHERE event LIKE 'client.%' ORDER BY id",
+)
 const web: Registration = { name: 'Demo', redirectUris: ['https://app.example/callback'] }
 const phone: Registration = { name: 'Phone', redirectUris: ['com.example.app:/callback'], public: true }
 const publicJwk = {
@@ -267,10 +271,6 @@ describe('changing a client', () => {
 onEachDatabase('registered clients', open => {
   let test: TestDatabase
   let directory: Directory
-  const events = sql(
-    'test_clients_audit',
-    "SELECT event, actor_id, details FROM audit_events WHERE event LIKE 'client.%' ORDER BY id",
-  )
 
   beforeEach(async () => {
     test = await open()
@@ -371,7 +371,9 @@ onEachDatabase('registered clients', open => {
       const { metadata } = await createClient(directory, registration)
       const client = await provider.Client.find(metadata.client_id)
       const taken = client?.metadata() as Record<string, unknown>
-      for (const [name, value] of Object.entries(metadata)) expect(taken[name], name).to.deep.equal(value)
+      // Kept from the library on purpose, whose rules for it are others: the flow reads it itself.
+      const { default_acr_values: _, ...told } = metadata
+      for (const [name, value] of Object.entries(told)) expect(taken[name], name).to.deep.equal(value)
     }
   })
 })

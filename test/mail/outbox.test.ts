@@ -187,9 +187,18 @@ onEachDatabase('the outbox', open => {
     expect(smtp.mails.map(mail => [mail.to].flat()[0]?.text)).to.deep.equal(['dana@example.com'])
   })
 
+  it('SMTP 554 for the mail: gives up at once', async () => {
+    const server = await answering('DATA', '554 5.7.1 Looks like spam')
+    await database.commit([reset()])
+    work(server.url)
+    expect((await settled())[0]?.lastError).to.contain('554 5.7.1 Looks like spam')
+    await server.close()
+  })
+
   for (const [what, command, reply] of [
     ['451 for the recipient (greylisting)', 'RCPT', '451 4.7.1 Try again later'],
     ['530 for the sender (we are set up wrongly)', 'MAIL', '530 5.7.0 Authentication required'],
+    ['550 for the sender (so is this)', 'MAIL', '550 5.7.60 Not a sender of ours'],
     ['421 at the greeting', '', '421 4.3.2 Too busy'],
   ] as const) {
     it(`SMTP ${what}: tries again later`, async () => {

@@ -181,7 +181,7 @@ onEachDatabase('the directory', open => {
     now += DAY
     for (const password of [
       'password123',
-      'ann-lee mXq7#tLw9v',
+      'annlee mXq7#tLw9v',
       'mXq7 acme #tLw9v',
       'mXq7 sallyport #tLw9v',
       'a\nbcdefghi',

@@ -1,0 +1,596 @@
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { Readable, Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import { main } from '../src/cli.ts'
+import { verifyPassword } from '../src/factors/password.ts'
+import { readAccount } from '../src/store/accounts.ts'
+import { createClients } from '../src/store/clients.ts'
+import { openDatabase, sql, write } from '../src/store/database.ts'
+import { createKeyring } from '../src/store/seal.ts'
+import { freshDatabase, postgresUrl } from './support/postgres.ts'
+import { startSmtp } from './support/smtp.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const KEYS = 'k'.repeat(32)
+const PASSWORD = 'quiet otters borrow nine lanterns'
+
+interface Result {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+function collect(): { stream: Writable; text(): string } {
+  const chunks: Buffer[] = []
+  const stream = new Writable({
+    write(chunk, _, done) {
+      chunks.push(Buffer.from(chunk as Buffer))
+      done()
+    },
+  })
+  return { stream, text: () => Buffer.concat(chunks).toString() }
+}
+
+describe('the command line', () => {
+  let cwd: string
+  let env: Record<string, string>
+
+  beforeEach(() => {
+    cwd = mkdtempSync(join(tmpdir(), 'sallyport-'))
+    env = { SALLYPORT_SECRET_KEYS: KEYS }
+  })
+  afterEach(() => rmSync(cwd, { recursive: true, force: true }))
+
+  async function run(args: string[], input = ''): Promise<Result> {
+    const [stdout, stderr] = [collect(), collect()]
+    const io = {
+      env,
+      cwd,
+      stdin: Readable.from([Buffer.from(input)]),
+      stdout: stdout.stream,
+      stderr: stderr.stream,
+    }
+    const code = await main(args, io)
+    return { code, stdout: stdout.text(), stderr: stderr.text() }
+  }
+  async function json<T>(args: string[], input = ''): Promise<T> {
+    const { code, stdout, stderr } = await run([...args, '--json'], input)
+    expect(code, stderr).to.equal(0)
+    return JSON.parse(stdout) as T
+  }
+  async function refused(args: string[], input = ''): Promise<string> {
+    const { code, stdout, stderr } = await run(args, input)
+    expect(code, stderr).to.equal(2)
+    expect(stdout).to.equal('')
+    expect(stderr)
+      .to.match(/^sallyport.*\n$/)
+      .and.not.to.match(/\n./)
+    return stderr
+  }
+  const organisation = async () =>
+    (
+      await json<{ id: string }>([
+        'org',
+        'create',
+        '--name',
+        'Acme',
+        '--plan',
+        'Pro',
+        '--subscribed-at',
+        '2026-01-01',
+      ])
+    ).id
+  const userArgs = (verb: string, org: string, email = 'ann@acme.example') =>
+    ['user', verb, '--org', org, '--email', email, '--name', 'Ann Lee', '--role', 'admin'] as string[]
+  async function withDatabase<T>(
+    work: (database: Awaited<ReturnType<typeof openDatabase>>) => Promise<T>,
+  ): Promise<T> {
+    const database = await openDatabase(env.DATABASE_URL ?? `sqlite:${join(cwd, 'data', 'sallyport.sqlite')}`)
+    try {
+      return await work(database)
+    } finally {
+      await database.close()
+    }
+  }
+
+  describe('wrong use', () => {
+    const wrong: [string, string[]][] = [
+      ['say what to do', []],
+      ['did you mean migrate?', ['migarte']],
+      ['did you mean org create?', ['org', 'creat']],
+      ['org create', ['org']],
+      ['the command comes first', ['--json', 'migrate']],
+      ['"now"', ['migrate', 'now']],
+      ['did you mean --name?', ['org', 'create', '--nam', 'Acme']],
+      ['-n', ['org', 'create', '-n', 'Acme']],
+      ['--plan, --subscribed-at are missing', ['org', 'create', '--name', 'Acme']],
+      ['--name needs a value', ['org', 'create', '--name', '--plan', 'Pro', '--subscribed-at', '2026-01-01']],
+      ['--name needs a value', ['org', 'create', '--name']],
+      ['--name needs a value', ['org', 'create', '--name=']],
+      ['--name is given twice', ['org', 'create', '--name', 'A', '--name', 'B']],
+      ['--json takes no value', ['migrate', '--json=yes']],
+      ['--subscribed-at', ['org', 'create', '--name', 'A', '--plan', 'P', '--subscribed-at', 'yesterday']],
+      ['--subscribed-at', ['org', 'create', '--name', 'A', '--plan', 'P', '--subscribed-at', '2026-02-30']],
+      [
+        '--subscribed-at',
+        ['org', 'create', '--name', 'A', '--plan', 'P', '--subscribed-at', '2026-01-01T10:00'],
+      ],
+      ['--role', ['user', 'create', '--org', 'x', '--email', 'a@b.example', '--name', 'A', '--role', 'root']],
+      ['--metadata', ['client', 'create', '--metadata', 'nowhere.json']],
+      ['--state', ['mail', 'queue', '--state', 'lost']],
+      ['exclude each other', ['client', 'update', '--id', 'x', '--public', '--confidential']],
+      ['say what is to change', ['client', 'update', '--id', 'x']],
+    ]
+    for (const [says, args] of wrong) {
+      it(`says in one line what is wrong with "${args.join(' ')}", and changes nothing`, async () => {
+        expect(await refused(args)).to.include(says)
+        expect(existsSync(join(cwd, 'data'))).to.equal(false)
+      })
+    }
+
+    it('is told apart from the configuration, of which every problem is listed', async () => {
+      env = { PORT: 'x', SALLYPORT_LOG_LEVEL: 'loud', SALLYPORT_ISUER: 'x' }
+      const { code, stderr } = await run(['migrate'])
+      expect(code).to.equal(2)
+      expect(stderr.trim().split('\n')).to.have.length(3)
+      expect(stderr).to.include('did you mean SALLYPORT_ISSUER?')
+      expect(existsSync(join(cwd, 'data'))).to.equal(false)
+    })
+
+    it('of a database that is not migrated is answered with the command to run, and makes none', async () => {
+      const args = ['org', 'create', '--name', 'Acme', '--plan', 'Pro', '--subscribed-at', '2026-01-01']
+      expect(await refused(args)).to.match(/run .* migrate/)
+      expect(existsSync(join(cwd, 'data', 'sallyport.sqlite'))).to.equal(false)
+      writeFileSync(join(cwd, 'empty.sqlite'), '')
+      env.DATABASE_URL = 'sqlite:empty.sqlite'
+      expect(await refused(args)).to.match(/run .* migrate/)
+    })
+
+    it('with other secret keys than the database was sealed with is refused by name', async () => {
+      await run(['migrate'])
+      env.SALLYPORT_SECRET_KEYS = 'o'.repeat(32)
+      expect(await refused(['client', 'list'])).to.include('SALLYPORT_SECRET_KEYS')
+      expect(await refused(['migrate'])).to.include('SALLYPORT_SECRET_KEYS')
+      env.SALLYPORT_SECRET_KEYS = `${'o'.repeat(32)},${KEYS}`
+      expect((await run(['client', 'list'])).code).to.equal(0)
+    })
+
+    it('of a database of a newer version is refused', async () => {
+      await run(['migrate'])
+      const newer = sql(
+        'test_cli_newer',
+        "INSERT INTO migrations (name, batch, migration_time) VALUES ('999-later.js', 9, 0)",
+      )
+      await withDatabase(database => database.commit([write(newer, [])]))
+      expect(await refused(['client', 'list'])).to.include('999-later.js')
+      expect(await refused(['migrate'])).to.include('newer version')
+    })
+  })
+
+  it('helps with all commands, a group and one, without any configuration', async () => {
+    env = { SALLYPORT_NONSENSE: 'x' }
+    const all = await run(['--help'])
+    expect(all.code).to.equal(0)
+    for (const command of ['migrate', 'org create', 'user invite', 'client update', 'doctor', 'mail queue']) {
+      expect(all.stdout).to.include(command)
+    }
+    const group = await run(['user', '--help'])
+    expect(group.stdout).to.include('user create').and.not.to.include('org create')
+    const one = await run(['client', 'create', '--help'])
+    expect(one.code).to.equal(0)
+    for (const flag of ['--redirect-uri <', '--public', '--metadata <', '--json'])
+      expect(one.stdout).to.include(flag)
+    expect((await run(['--version'])).stdout).to.match(/^\d+\.\d+\.\d+\n$/)
+  })
+
+  it('prints the table of settings, and what is wrong with them', async () => {
+    env = { SALLYPORT_SECRET_KEYS: KEYS, PORT: '4000' }
+    const { code, stdout } = await run(['config'])
+    expect(code).to.equal(0)
+    expect(stdout)
+      .to.include('SALLYPORT_SECRET_KEYS (or SALLYPORT_SECRET_KEYS_FILE)')
+      .and.to.include('now 4000')
+    expect(stdout).not.to.include(KEYS)
+    env.SALLYPORT_PORT = '1'
+    const wrong = await run(['config'])
+    expect(wrong.code).to.equal(2)
+    expect(wrong.stdout).to.include('SALLYPORT_ISSUER')
+    expect(wrong.stderr).to.include('SALLYPORT_PORT')
+    expect(existsSync(join(cwd, 'data'))).to.equal(false)
+  })
+
+  for (const database of ['SQLite', 'PostgreSQL'] as const) {
+    describe(`on ${database}`, () => {
+      let drop: () => Promise<void> = async () => undefined
+      beforeEach(async function () {
+        if (database === 'PostgreSQL') {
+          if ((await postgresUrl()) === undefined) this.skip()
+          const fresh = await freshDatabase()
+          env.DATABASE_URL = fresh.url
+          drop = fresh.drop
+        }
+        expect(await json(['migrate'])).to.deep.equal({ ran: ['001-login.js'] })
+      })
+      afterEach(() => drop())
+
+      it('migrates once', async () => {
+        expect(await json(['migrate'])).to.deep.equal({ ran: [] })
+      })
+
+      it('creates an organisation and a user who can log in', async () => {
+        const org = await organisation()
+        const user = await json<Record<string, unknown>>(
+          [...userArgs('create', org), '--password-stdin'],
+          `${PASSWORD}\n`,
+        )
+        expect(user).to.include({
+          organisation_id: org,
+          email: 'ann@acme.example',
+          name: 'Ann Lee',
+          role: 'admin',
+          status: 'active',
+        })
+        const account = await withDatabase(each => readAccount(each, String(user.id)))
+        expect(account?.mailboxProvenAt).to.be.a('number')
+        expect(account?.subscribedAt).to.equal(Date.UTC(2026, 0, 1))
+        expect(await verifyPassword(account?.passwordHash ?? undefined, PASSWORD)).to.include({ ok: true })
+        expect(await refused(userArgs('create', org)))
+          .to.include('--email')
+          .and.to.include('is taken')
+        expect(await refused(userArgs('create', 'org_none', 'b@acme.example'))).to.include('--org')
+      })
+
+      it('refuses a password that is weak, missing or no text, and makes no user', async () => {
+        const args = [...userArgs('create', await organisation()), '--password-stdin']
+        for (const input of ['password123\n', '', '\n', 'x'.repeat(5000)]) await refused(args, input)
+        await refused(args, 'two\nlines that are long enough')
+        expect((await json<{ id: string }>(userArgs('create', args[3] ?? ''))).id).to.match(/^usr_/)
+      })
+
+      it('invites a user, and shows the mail that waits', async () => {
+        const user = await json<Record<string, unknown>>(userArgs('invite', await organisation()))
+        expect(user.status).to.equal('invited')
+        const [mail] = await json<Record<string, unknown>[]>(['mail', 'queue', '--state', 'waiting'])
+        expect(mail).to.include({ template: 'invitation', to: 'ann@acme.example', state: 'waiting' })
+        const people = await run(['mail', 'queue'])
+        expect(people.stdout).to.include('invitation to ann@acme.example').and.not.to.include('/link/')
+        expect(await json(['mail', 'queue', '--state', 'failed'])).to.deep.equal([])
+      })
+
+      it('registers a client by flags and a metadata file, of which flags win', async () => {
+        writeFileSync(
+          join(cwd, 'client.json'),
+          JSON.stringify({ client_name: 'From the file', default_max_age: 300, contacts: ['a@b.example'] }),
+        )
+        const args = ['client', 'create', '--name', 'Demo', '--redirect-uri', 'https://a.example/1']
+        const client = await json<Record<string, unknown>>([
+          ...args,
+          '--redirect-uri',
+          'https://a.example/2',
+          '--post-logout-redirect-uri',
+          'https://a.example/',
+          '--backchannel-logout-uri',
+          'https://a.example/out',
+          '--first-party',
+          '--metadata',
+          'client.json',
+        ])
+        expect(client).to.deep.include({
+          client_name: 'Demo',
+          redirect_uris: ['https://a.example/1', 'https://a.example/2'],
+          post_logout_redirect_uris: ['https://a.example/'],
+          backchannel_logout_uri: 'https://a.example/out',
+          default_max_age: 300,
+          contacts: ['a@b.example'],
+          first_party: true,
+        })
+        expect(client.client_id).to.match(/^[A-Za-z0-9]+$/)
+        expect(client.client_secret).to.match(/^[A-Za-z0-9]{43,}$/)
+        const stored = await withDatabase(each =>
+          createClients(each, createKeyring([KEYS]), Date.now).find(String(client.client_id)),
+        )
+        expect(stored?.metadata.client_secret).to.equal(client.client_secret)
+        expect(stored?.firstParty).to.equal(true)
+      })
+
+      it('takes an id and a secret, and refuses what cannot be registered', async () => {
+        const args = [
+          'client',
+          'create',
+          '--name',
+          'Demo',
+          '--redirect-uri',
+          'http://localhost:3001/callback',
+        ]
+        const given = ['--id', 'demo', '--secret', 'a-secret-of-some-length']
+        const client = await json<Record<string, unknown>>([...args, ...given])
+        expect(client).to.include({ client_id: 'demo', client_secret: 'a-secret-of-some-length' })
+        expect(await refused([...args, ...given])).to.include('--id demo is taken')
+        expect(
+          await refused(['client', 'create', '--name', 'x', '--redirect-uri', 'http://a.example/']),
+        ).to.include('--redirect-uri')
+        writeFileSync(join(cwd, 'client.json'), JSON.stringify({ redirect_uri: 'https://a.example/' }))
+        expect(await refused([...args, '--metadata', 'client.json'])).to.include(
+          'did you mean redirect_uris?',
+        )
+        writeFileSync(join(cwd, 'client.json'), '[]')
+        expect(await refused([...args, '--metadata', 'client.json'])).to.include('no JSON object')
+        expect(await json<unknown[]>(['client', 'list'])).to.have.length(1)
+      })
+
+      it('changes a client, and shows a secret only when it is new', async () => {
+        const created = await json<Record<string, unknown>>([
+          'client',
+          'create',
+          '--name',
+          'Demo',
+          '--redirect-uri',
+          'https://a.example/',
+          '--first-party',
+        ])
+        const id = String(created.client_id)
+        const renamed = await json<Record<string, unknown>>([
+          'client',
+          'update',
+          '--id',
+          id,
+          '--name',
+          'New name',
+        ])
+        expect(renamed).to.include({ client_name: 'New name', first_party: true })
+        expect(renamed).not.to.have.property('client_secret')
+        const renewed = await json<Record<string, unknown>>([
+          'client',
+          'update',
+          '--id',
+          id,
+          '--new-secret',
+          '--third-party',
+        ])
+        expect(renewed.first_party).to.equal(false)
+        expect(renewed.client_secret).to.be.a('string').and.not.to.equal(created.client_secret)
+        const list = await run(['client', 'list', '--json'])
+        expect(list.stdout).to.include('New name').and.not.to.include(String(renewed.client_secret))
+        expect((await run(['client', 'list'])).stdout).to.include(id)
+        expect(await refused(['client', 'update', '--id', 'nobody', '--name', 'x'])).to.include('nobody')
+      })
+
+      it('runs as a process of its own, and ends by itself', async function () {
+        this.timeout(60_000)
+        const org = await organisation()
+        const args = [...userArgs('create', org), '--password-stdin', '--json']
+        const { code, stdout, stderr } = await spawned(['src/cli.ts', ...args], `${PASSWORD}\n`)
+        expect(code, stderr).to.equal(0)
+        expect(JSON.parse(stdout)).to.include({ email: 'ann@acme.example', status: 'active' })
+        const wrong = await spawned(['src/cli.ts', 'org', 'create'])
+        expect(wrong).to.include({ code: 2, stdout: '' })
+        expect(wrong.stderr).to.include('--name')
+      })
+    })
+  }
+
+  function childEnv(): Record<string, string> {
+    const path = [dirname(process.execPath), process.env.PATH ?? ''].join(delimiter)
+    const sqlite = `sqlite:${join(cwd, 'data', 'sallyport.sqlite')}`
+    return { DATABASE_URL: sqlite, ...env, PATH: path, SALLYPORT_DATA_DIR: join(cwd, 'data') }
+  }
+
+  function spawned(args: string[], input = ''): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(process.execPath, args, { cwd: root, env: childEnv() })
+      const [stdout, stderr] = [collect(), collect()]
+      child.stdout.pipe(stdout.stream)
+      child.stderr.pipe(stderr.stream)
+      child.once('error', reject)
+      child.once('close', code => resolve({ code: code ?? -1, stdout: stdout.text(), stderr: stderr.text() }))
+      child.stdin.end(input)
+    })
+  }
+
+  describe('the Procfile', () => {
+    const commands = new Map(
+      readFileSync(join(root, 'Procfile'), 'utf8')
+        .trim()
+        .split('\n')
+        .map(line => line.split(/:\s+/, 2) as [string, string]),
+    )
+
+    it('migrates on release and serves, in production and without the demo app', async function () {
+      this.timeout(90_000)
+      expect([...commands.keys()]).to.deep.equal(['release', 'web'])
+      const port = await freePort()
+      env = {
+        NODE_ENV: 'production',
+        PORT: String(port),
+        SALLYPORT_ISSUER: `http://localhost:${port}`,
+        SALLYPORT_SECRET_KEYS: KEYS,
+        SALLYPORT_SMTP_URL: 'smtp://127.0.0.1:9',
+      }
+      const start = (name: string) => {
+        const [program = '', ...args] = (commands.get(name) ?? '').split(' ')
+        const child = spawn(program, args, { cwd: root, env: childEnv(), stdio: ['ignore', 'pipe', 'pipe'] })
+        const output = collect()
+        child.stdout.pipe(output.stream, { end: false })
+        child.stderr.pipe(output.stream, { end: false })
+        const ended = new Promise<number | null>(resolve => child.once('close', resolve))
+        return { child, ended, text: output.text }
+      }
+      const release = start('release')
+      expect(await release.ended, release.text()).to.equal(0)
+      const web = start('web')
+      try {
+        const url = `http://localhost:${port}/.well-known/openid-configuration`
+        let answer: Response | undefined
+        for (let tries = 0; answer === undefined && tries < 300 && web.child.exitCode === null; tries++) {
+          answer = await fetch(url).catch(() => undefined)
+          if (answer === undefined) await new Promise(resolve => setTimeout(resolve, 100))
+        }
+        expect(answer?.status, web.text()).to.equal(200)
+        expect(await answer?.json()).to.include({ issuer: `http://localhost:${port}` })
+      } finally {
+        web.child.kill('SIGTERM')
+      }
+      expect(await web.ended, web.text()).to.equal(0)
+    })
+  })
+
+  describe('doctor', () => {
+    interface Check {
+      name: string
+      outcome: string
+      cause: string
+      cure?: string
+    }
+    async function checkup(): Promise<{
+      code: number
+      checks: Check[]
+      of(name: string): Check | undefined
+    }> {
+      const { code, stdout, stderr } = await run(['doctor', '--json'])
+      expect(stderr).to.equal('')
+      const checks = JSON.parse(stdout) as Check[]
+      for (const check of checks)
+        if (check.outcome !== 'ok') expect(check.cure, check.cause).to.be.a('string')
+      return { code, checks, of: name => checks.find(check => check.name === name && check.outcome !== 'ok') }
+    }
+    /** What answers at the issuer's address. */
+    async function provider(told: (origin: string) => unknown, headers: Record<string, string> = {}) {
+      const server = createServer((_, response) => {
+        const origin = `http://localhost:${(server.address() as AddressInfo).port}`
+        response.writeHead(200, { 'content-type': 'application/json', ...headers })
+        response.end(JSON.stringify(told(origin)))
+      })
+      await new Promise<void>(resolve => server.listen(0, 'localhost', resolve))
+      env.SALLYPORT_ISSUER = `http://localhost:${(server.address() as AddressInfo).port}`
+      return server
+    }
+    const itself = (issuer: string) => ({ issuer, authorization_endpoint: `${issuer}/auth` })
+
+    it('finds nothing wrong where all is well', async () => {
+      await run(['migrate'])
+      const smtp = await startSmtp()
+      const server = await provider(itself)
+      env.SALLYPORT_SMTP_URL = smtp.url
+      try {
+        const { code, checks } = await checkup()
+        expect(checks.filter(check => check.outcome === 'failed')).to.deep.equal([])
+        expect(code).to.equal(0)
+        expect(new Set(checks.map(check => check.name))).to.include.keys(
+          'configuration',
+          'database',
+          'secret keys',
+          'clients',
+          'mail',
+          'issuer',
+          'clock',
+        )
+        expect((await run(['doctor'])).stdout).to.include('0 failed')
+      } finally {
+        server.close()
+        await smtp.close()
+      }
+    })
+
+    it('lists what is wrong with the configuration, and goes no further', async () => {
+      env = { PORT: 'x', SALLYPORT_LOG_LEVEL: 'loud' }
+      const { code, checks } = await checkup()
+      expect(code).to.equal(1)
+      expect(checks.map(check => check.outcome)).to.deep.equal(['failed', 'failed'])
+    })
+
+    it('says that the database is missing, not migrated or out of reach', async () => {
+      expect((await checkup()).of('database')?.cure).to.include('migrate')
+      writeFileSync(join(cwd, 'empty.sqlite'), '')
+      env.DATABASE_URL = 'sqlite:empty.sqlite'
+      expect((await checkup()).of('database')?.cause).to.include('001-login.js')
+      env.DATABASE_URL = 'postgres://app:hunter2@127.0.0.1:1/sallyport'
+      const { code, of, checks } = await checkup()
+      expect(code).to.equal(1)
+      expect(of('database')?.cause).to.include('ECONNREFUSED')
+      expect(JSON.stringify(checks)).not.to.include('hunter2')
+    })
+
+    it('says that the secret keys are others than those in use', async () => {
+      await run(['migrate'])
+      env.SALLYPORT_SECRET_KEYS = 'o'.repeat(32)
+      const { code, of } = await checkup()
+      expect(code).to.equal(1)
+      expect(of('secret keys')?.outcome).to.equal('failed')
+    })
+
+    it('says that the mail server does not answer, without its password', async () => {
+      env.SALLYPORT_SMTP_URL = `smtp://user:hunter2@127.0.0.1:${await freePort()}`
+      const { code, of, checks } = await checkup()
+      expect(code).to.equal(1)
+      expect(of('mail')?.cause).to.include('ECONNREFUSED')
+      expect(JSON.stringify(checks)).not.to.include('hunter2')
+    })
+
+    it('says that nobody, or somebody else, answers at the issuer', async () => {
+      env.SALLYPORT_ISSUER = `http://localhost:${await freePort()}`
+      expect((await checkup()).of('issuer')?.cause).to.include('ECONNREFUSED')
+      const others: [(origin: string) => unknown, string][] = [
+        [() => ({ issuer: 'https://other.example' }), 'https://other.example'],
+        [
+          origin => ({ ...itself(origin), authorization_endpoint: 'http://10.0.0.1/auth' }),
+          'http://10.0.0.1/auth',
+        ],
+        [() => 'hello', 'status 200'],
+        [() => null, 'status 200'],
+      ]
+      for (const [told, cause] of others) {
+        const server = await provider(told)
+        expect((await checkup()).of('issuer')?.cause).to.include(cause)
+        server.close()
+      }
+    })
+
+    it('says that the clocks differ', async () => {
+      for (const [ahead, outcome] of [
+        [-120_000, 'failed'],
+        [120_000, 'failed'],
+        [-15_000, 'warning'],
+        [15_000, 'warning'],
+      ] as const) {
+        const server = await provider(itself, { date: new Date(Date.now() + ahead).toUTCString() })
+        expect((await checkup()).of('clock')?.outcome, String(ahead)).to.equal(outcome)
+        server.close()
+      }
+    })
+
+    it('names apps that return users over plain http, and organisations without a subscription', async () => {
+      await run(['migrate'])
+      const keyring = createKeyring([KEYS])
+      const open = { client_id: 'open', client_name: 'Open', redirect_uris: ['http://app.example/callback'] }
+      const insert = sql(
+        'test_cli_organisation',
+        "INSERT INTO organisations (id, name, plan, created_at) VALUES ('org_x', 'Later', 'None', 0)",
+      )
+      await withDatabase(database =>
+        database.commit([
+          createClients(database, keyring, Date.now).insert({ metadata: open, firstParty: false }, 0),
+          write(insert, []),
+        ]),
+      )
+      const { code, of } = await checkup()
+      expect(code).to.equal(1)
+      expect(of('clients')?.cause).to.include('http://app.example/callback')
+      expect(of('organisation')).to.include({ outcome: 'warning' })
+      expect(of('organisation')?.cause).to.include('org_x')
+    })
+  })
+})
+
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  await new Promise<void>(resolve => probe.listen(0, 'localhost', resolve))
+  const { port } = probe.address() as AddressInfo
+  await new Promise(resolve => probe.close(resolve))
+  return port
+}

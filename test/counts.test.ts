@@ -1,0 +1,133 @@
+// Performance is a feature: how often a request goes to the database is held here, on both databases. A round trip is
+// one read, or one commit (whatever it stores, it is one transaction).
+
+import { expect } from 'chai'
+import * as client from 'openid-client'
+import { onEveryStage } from './support/every-stage.ts'
+import { code } from './support/one-time-codes.ts'
+import type { Stage } from './support/stage.ts'
+import { createVisitor, enrol, logIn, type RelyingParty, relyingParty, uidOf } from './support/visitor.ts'
+
+interface Counted {
+  reads: number
+  commits: number
+  statements: string[]
+}
+
+onEveryStage('database work per request', open => {
+  let stage: Stage
+  let party: RelyingParty
+
+  before(async () => {
+    stage = await open()
+    party = await relyingParty(stage)
+  })
+
+  /** What the database was asked while `work` ran. The worker for jobs is told apart by its statements. */
+  async function count<T>(work: () => Promise<T>): Promise<Counted & { result: T }> {
+    const counted: Counted = { reads: 0, commits: 0, statements: [] }
+    const { database } = stage.running.services
+    database.observe((kind, statements) => {
+      if (statements.every(each => /^(job|sweep)_/.test(each))) return
+      counted[kind === 'read' ? 'reads' : 'commits']++
+      counted.statements.push(`${kind}: ${statements.join(' ')}`)
+    })
+    try {
+      return { result: await work(), ...counted }
+    } finally {
+      database.observe(undefined)
+    }
+  }
+
+  it('stays within 24 round trips, 9 of them commits, for a whole two-factor login', async () => {
+    const person = await stage.person()
+    const enrolled = await enrol(stage, createVisitor(stage.origin), (await party.begin()).url, person)
+    const visitor = createVisitor(stage.origin)
+    // The client is read once in a while, not once a login.
+    await visitor.get((await party.begin()).url)
+    const begun = await party.begin()
+    const steps: [string, Counted][] = []
+    const step = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+      const { result, ...counted } = await count(work)
+      steps.push([name, counted])
+      return result
+    }
+
+    const auth = await step('auth', () => visitor.get(begun.url))
+    const base = `/interaction/${uidOf(auth.location ?? '')}`
+    await step('email page', () => visitor.get(base))
+    await step('email', () => visitor.post(`${base}/identify`, { email: person.email, webauthn: 'none' }))
+    await step('password page', () => visitor.get(base))
+    await step('password', () =>
+      visitor.post(`${base}/password`, { password: 'quiet otters borrow nine lanterns', webauthn: 'none' }),
+    )
+    await step('code page', () => visitor.get(base))
+    stage.advance(30_000)
+    await step('code', () => visitor.post(`${base}/otp`, { code: code(enrolled.secret, stage.now()) }))
+    const finished = await step('finish', () => visitor.get(base))
+    const resumed = await step('resume', () => visitor.get(finished.location ?? ''))
+    await step('token', () => party.finish(begun, resumed.location ?? ''))
+
+    const table = steps.map(([name, each]) => `${name}: ${each.statements.join(' | ')}`).join('\n')
+    const sum = (names: string[]) =>
+      steps
+        .filter(([name]) => names.includes(name))
+        .reduce(
+          (all, [, each]) => ({
+            trips: all.trips + each.reads + each.commits,
+            commits: all.commits + each.commits,
+          }),
+          { trips: 0, commits: 0 },
+        )
+    const all = sum(steps.map(([name]) => name))
+    expect(all.trips, table).to.be.at.most(24)
+    expect(all.commits, table).to.be.at.most(9)
+    const library = sum(['auth', 'resume', 'token'])
+    expect(library.trips, table).to.be.at.most(8)
+    expect(library.commits, table).to.be.at.most(3)
+    for (const [name, each] of steps.filter(([name]) => name.endsWith(' page'))) {
+      expect(each.reads, `${name}\n${table}`).to.be.at.most(2)
+      expect(each.commits, `${name}\n${table}`).to.equal(0)
+    }
+    for (const [name, each] of steps.filter(([name]) => ['email', 'password', 'code'].includes(name))) {
+      expect(each.commits, `${name}\n${table}`).to.be.at.most(2)
+    }
+  })
+
+  it('refreshes in 2 round trips, one of them a commit, and answers userinfo in one read', async () => {
+    const person = await stage.person()
+    const visitor = createVisitor(stage.origin)
+    const begun = await party.begin({ scope: 'openid email offline_access', prompt: 'consent' })
+    const { end } = await enrol(stage, visitor, begun.url, person)
+    const tokens = await party.finish(begun, await callbackOf(visitor, end))
+    const refresh = await count(() => client.refreshTokenGrant(party.config, tokens.refresh_token ?? ''))
+    expect(refresh, refresh.statements.join('\n')).to.include({ reads: 1, commits: 1 })
+    const userinfo = await count(() =>
+      client.fetchUserInfo(party.config, refresh.result.access_token, client.skipSubjectCheck),
+    )
+    expect(userinfo, userinfo.statements.join('\n')).to.include({ reads: 1, commits: 0 })
+    const introspection = await count(() =>
+      client.tokenIntrospection(party.config, refresh.result.access_token),
+    )
+    expect(introspection, introspection.statements.join('\n')).to.include({ reads: 1, commits: 0 })
+  })
+
+  it('does not ask more of the database when the session is known', async () => {
+    const person = await stage.person()
+    const visitor = createVisitor(stage.origin)
+    const enrolled = await enrol(stage, createVisitor(stage.origin), (await party.begin()).url, person)
+    await logIn(stage, visitor, (await party.begin()).url, person, enrolled)
+    const again = await count(async () => visitor.get((await party.begin()).url))
+    expect(again.result.location, again.result.body).to.match(/^http:\/\/localhost:9\/callback\?code=/)
+    expect(again.reads, again.statements.join('\n')).to.be.at.most(2)
+    expect(again.commits, again.statements.join('\n')).to.equal(1)
+  })
+
+  async function callbackOf(visitor: ReturnType<typeof createVisitor>, end: string): Promise<string> {
+    if (end.startsWith(party.redirectUri)) return end
+    // prompt=consent shows the consent page once more.
+    const base = `/interaction/${uidOf(end)}`
+    const answer = await visitor.post(`${base}/consent`, { answer: 'allow' })
+    return (await visitor.follow(answer.location ?? '')).url
+  }
+})
