@@ -3,12 +3,12 @@
 // how others reach the public address.
 
 import { createTransport } from 'nodemailer'
-import { checkKeys, missingFile, PROGRAM, schemaFault } from './cli/store.ts'
+import { checkKeys, missingFile, PROGRAM, schemaFault, withDatabase } from './cli/store.ts'
 import { type Config, ConfigError, isLoopback, type LoadOptions, loadConfig } from './config.ts'
 import { describeError } from './log.ts'
 import { smtpOptions } from './mail/mailer.ts'
 import { createClients } from './store/clients.ts'
-import { type Database, openDatabase, sql } from './store/database.ts'
+import { type Database, sql } from './store/database.ts'
 import { createKeyring, type Keyring, SealBroken } from './store/seal.ts'
 
 export interface Check {
@@ -68,24 +68,23 @@ export function reportOf(checks: readonly Check[]): string {
 async function checkStore(config: Config): Promise<Check[]> {
   const missing = missingFile(config)
   if (missing !== undefined) return [failed('database', missing, `${PROGRAM} migrate`)]
-  let database: Database | undefined
   try {
-    database = await openDatabase(config.databaseUrl)
-    const schema = schemaFault(await database.migrations())
-    if (schema !== undefined) return [failed('database', schema, 'as said; no data is lost by it')]
-    const keyring = createKeyring(config.secretKeys)
-    const checks = [ok('database', `reached (${database.dialect}), its schema is this version's`)]
-    checks.push(await checkSecretKeys(database, keyring))
-    checks.push(...(await checkOrganisations(database)))
-    // Clients' secrets are sealed: without the keys they cannot be read.
-    if (checks.every(check => check.outcome !== 'failed'))
-      checks.push(...(await checkClients(database, keyring)))
-    return checks
+    return await withDatabase(config, async database => {
+      const schema = schemaFault(await database.migrations())
+      if (schema !== undefined)
+        return [failed('database', schema, `${PROGRAM} migrate, or that newer version`)]
+      const keyring = createKeyring(config.secretKeys)
+      const checks = [ok('database', `reached (${database.dialect}), its schema is this version's`)]
+      checks.push(await checkSecretKeys(database, keyring))
+      checks.push(...(await checkOrganisations(database)))
+      // Clients' secrets are sealed: without the keys they cannot be read.
+      if (checks.every(check => check.outcome !== 'failed'))
+        checks.push(...(await checkClients(database, keyring)))
+      return checks
+    })
   } catch (error) {
     const cure = 'check that DATABASE_URL names the right server, user and database, and that it runs'
-    return [failed('database', `it cannot be used: ${reasonOf(error)}`, cure)]
-  } finally {
-    await database?.close()
+    return [failed('database', reasonOf(error), cure)]
   }
 }
 

@@ -25,6 +25,7 @@ import { clientAddress } from './http/client-address.ts'
 import { createViews } from './http/views.ts'
 import { type Log, noteFailure, requestLog } from './log.ts'
 import { firstRunRoutes } from './organisations/first-run.ts'
+import { createPaths } from './paths.ts'
 import type { AccountSource, Services } from './services.ts'
 import { type Account, readAccount, readAccountByEmail } from './store/accounts.ts'
 import { createAdapter } from './store/adapter.ts'
@@ -60,13 +61,15 @@ export async function buildProvider(
 ): Promise<Sallyport> {
   const keyring = createKeyring(config.secretKeys)
   const texts = createTexts()
-  const assets = createAssets()
+  const paths = createPaths(config.issuer)
+  const assets = createAssets(undefined, `${paths.base}/assets/`)
   const services: Services = {
     config,
     database,
     keyring,
     clients: createClients(database, keyring, clock),
     accounts: ownAccounts(database),
+    paths,
     views: createViews({ texts, assets }),
     texts,
     log,
@@ -81,7 +84,7 @@ export async function buildProvider(
   provider.use(requestLog(log))
   provider.use(securityHeaders(https))
   provider.use(health(services))
-  provider.use(staticFiles(assets))
+  provider.use(staticFiles(assets, paths.base))
   provider.use(errorPages(services))
   provider.use(issuersHost(services))
   provider.use(unitOfWork(services))
@@ -100,7 +103,7 @@ export async function buildProvider(
 }
 
 function configuration(services: Services, keys: Awaited<ReturnType<typeof signingKeys>>): Configuration {
-  const { config, database, keyring, clients, clock, accounts } = services
+  const { config, database, keyring, clients, clock, accounts, paths } = services
   const https = config.issuer.startsWith('https:')
   const host = https ? '__Host-' : ''
   const secure = https ? '__Secure-' : ''
@@ -151,7 +154,7 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
 
     interactions: {
       policy: createPolicy(services),
-      url: (_, interaction) => `/interaction/${interaction.uid}`,
+      url: (_, interaction) => paths.interaction(interaction.uid),
     },
     loadExistingGrant: ctx => loadGrant(services, ctx),
 

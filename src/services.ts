@@ -3,6 +3,7 @@
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import type { Views } from './http/views.ts'
+import type { Paths } from './paths.ts'
 import type { Account } from './store/accounts.ts'
 import type { Clients } from './store/clients.ts'
 import type { Database } from './store/database.ts'
@@ -15,6 +16,7 @@ export interface Services {
   readonly keyring: Keyring
   readonly clients: Clients
   readonly accounts: AccountSource
+  readonly paths: Paths
   readonly views: Views
   readonly texts: Texts
   readonly log: Logger

@@ -161,6 +161,24 @@ describe('the command line', () => {
       expect((await run(['client', 'list'])).code).to.equal(0)
     })
 
+    it('is told apart from a database that cannot be used, which is named without its password', async () => {
+      await run(['migrate'])
+      writeFileSync(join(cwd, 'other'), 'this is no database, whatever its name says')
+      for (const url of [
+        'postgres://app:hunter2@127.0.0.1:1/sallyport',
+        'sqlite:other',
+        'sqlite:other/file',
+      ]) {
+        env.DATABASE_URL = url
+        const { code, stdout, stderr } = await run(['migrate'])
+        expect(code, url).to.equal(1)
+        expect(stdout).to.equal('')
+        expect(stderr)
+          .to.match(/^sallyport migrate: .*DATABASE_URL.*\n$/)
+          .and.not.to.include('hunter2')
+      }
+    })
+
     it('of a database of a newer version is refused', async () => {
       await run(['migrate'])
       const newer = sql(

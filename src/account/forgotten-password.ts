@@ -6,6 +6,7 @@ import { reserveAttempt } from '../factors/attempts.ts'
 import { readForm, requireSameOrigin } from '../http/forms.ts'
 import { parseAddress } from '../mail/address.ts'
 import { mailJob } from '../mail/outbox.ts'
+import type { Paths } from '../paths.ts'
 import type { Services } from '../services.ts'
 import { emailKey } from '../store/accounts.ts'
 import { auditRow } from '../store/audit.ts'
@@ -16,21 +17,21 @@ import { digest, newToken } from '../store/ids.ts'
 const MINUTES = LIFETIME_MS['password-reset'] / 60_000
 
 export function forgottenPasswordRoutes(services: Services): Router {
-  const { config, views, texts, accounts, database, keyring, clock } = services
+  const { paths, views, texts, accounts, database, keyring, clock } = services
   const router = new Router()
   const path = '/forgot-password'
 
   router.get(path, ctx => {
     ctx.type = 'html'
     ctx.body = views.render('forgot-password', {
-      action: `${path}${ctx.search}`,
+      action: `${paths.base}${path}${ctx.search}`,
       minutes: MINUTES,
-      ...back(ctx.query),
+      ...back(paths, ctx.query),
     })
   })
 
   router.post(path, async ctx => {
-    requireSameOrigin(ctx, config.issuer)
+    requireSameOrigin(ctx, paths.origin)
     const form = await readForm(ctx, ['email'])
     const typed = form.email?.trim() ?? ''
     const email = parseAddress(typed)
@@ -38,16 +39,16 @@ export function forgottenPasswordRoutes(services: Services): Router {
     if (email === undefined) {
       ctx.status = 400
       ctx.body = views.render('forgot-password', {
-        action: `${path}${ctx.search}`,
+        action: `${paths.base}${path}${ctx.search}`,
         minutes: MINUTES,
         email: typed.slice(0, 254),
         error: texts.t(typed === '' ? 'email.error.missing' : 'email.error.malformed'),
-        ...back(ctx.query),
+        ...back(paths, ctx.query),
       })
       return
     }
     await sendLink(email, ctx.ip)
-    ctx.body = views.render('mail-sent', { email, ...back(ctx.query) })
+    ctx.body = views.render('mail-sent', { email, ...back(paths, ctx.query) })
   })
 
   async function sendLink(email: string, address: string): Promise<void> {
@@ -90,7 +91,7 @@ export function forgottenPasswordRoutes(services: Services): Router {
 }
 
 /** The login that the user came from. Its uid grants nothing; its cookie does. */
-function back(query: Record<string, unknown>): { backUrl?: string } {
+function back(paths: Paths, query: Record<string, unknown>): { backUrl?: string } {
   const uid = query.back
-  return typeof uid === 'string' && /^[\w-]{8,64}$/.test(uid) ? { backUrl: `/interaction/${uid}` } : {}
+  return typeof uid === 'string' && /^[\w-]{8,64}$/.test(uid) ? { backUrl: paths.interaction(uid) } : {}
 }

@@ -32,7 +32,7 @@ interface Opened {
 }
 
 export function linkRoutes(services: Services): Router {
-  const { config, views, texts, accounts, database, keyring, clock } = services
+  const { config, paths, views, texts, accounts, database, keyring, clock } = services
   const router = new Router()
   const path = '/link/:kind/:token'
 
@@ -45,7 +45,7 @@ export function linkRoutes(services: Services): Router {
 
   router.post(path, async ctx => {
     ctx.set('Referrer-Policy', 'no-referrer')
-    requireSameOrigin(ctx, config.issuer)
+    requireSameOrigin(ctx, paths.origin)
     const form = await readForm(ctx, ['password', 'username'])
     const opened = await open(ctx)
     if (opened === undefined) return gone(ctx)
@@ -74,7 +74,7 @@ export function linkRoutes(services: Services): Router {
     ctx.status = error === undefined ? 200 : 400
     ctx.type = 'html'
     if (kind === 'unblock') {
-      ctx.body = views.render('unblock', { action: ctx.path, email: account.email })
+      ctx.body = views.render('unblock', { action: `${paths.base}${ctx.path}`, email: account.email })
       return
     }
     const organisation =
@@ -82,7 +82,7 @@ export function linkRoutes(services: Services): Router {
         ? await readOrganisation(database, account.organisationId)
         : undefined
     ctx.body = views.render('new-password', {
-      action: ctx.path,
+      action: `${paths.base}${ctx.path}`,
       email: account.email,
       minimum: minimumPasswordLength(account.subscribedAt, clock()),
       ...(organisation === undefined ? {} : { organisation: organisation.name }),

@@ -17,7 +17,6 @@ import {
   type UserRole,
 } from '../organisations/directory.ts'
 import { createClients, type StoredClient } from '../store/clients.ts'
-import { openDatabase } from '../store/database.ts'
 import type { JobState } from '../store/jobs.ts'
 import { createKeyring } from '../store/seal.ts'
 import { signingKeys } from '../store/signing-keys.ts'
@@ -31,7 +30,7 @@ import {
   print,
   UsageError,
 } from './command.ts'
-import { schemaFault, withDirectory } from './store.ts'
+import { schemaFault, withDatabase, withDirectory } from './store.ts'
 
 const migrate: Command = {
   words: ['migrate'],
@@ -39,21 +38,19 @@ const migrate: Command = {
   flags: {},
   async run(flags, io) {
     const config = loadConfig(io.env, locationOf(io))
-    for (const warning of config.warnings) io.stderr.write(`warning: ${warning}\n`)
-    const database = await openDatabase(config.databaseUrl)
-    try {
+    const ran = await withDatabase(config, async database => {
       const { pending, unknown } = await database.migrations()
       const newer = schemaFault({ pending: [], unknown })
       if (newer !== undefined) throw new UsageError(newer)
-      const ran = pending.length > 0 ? await database.migrate() : []
+      const done = pending.length > 0 ? await database.migrate() : []
       // From here on, whatever is sealed in this database is sealed by these keys: others are refused by name.
       await signingKeys(database, createKeyring(config.secretKeys), Date.now())
-      const people = ran.length > 0 ? `Migrated: ${ran.join(', ')}\n` : 'The database is up to date.\n'
-      print(io, flags, { ran }, people)
-      return undefined
-    } finally {
-      await database.close()
-    }
+      return done
+    })
+    const people = ran.length > 0 ? `Migrated: ${ran.join(', ')}\n` : 'The database is up to date.\n'
+    print(io, flags, { ran }, people)
+    for (const warning of config.warnings) io.stderr.write(`warning: ${warning}\n`)
+    return undefined
   },
 }
 

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { type Config, loadConfig } from '../config.ts'
+import { AppError } from '../errors.ts'
 import type { Directory } from '../organisations/directory.ts'
 import { type Database, openDatabase, sql } from '../store/database.ts'
 import { createKeyring, type Keyring } from '../store/seal.ts'
@@ -19,20 +20,32 @@ export async function withDirectory<T>(
   const config = loadConfig(io.env, locationOf(io))
   const fault = missingFile(config)
   if (fault !== undefined) throw new UsageError(fault)
-  const database = await openDatabase(config.databaseUrl)
-  try {
+  return withDatabase(config, async database => {
     const schema = schemaFault(await database.migrations())
     if (schema !== undefined) throw new UsageError(schema)
     const keyring = createKeyring(config.secretKeys)
     await checkKeys(database, keyring)
-    const directory = {
-      database,
-      keyring,
-      clock: Date.now,
-      actor: 'operator',
-      productName: config.productName,
-    }
-    return await work(directory, config)
+    const { productName } = config
+    return work({ database, keyring, clock: Date.now, actor: 'operator', productName }, config)
+  })
+}
+
+/** @throws AppError `unavailable` if the database cannot be opened or does not answer */
+export async function withDatabase<T>(
+  { databaseUrl }: Config,
+  work: (database: Database) => Promise<T>,
+): Promise<T> {
+  const unreachable = (cause: unknown): AppError =>
+    new AppError('unavailable', 'the database of DATABASE_URL cannot be used', { cause })
+  const database = await openDatabase(databaseUrl).catch(cause => {
+    throw unreachable(cause)
+  })
+  try {
+    // Asks it something: a connection is only made when it is needed.
+    await database.migrations().catch(cause => {
+      throw unreachable(cause)
+    })
+    return await work(database)
   } finally {
     await database.close()
   }

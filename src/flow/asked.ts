@@ -22,7 +22,9 @@ export interface ClientDefaults {
 /** Reads what is asked. Parameters that are not what they should be were refused by the library before. */
 export function readAsked(params: RequestParams, client: ClientDefaults = {}): Asked {
   const acr: string[][] = []
-  if (typeof params.acr_values === 'string') acr.push(params.acr_values.split(' ').filter(Boolean))
+  // A parameter without a value is one that was left out (RFC 6749 section 3.1).
+  const values = typeof params.acr_values === 'string' ? params.acr_values.split(' ').filter(Boolean) : []
+  if (values.length > 0) acr.push(values)
   const essential = essentialAcr(params.claims)
   if (essential !== undefined) acr.push(essential)
   if (acr.length === 0 && client.defaultAcrValues?.length) acr.push([...client.defaultAcrValues])
@@ -42,6 +44,7 @@ function essentialAcr(claims: unknown): string[] | undefined {
   const request = (JSON.parse(claims) as { id_token?: { acr?: Record<string, unknown> | null } }).id_token
     ?.acr
   if (request?.essential !== true) return undefined
-  if (Array.isArray(request.values)) return request.values.map(String)
+  // `values` of the wrong type asks for something, though nobody can say what: a list that cannot be met.
+  if (request.values !== undefined) return Array.isArray(request.values) ? request.values.map(String) : []
   return request.value === undefined ? undefined : [String(request.value)]
 }

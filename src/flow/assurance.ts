@@ -128,25 +128,31 @@ export interface Judging {
  * Whether what was asked is met now, could be met, or cannot be.
  *
  * Within a list any one value suffices: the first that is met now, else the first that this user can meet. Unknown
- * values are skipped, a list of unknown values only cannot be met (RFC 9470 section 5, OpenID Connect Core 5.5.1.1).
+ * values are skipped, a list of unknown values only cannot be met (RFC 9470 section 5, OpenID Connect Core 5.5.1.1),
+ * whatever the other lists say. Of several lists that are not met, the strongest level is the one to reach: it meets
+ * the others too.
  */
 export function judge({ asked, facts, gate, able, now, aliases = ACR_ALIASES }: Judging): Verdict {
   const since = asked.maxAge === undefined ? Number.NEGATIVE_INFINITY : now - asked.maxAge * 1000
   let met: { acr: string; level: Level } | undefined
+  let missing: { level: Level; able: boolean } | undefined
   for (const list of asked.acr) {
     const known = list.flatMap(acr => {
       const level = levelOf(acr, aliases)
       return level === undefined ? [] : [{ acr, level }]
     })
     const hit = known.find(each => meets(each.level, facts, since))
+    const reachable = known.find(each => able.includes(each.level))
+    const wanted = reachable ?? known[0]
+    if (wanted === undefined) return { outcome: 'unmet' }
     if (hit === undefined) {
-      const reachable = known.find(each => able.includes(each.level))
-      const wanted = reachable ?? known[0]
-      if (wanted === undefined) return { outcome: 'unmet' }
-      return { outcome: 'missing', level: wanted.level, since, able: reachable !== undefined }
-    }
-    if (met === undefined || LEVELS.indexOf(hit.level) > LEVELS.indexOf(met.level)) met = hit
+      missing = {
+        level: missing !== undefined && outranks(missing.level, wanted.level) ? missing.level : wanted.level,
+        able: missing?.able !== false && reachable !== undefined,
+      }
+    } else if (met === undefined || outranks(hit.level, met.level)) met = hit
   }
+  if (missing !== undefined) return { outcome: 'missing', ...missing, since }
   if (met === undefined) {
     if (asked.maxAge !== undefined && !meets(gate, facts, since)) {
       return { outcome: 'missing', level: gate, since, able: able.includes(gate) }
@@ -157,7 +163,12 @@ export function judge({ asked, facts, gate, able, now, aliases = ACR_ALIASES }: 
     const stated = LEVELS.findLast(each => meets(each, facts, since)) ?? level
     met = { acr: ACR[stated], level: stated }
   }
-  return { outcome: 'met', acr: met.acr, authTime: reachedAt(met.level, facts) ?? now }
+  // Where the clock was set back, or a replica's is ahead, a token still states no time that is yet to come.
+  return { outcome: 'met', acr: met.acr, authTime: Math.min(reachedAt(met.level, facts) ?? now, now) }
+}
+
+function outranks(a: Level, b: Level): boolean {
+  return LEVELS.indexOf(a) > LEVELS.indexOf(b)
 }
 
 function newest(facts: readonly Fact[], which: (fact: Fact) => boolean): number | undefined {

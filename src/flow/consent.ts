@@ -21,7 +21,7 @@ const ICONS = { openid: 'key', email: 'mail', profile: 'user', offline_access: '
 
 /** The consent page: who asks, for what, and where the answer goes. */
 export function consentPage(
-  { texts }: Services,
+  { texts, paths }: Services,
   { uid, params }: Interaction,
   client: StoredClient,
   account: Account,
@@ -30,7 +30,7 @@ export function consentPage(
     .split(' ')
     .filter(Boolean)
   return {
-    action: `/interaction/${uid}/consent`,
+    action: paths.interaction(uid, 'consent'),
     app: String(client.metadata.client_name ?? client.metadata.client_id),
     email: account.email,
     host: new URL(String(params.redirect_uri)).host || String(params.redirect_uri),

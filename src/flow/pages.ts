@@ -44,8 +44,8 @@ export async function prepare(services: Services, visit: Visit): Promise<Outcome
 export async function page(services: Services, visit: Visit, request: PageRequest): Promise<Page> {
   const { texts } = services
   const { step, progress } = visit
-  const to = (way: Way) => `/interaction/${visit.uid}/${way}`
-  const show = (way: Way) => `/interaction/${visit.uid}?with=${way}`
+  const to = (way: Way) => services.paths.interaction(visit.uid, way)
+  const show = (way: Way) => `${services.paths.interaction(visit.uid)}?with=${way}`
   const error = request.error && texts.t(request.error.key, request.error.values)
   const notice = request.notice && texts.t(request.notice.key, request.notice.values)
   const failed = {
@@ -75,7 +75,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
           action: to('password'),
           email: named.email,
           editUrl: show('identify'),
-          forgotUrl: `/forgot-password?back=${visit.uid}`,
+          forgotUrl: services.paths.forgotPassword(visit.uid),
           ...failed,
         },
       }
@@ -163,7 +163,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
   }
 }
 
-function setupLocals({ keyring, config, texts }: Services, visit: Visit) {
+function setupLocals({ keyring, config, texts, paths }: Services, visit: Visit) {
   const pending = visit.progress.setupKey
   if (pending === undefined) throw new Error('the setup page has no key')
   const secret = interactionSecrets(keyring, visit.uid).open('setup-key', pending.sealed)
@@ -171,7 +171,7 @@ function setupLocals({ keyring, config, texts }: Services, visit: Visit) {
   const { ways, putOffUntil } = visit.step
   const again = ways.includes('set-up-again')
   return {
-    action: `/interaction/${visit.uid}/set-up`,
+    action: paths.interaction(visit.uid, 'set-up'),
     qr: qrSvg(uri, texts.t('setup.qr')),
     key: setupKey(secret),
     uri,

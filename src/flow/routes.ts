@@ -83,7 +83,7 @@ export function interactionRoutes(provider: Provider, services: Services): Route
   })
 
   router.post('/interaction/:uid/consent', async ctx => {
-    requireSameOrigin(ctx, config.issuer)
+    requireSameOrigin(ctx, services.paths.origin)
     const form = await readForm(ctx, ['answer'])
     const details = await interactionOf(ctx)
     if (details.prompt.name !== 'consent') throw new AppError('not_offered', 'consent')
@@ -108,7 +108,7 @@ export function interactionRoutes(provider: Provider, services: Services): Route
   })
 
   router.post('/interaction/:uid/:way', async ctx => {
-    requireSameOrigin(ctx, config.issuer)
+    requireSameOrigin(ctx, services.paths.origin)
     const posted = wayOf(ctx.params.way)
     if (posted === undefined) throw new AppError('not_found')
     const form = await readForm(ctx, WAYS[posted].fields)
@@ -122,7 +122,7 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     switch (outcome.kind) {
       case 'advanced': {
         const message = await tryCommit(ctx, visit, outcome)
-        if (message === undefined) return seeOther(ctx, visit)
+        if (message === undefined) return seeOther(ctx, services.paths.interaction(visit.uid))
         return show(ctx, details, visit, failure(ctx, way, message, form))
       }
       case 'refused': {
@@ -273,9 +273,9 @@ export function interactionRoutes(provider: Provider, services: Services): Route
   return router
 }
 
-function seeOther(ctx: Context, visit: Visit): void {
+function seeOther(ctx: Context, path: string): void {
   ctx.status = 303
-  ctx.redirect(`/interaction/${visit.uid}`)
+  ctx.redirect(path)
 }
 
 /** A form with a second button: the button says which way was meant. */

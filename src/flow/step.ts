@@ -103,17 +103,23 @@ export function nextStep(facts: Facts, policy: Policy, now: number): Step {
 }
 
 function decide(facts: Facts, policy: Policy, now: number): Step {
-  const { who, choices, verified } = facts
-  const held = [...facts.session, ...verified]
+  const { who, choices } = facts
+  if (who === undefined) return { kind: 'email', ways: ['identify', 'passkey'] }
+  const resetPending = who.enrolment?.resetPending === true
+  const verified = facts.verified.filter(fact => counts(fact, resetPending))
+  const held = [...facts.session.filter(fact => counts(fact, resetPending)), ...verified]
   const has = (factor: Fact['factor'], among: readonly Fact[] = held) =>
     among.some(each => each.factor === factor)
 
-  if (who === undefined) return { kind: 'email', ways: ['identify', 'passkey'] }
   const firstFactor = has('pwd') || has('passkey') || has('sso')
   if (!firstFactor || who.enrolment === undefined) {
-    return { kind: 'password', ways: ['password', 'identify', 'passkey'] }
+    // A step-up is about the session's user: nobody else is named there, by an address or by a passkey.
+    const ways: Way[] = policy.prompt === 'login' ? ['password', 'identify', 'passkey'] : ['password']
+    return { kind: 'password', ways }
   }
-  const { enrolment } = who
+  const enrolment = resetPending
+    ? { ...who.enrolment, authenticator: false, recoveryCode: false }
+    : who.enrolment
 
   // Whoever holds a second factor proves it, before anything else is set up or let through.
   const throughGate = meets('2fa', held) || has('recovery')
@@ -123,9 +129,9 @@ function decide(facts: Facts, policy: Policy, now: number): Step {
   }
 
   // A reset means: set up at the next login, also after a passkey, which a reset leaves alone.
-  if (enrolment.resetPending && !has('otp', verified)) return { kind: 'set-up', ways: ['set-up'] }
+  if (resetPending) return { kind: 'set-up', ways: ['set-up'] }
 
-  if (facts.newRecoveryCode && choices.recoveryCodeSaved !== true) {
+  if (facts.newRecoveryCode) {
     return { kind: 'recovery-code', ways: ['recovery-code-saved'] }
   }
   if (has('recovery') && !has('otp', verified)) {
@@ -136,7 +142,7 @@ function decide(facts: Facts, policy: Policy, now: number): Step {
   }
 
   if (policy.goal !== undefined && !meets(policy.goal.level, held, policy.goal.since)) {
-    return reach(policy.goal, held, enrolment)
+    return reach(policy.goal, held, facts, enrolment, policy)
   }
 
   if (offersPasskey(facts, enrolment, policy, now)) {
@@ -145,12 +151,18 @@ function decide(facts: Facts, policy: Policy, now: number): Step {
   return { kind: 'done', ways: [] }
 }
 
+/** A reset voids the authenticator and the recovery code, and what they proved before it; it leaves passkeys alone. */
+function counts(fact: Fact, resetPending: boolean): boolean {
+  return !resetPending || (fact.factor !== 'otp' && fact.factor !== 'recovery')
+}
+
 /** The step that proves a second factor or sets one up; undefined if neither is due. */
 function prove(facts: Facts, enrolment: Enrolment, policy: Policy): Step | undefined {
   const { choices } = facts
-  const mailboxProven = facts.verified.some(each => each.factor === 'mail')
+  // What can't be met is said before anything is asked for or set up in vain.
+  if (policy.goal?.level === 'phr' && enrolment.passkeys === 0) return passkeyNeeded()
   if (enrolment.authenticator) return code(enrolment)
-  if (enrolment.passkeys > 0 && !mailboxProven) {
+  if (enrolment.passkeys > 0 && !mailboxProven(facts)) {
     return choices.cannotUsePasskey
       ? { kind: 'mailed-code', ways: ['mailed-code', 'send-code', 'passkey'] }
       : { kind: 'passkey-first', ways: ['passkey', 'cannot-use-passkey'] }
@@ -158,35 +170,60 @@ function prove(facts: Facts, enrolment: Enrolment, policy: Policy): Step | undef
   // Somebody who has no second factor: within the grace day it may be put off, unless the app asked for two.
   const asksForTwo = policy.goal !== undefined && policy.goal.level !== '1fa'
   const mayPutOff = !policy.enforced && !asksForTwo && !enrolment.resetPending && enrolment.passkeys === 0
-  if (mayPutOff && choices.setUpPutOff) return undefined
+  // A step-up asks for what is missing and nothing else: there it is put off without a word.
+  if (mayPutOff && (choices.setUpPutOff || policy.prompt === 'step_up')) return undefined
+  const step = firstSetUp(facts, enrolment, policy)
+  return mayPutOff && step.kind === 'set-up'
+    ? { kind: 'set-up', ways: ['set-up', 'put-off'], putOffUntil: policy.graceUntil }
+    : step
+}
+
+/** Setting up without a second factor to prove before: the mailbox may have to do instead. */
+function firstSetUp(facts: Facts, enrolment: Enrolment, policy: Policy): Step {
   const proofDue =
     policy.emailProof === 'always' || (policy.emailProof === 'after-reset' && enrolment.resetPending)
-  if (proofDue && !mailboxProven) return { kind: 'mailed-code', ways: ['mailed-code', 'send-code'] }
-  return mayPutOff
-    ? { kind: 'set-up', ways: ['set-up', 'put-off'], putOffUntil: policy.graceUntil }
+  return proofDue && !mailboxProven(facts)
+    ? { kind: 'mailed-code', ways: ['mailed-code', 'send-code'] }
     : { kind: 'set-up', ways: ['set-up'] }
 }
 
+function mailboxProven(facts: Facts): boolean {
+  return facts.verified.some(each => each.factor === 'mail')
+}
+
 /** The step towards the level that the app asked for, from somebody who is through the gate. */
-function reach(goal: { level: Level; since: number }, held: readonly Fact[], enrolment: Enrolment): Step {
+function reach(
+  goal: { level: Level; since: number },
+  held: readonly Fact[],
+  facts: Facts,
+  enrolment: Enrolment,
+  policy: Policy,
+): Step {
+  const enrolled = enrolment.authenticator || enrolment.passkeys > 0
   if (goal.level === 'phr') {
-    return enrolment.passkeys > 0
-      ? { kind: 'passkey-first', ways: ['passkey'] }
-      : { kind: 'passkey-needed', ways: ['give-up'] }
+    return enrolment.passkeys > 0 ? { kind: 'passkey-first', ways: ['passkey'] } : passkeyNeeded()
   }
-  if (goal.level === '1fa' && !held.some(each => each.factor === 'passkey' || each.factor === 'otp')) {
-    return { kind: 'password', ways: ['password', 'passkey'] }
+  if (
+    goal.level === '1fa' &&
+    !(enrolled && held.some(each => each.factor === 'passkey' || each.factor === 'otp'))
+  ) {
+    return { kind: 'password', ways: ['password'] }
   }
   if (!enrolment.authenticator) {
-    return enrolment.passkeys > 0
-      ? { kind: 'passkey-first', ways: ['passkey'] }
-      : { kind: 'set-up', ways: ['set-up'] }
+    return enrolled ? { kind: 'passkey-first', ways: ['passkey'] } : firstSetUp(facts, enrolment, policy)
   }
   const step = code(enrolment)
-  // A recovery code never raises a level: only a new authenticator, or the old one found again, does.
+  // A recovery code never raises a level: only a new authenticator, or the old one found again, does. Where something
+  // fresh is asked, the recovery code that a new authenticator stands on must be fresh too.
   const ways = step.ways.filter(way => way !== 'recovery')
-  const recovered = held.some(each => each.factor === 'recovery')
+  const recovered =
+    facts.verified.some(each => each.factor === 'recovery') ||
+    held.some(each => each.factor === 'recovery' && each.verifiedAt >= goal.since)
   return { kind: 'code', ways: recovered ? [...ways, 'set-up-again'] : ways }
+}
+
+function passkeyNeeded(): Step {
+  return { kind: 'passkey-needed', ways: ['give-up'] }
 }
 
 function code(enrolment: Enrolment): Step {

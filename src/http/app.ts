@@ -38,9 +38,10 @@ export function securityHeaders(https: boolean): Middleware {
   }
 }
 
-export function staticFiles(assets: Assets): Middleware {
+/** @param base what a host strips from the path before it comes here */
+export function staticFiles(assets: Assets, base: string): Middleware {
   return async (ctx, next) => {
-    const asset = ctx.method === 'GET' || ctx.method === 'HEAD' ? assets.get(ctx.path) : undefined
+    const asset = ctx.method === 'GET' || ctx.method === 'HEAD' ? assets.get(`${base}${ctx.path}`) : undefined
     if (asset === undefined) return next()
     ctx.set({ 'Cache-Control': assetCacheControl, ETag: asset.etag, Vary: 'Accept-Encoding' })
     ctx.type = asset.type

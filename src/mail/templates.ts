@@ -5,6 +5,7 @@
 
 import { fileURLToPath } from 'node:url'
 import pug from 'pug'
+import { createPaths, type LinkKind } from '../paths.ts'
 import { LIFETIME_MS } from '../store/emailed-tokens.ts'
 import type { TextKey, Texts, TextValues } from '../texts.ts'
 
@@ -37,18 +38,6 @@ export interface MailContents {
 }
 
 export type MailName = keyof MailContents
-/** Mails with a link in them. */
-export type LinkKind = 'invitation' | 'password-reset' | 'unblock'
-
-/**
- * The address that a mailed token is used at: `<origin>/link/<kind>/<token>`.
- *
- * @param origin the configured issuer; only its origin counts
- */
-export function mailLink(origin: string, kind: LinkKind, token: string): string {
-  return new URL(`/link/${kind}/${encodeURIComponent(token)}`, new URL(origin).origin).href
-}
-
 /** When what a mail offers stops working, milliseconds since 1970; undefined: it offers nothing. */
 export function expiryOf<Name extends MailName>(
   name: Name,
@@ -109,7 +98,7 @@ export interface MailTemplates {
 /**
  * Compiles all templates.
  *
- * @param options.issuer the configured origin
+ * @param options.issuer as configured: links are made of it alone
  * @param options.product default: the catalogue's "product"
  * @throws for a template that is missing or doesn't parse
  */
@@ -119,6 +108,7 @@ export function createMailTemplates(options: {
   product?: string
 }): MailTemplates {
   const { texts, issuer } = options
+  const paths = createPaths(issuer)
   const product = options.product ?? texts.t('product')
   const folder = new URL('../../views/mail/', import.meta.url)
   const compiled = new Map(
@@ -143,7 +133,7 @@ export function createMailTemplates(options: {
         product,
         host: new URL(issuer).host,
         email: to,
-        link: 'token' in contents ? mailLink(issuer, name as LinkKind, contents.token) : undefined,
+        link: 'token' in contents ? paths.link(name as LinkKind, contents.token) : undefined,
         expiresAt: expiryOf(name, contents),
         t: texts.t,
         rich: texts.rich,

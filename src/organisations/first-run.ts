@@ -19,18 +19,18 @@ const FIRST_PLAN = 'Trial'
 
 /** A link that makes the first organisation. @returns undefined if there is one already */
 export async function firstRunLink({
-  config,
+  paths,
   database,
   keyring,
   clock,
 }: Services): Promise<string | undefined> {
   if (await hasOrganisation(database)) return undefined
   const token = `${clock() + HOUR}.${randomBytes(16).toString('base64url')}`
-  return `${config.issuer}/link/first-run/${token}.${keyring.sign('link', `first-run ${token}`)}`
+  return paths.link('first-run', `${token}.${keyring.sign('link', `first-run ${token}`)}`)
 }
 
 export function firstRunRoutes(services: Services): Router {
-  const { views, config, clock, keyring, database } = services
+  const { views, config, paths, clock, keyring, database } = services
   const directory: Directory = {
     database,
     keyring,
@@ -52,7 +52,7 @@ export function firstRunRoutes(services: Services): Router {
   })
 
   router.post(path, async ctx => {
-    requireSameOrigin(ctx, config.issuer)
+    requireSameOrigin(ctx, paths.origin)
     const posted = await readForm(ctx, FIELDS)
     if (!(await works(ctx.params.token))) return gone(ctx)
     const { organisation = '', name = '', email = '', password = '' } = posted
@@ -93,7 +93,7 @@ export function firstRunRoutes(services: Services): Router {
     ctx.status = status
     ctx.type = 'html'
     ctx.body = views.render('first-run', {
-      action: ctx.path,
+      action: `${paths.base}${ctx.path}`,
       // Its subscription starts now, so that its first day is not enforced yet.
       minimum: 15,
       ...filled,

@@ -246,7 +246,7 @@ describe('pages', () => {
 
   it('keep what people typed as text: script injection, attribute injection and braces in every local', async () => {
     const evil = `"'><script>1</script><i class=evil onfocus=1 autofocus>{name} <b>&amp;</b> '{'${'x'.repeat(80)}`
-    const trusted = new Set(['qr', 'formHtml'])
+    const trusted = new Set(['qr', 'formHtml', 'code'])
     const poison = (value: unknown, key = ''): unknown => {
       if (typeof value === 'string') return trusted.has(key) || key === 'icon' ? value : evil
       if (Array.isArray(value)) return key === 'steps' ? value : value.map(each => poison(each))
@@ -495,7 +495,9 @@ describe('pages', () => {
 
     it('tell that a passkey needs script, and offer the other way', async () => {
       const page = await open(named('passkey-first'), options)
-      expect(await page.getByText('Passkeys need JavaScript').isVisible()).to.equal(true)
+      const told = page.locator('noscript .notice')
+      expect(await told.isVisible()).to.equal(true)
+      expect(await told.textContent()).to.contain('Passkeys need JavaScript')
       expect(await page.getByRole('button').allTextContents()).to.deep.equal(['I can’t use my passkey'])
     })
 

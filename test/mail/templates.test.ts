@@ -5,9 +5,9 @@ import {
   expiryOf,
   type MailContents,
   type MailName,
-  mailLink,
   mailNames,
 } from '../../src/mail/templates.ts'
+import { createPaths } from '../../src/paths.ts'
 import { createTexts } from '../../src/texts.ts'
 
 const issuer = 'https://login.example.com'
@@ -109,17 +109,16 @@ describe('mails', () => {
       .and.not.to.contain('Sallyport')
   })
 
-  it('link poisoning: a link is of the configured origin, whatever the token or the path of the issuer', () => {
+  it('link poisoning: a link is of the configured origin, whatever the token', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), token => {
-        const link = new URL(
-          mailLink('https://login.example.com/some/path?x#y', 'unblock', token.toWellFormed()),
-        )
+        const link = new URL(createPaths(`${issuer}/some/path`).link('unblock', token.toWellFormed()))
         expect(link.origin).to.equal(issuer)
+        expect(link.pathname).to.match(/^\/some\/path\/link\/unblock\//)
       }),
     )
     for (const token of ['..', '../../x', '//evil.example', '\\\\evil.example', '@evil.example', '?x', '#x'])
-      expect(new URL(mailLink(issuer, 'unblock', token)).host, token).to.equal('login.example.com')
+      expect(new URL(createPaths(issuer).link('unblock', token)).host, token).to.equal('login.example.com')
   })
 
   it('markup and line breaks in a name stay what they are: other people’s words', () => {

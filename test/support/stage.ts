@@ -36,7 +36,7 @@ export interface Stage {
   advance(ms: number): void
   /** Lines of the log so far. */
   readonly log: string[]
-  /** A user with {@link PASSWORD}, in an organisation of their own. */
+  /** A user with {@link PASSWORD}, in an organisation of their own; `tomorrow`: its subscription starts now. */
   person(options?: { graceUntil?: 'over' | 'tomorrow'; name?: string }): Promise<Person>
   /** Mails that the outbox holds, oldest first. */
   mails(): Promise<ParsedMail[]>
@@ -113,7 +113,7 @@ export async function openStage({ databaseUrl, env = {} }: StageOptions = {}): P
       const organisation = await createOrganisation(directory, {
         name: `Org ${++people}`,
         plan: 'Trial',
-        subscribedAt: graceUntil === 'over' ? Date.now() - 2 * DAY : Date.now(),
+        subscribedAt: graceUntil === 'over' ? clock() - 2 * DAY : clock(),
       })
       const user = await createUser(directory, {
         organisationId: organisation.id,

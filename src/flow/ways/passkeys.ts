@@ -58,7 +58,7 @@ export async function creationOptions({ keyring, config, database }: Services, v
   )
 }
 
-export const passkey: Handler = async ({ keyring, config, database, accounts }, visit, form) => {
+export const passkey: Handler = async ({ keyring, paths, database, accounts }, visit, form) => {
   const response = form.response ?? ''
   const read = readAssertion(response)
   if (read === undefined) return refused('passkey.failed')
@@ -85,7 +85,7 @@ export const passkey: Handler = async ({ keyring, config, database, accounts }, 
     response,
     expected: {
       challenge: read.challenge,
-      origins: [config.issuer],
+      origins: [paths.origin],
       rpId: found.rpId,
       userHandle: pinned === undefined ? 'required' : 'optional',
     },
@@ -120,7 +120,7 @@ export const passkey: Handler = async ({ keyring, config, database, accounts }, 
   }
 }
 
-export const registerPasskey: Handler = async ({ keyring, config }, visit, form) => {
+export const registerPasskey: Handler = async ({ keyring, config, paths }, visit, form) => {
   const account = accountOf(visit)
   const response = form.response ?? ''
   const presented = readRegistrationChallenge(response)
@@ -134,7 +134,7 @@ export const registerPasskey: Handler = async ({ keyring, config }, visit, form)
   if (!challenge.ok) return refused('passkey.error.expired')
   const verdict = await verifyRegistration({
     response,
-    expected: { challenge: presented, origins: [config.issuer], rpId: rpId(config.issuer) },
+    expected: { challenge: presented, origins: [paths.origin], rpId: rpId(config.issuer) },
   })
   if (!verdict.ok) {
     return refused(

@@ -1,0 +1,31 @@
+// Where our pages are. Everything lies below the issuer: at the root for the server, below a path where a host mounts
+// the plugin there. Addresses that leave this process are made here, from the configured issuer, never from a request.
+
+/** What an emailed or printed link is for. */
+export type LinkKind = 'invitation' | 'password-reset' | 'unblock' | 'first-run'
+
+export interface Paths {
+  /** What comes before our own paths: empty, or such as `/oidc`. */
+  readonly base: string
+  /** Scheme, host and port of the issuer. */
+  readonly origin: string
+  /** An interaction's page, or where one of its forms goes. */
+  interaction(uid: string, form?: string): string
+  /** @param uid the interaction that the page leads back to */
+  forgotPassword(uid?: string): string
+  /** The address behind an emailed or printed link. */
+  link(kind: LinkKind, token: string): string
+}
+
+/** @param issuer an origin, with a path where the provider is mounted below one */
+export function createPaths(issuer: string): Paths {
+  const { origin, pathname } = new URL(issuer)
+  const base = pathname.replace(/\/$/, '')
+  return {
+    base,
+    origin,
+    interaction: (uid, form) => `${base}/interaction/${uid}${form === undefined ? '' : `/${form}`}`,
+    forgotPassword: uid => `${base}/forgot-password${uid === undefined ? '' : `?back=${uid}`}`,
+    link: (kind, token) => `${origin}${base}/link/${kind}/${encodeURIComponent(token)}`,
+  }
+}

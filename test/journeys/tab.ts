@@ -1,0 +1,174 @@
+// A user's browser tab, by what the user sees: headings, labels, names of buttons and links. Every page that it sees is
+// judged: by axe in light and dark, once per page and state; no answer of 500 or more, no script error, nothing that
+// the Content-Security-Policy stopped. With JOURNEY_PICTURES=folder each is also kept as a picture.
+
+import { createHash } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { AxeBuilder } from '@axe-core/playwright'
+import { expect } from 'chai'
+import { type BrowserContext, type BrowserContextOptions, devices, type Page } from 'playwright-core'
+import { browser } from '../support/chromium.ts'
+import { PASSWORD, type Stage } from '../support/stage.ts'
+import { totp } from '../support/tools.ts'
+
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+const OF_COLOUR = ['color-contrast', 'link-in-text-block']
+const pictures = process.env.JOURNEY_PICTURES
+
+/** For {@link openTab}: what a phone's browser says of itself. */
+export const PHONE: BrowserContextOptions = devices['Pixel 7'] ?? {}
+
+export interface Tab {
+  readonly page: Page
+  readonly context: BrowserContext
+  /** Opens an address. */
+  open(url: string): Promise<void>
+  /** Opens the demo app, and chooses "Log in" there. */
+  start(): Promise<void>
+  /** Waits for the page with this level-1 heading, and judges it. */
+  see(heading: string): Promise<void>
+  /** Waits for a sentence on the page, and judges the page with it. */
+  read(sentence: string | RegExp): Promise<void>
+  fill(label: string, text: string): Promise<void>
+  /** @param button its name */
+  press(button: string): Promise<void>
+  /** @param link its name */
+  follow(link: string): Promise<void>
+  /** Whether a button of this name shows. */
+  offers(button: string): Promise<boolean>
+  /** From the email page to the one after it. */
+  identify(email: string): Promise<void>
+  /** From the password page to the one after it. */
+  enterPassword(password?: string): Promise<void>
+  /** Types a one-time code and goes on. */
+  enterCode(code: string): Promise<void>
+  /** Waits for the demo app's page. @returns the claims that it shows */
+  arrive(): Promise<Record<string, string>>
+  /** Forgets every cookie: a browser that was never here. */
+  forget(): Promise<void>
+  /** Another tab of the same browser. */
+  another(): Promise<Tab>
+  close(): Promise<void>
+}
+
+/** Opens a browser of its own, as far as cookies go, with one tab. */
+export async function openTab(stage: Stage, options: BrowserContextOptions = {}): Promise<Tab> {
+  const context = await (await browser()).newContext({ reducedMotion: 'reduce', ...options })
+  context.setDefaultTimeout(15_000)
+  return tabOf(stage, context, options)
+}
+
+/** The one-time code that an authenticator shows in the next 30 seconds: the one of now may be used already. */
+export async function nextCode(stage: Stage, secret: string): Promise<string> {
+  stage.advance(30_000)
+  return totp(secret, new Date(stage.now()))
+}
+
+async function tabOf(stage: Stage, context: BrowserContext, options: BrowserContextOptions): Promise<Tab> {
+  const page = await context.newPage()
+  const scripted = options.javaScriptEnabled !== false
+  const complaints: string[] = []
+  page.on('pageerror', error => complaints.push(error.message))
+  page.on('console', message => {
+    if (message.type() === 'error' && message.text().includes('Content Security Policy')) {
+      complaints.push(message.text())
+    }
+  })
+  page.on('response', response => {
+    if (response.status() >= 500) complaints.push(`${response.status()} ${response.url()}`)
+  })
+
+  const button = (name: string) => page.getByRole('button', { name, exact: true })
+
+  async function look(): Promise<void> {
+    expect(complaints).to.deep.equal([])
+    await judge(page, scripted, options.isMobile === true)
+  }
+
+  const tab: Tab = {
+    page,
+    context,
+    async open(url) {
+      await page.goto(url)
+    },
+    async start() {
+      await page.goto(stage.demoOrigin)
+      await tab.follow('Log in')
+    },
+    async see(heading) {
+      const found = page.getByRole('heading', { level: 1, name: heading, exact: true })
+      await found.waitFor().catch(async error => {
+        const instead = await page.locator('h1').allInnerTexts()
+        throw new Error(`no page "${heading}", but "${instead.join()}" at ${page.url()}`, { cause: error })
+      })
+      await look()
+    },
+    async read(sentence) {
+      await page.getByText(sentence).filter({ visible: true }).first().waitFor()
+      await look()
+    },
+    fill: (label, text) => page.getByLabel(label, { exact: true }).fill(text),
+    press: name => button(name).click(),
+    follow: name => page.getByRole('link', { name, exact: true }).click(),
+    offers: name => button(name).isVisible(),
+    async identify(email) {
+      await tab.see('Log in')
+      await tab.fill('Email address', email)
+      await tab.press('Continue')
+    },
+    async enterPassword(password = PASSWORD) {
+      await tab.see('Enter your password')
+      await tab.fill('Password', password)
+      await tab.press('Continue')
+    },
+    async enterCode(code) {
+      await tab.fill('One-time code', code)
+      await tab.press('Continue')
+    },
+    async arrive() {
+      await tab.see('You are logged in')
+      const rows = await page.locator('tbody tr').all()
+      const claims = await Promise.all(
+        rows.map(async row => [await row.locator('th').innerText(), await row.locator('td').first().innerText()]),
+      )
+      return Object.fromEntries(claims) as Record<string, string>
+    },
+    forget: () => context.clearCookies(),
+    another: () => tabOf(stage, context, options),
+    close: () => context.close(),
+  }
+  return tab
+}
+
+const judged = new Set<string>()
+
+// Runs in the page; as text, since the types of the DOM stay out of a server's program. What an element is, not what
+// is written in it: two pages that differ by a name or a code alone are one.
+const shape = `[...document.querySelectorAll('body *')]
+  .map(each => [each.tagName, each.id, each.className.baseVal ?? each.className, each.getAttribute('aria-invalid'),
+    each.hidden, each.open].join())
+  .join()`
+
+async function judge(page: Page, scripted: boolean, phone: boolean): Promise<void> {
+  const heading = await page.locator('h1').innerText()
+  const what = `${heading}\n${phone}\n${scripted}\n${await page.evaluate<string>(shape)}`
+  const id = createHash('sha256').update(what).digest('hex').slice(0, 6)
+  if (judged.has(id)) return
+  judged.add(id)
+  const found: string[] = []
+  for (const scheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme: scheme })
+    if (pictures !== undefined) await takePicture(page, `${heading} ${phone ? 'phone' : 'desktop'} ${id} ${scheme}`)
+    const axe = new AxeBuilder({ page }).setLegacyMode()
+    const { violations } = await (scheme === 'light' ? axe.withTags(RULES) : axe.withRules(OF_COLOUR)).analyze()
+    found.push(...violations.map(each => `${scheme}: ${each.id} at ${each.nodes.map(({ html }) => html).join(' ')}`))
+  }
+  await page.emulateMedia({ colorScheme: null })
+  expect(found, heading).to.deep.equal([])
+}
+
+async function takePicture(page: Page, name: string): Promise<void> {
+  const file = `${name.replaceAll(/[^\w]+/g, '-')}.png`
+  writeFileSync(join(pictures ?? '.', file), await page.screenshot({ fullPage: true, caret: 'initial' }))
+}

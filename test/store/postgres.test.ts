@@ -1,0 +1,153 @@
+import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect } from 'chai'
+import { AppError } from '../../src/errors.ts'
+import { reserveAttempt } from '../../src/factors/attempts.ts'
+import { spend, spendTotpStep, turnOnAuthenticator } from '../../src/store/credentials.ts'
+import { type Database, openDatabase, sql, write } from '../../src/store/database.ts'
+import { account, epochMoves, failureOf, NOW, onPostgres, outcomeOf, person } from './contract.ts'
+
+const endOthers = sql(
+  'test_end_others',
+  `SELECT count(pg_terminate_backend(pid)) AS ended FROM pg_stat_activity
+   WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+)
+const slow = sql('test_slow', 'SELECT pg_sleep(CAST(? AS integer)) IS NOT NULL AS slept')
+const slowWrite = sql(
+  'test_slow_write',
+  'UPDATE accounts SET epoch = epoch + 1 WHERE id = ? AND pg_sleep(CAST(? AS integer)) IS NOT NULL',
+)
+const statements = sql('test_prepared', 'SELECT count(*) AS prepared FROM pg_prepared_statements')
+const setting = sql('test_isolation', `SELECT current_setting('transaction_isolation') AS isolation`)
+
+onPostgres('the connections', (open, place) => {
+  let database: Database
+  let other: Database
+  const handles: Database[] = []
+  /** A handle whose connections have settings of their own. */
+  const openWith = async (settings: Record<string, string>) => {
+    const url = new URL(await place.url())
+    url.searchParams.set(
+      'options',
+      Object.entries(settings)
+        .map(each => `-c ${each.join('=')}`)
+        .join(' '),
+    )
+    const handle = await openDatabase(url.href)
+    handles.push(handle)
+    return handle
+  }
+
+  before(async () => {
+    database = await open()
+    other = await open()
+  })
+  after(async () => {
+    for (const each of handles) await each.close()
+  })
+
+  it('run a commit again that another one was in the way of: serialisation failures', async () => {
+    const strict = await openWith({ default_transaction_isolation: 'serializable' })
+    expect(await strict.read(setting, [])).to.deep.equal([{ isolation: 'serializable' }])
+    const id = await person(database)
+    await Promise.all(Array.from({ length: 8 }, () => strict.commit([epochMoves(id)])))
+    expect((await account(database, id)).epoch).to.equal(8)
+  })
+
+  it('run a commit again that another one was in the way of: deadlocks', async () => {
+    const impatient = await openWith({ deadlock_timeout: '20ms' })
+    const ids = await Promise.all([person(database), person(database)])
+    const commits = Array.from({ length: 8 }, (_, index) => {
+      const order = index % 2 === 0 ? ids : ids.toReversed()
+      // The first row is held while the second is waited for.
+      return impatient.commit(order.map((id, at) => write(slowWrite, [id, at === 0 ? 0 : 0])))
+    })
+    await Promise.all(commits)
+    for (const id of ids) expect((await account(database, id)).epoch).to.equal(8)
+  })
+
+  it('serve more requests at once than there are connections', async () => {
+    const id = await person(database)
+    await Promise.all(Array.from({ length: 100 }, () => database.commit([epochMoves(id)])))
+    expect((await account(database, id)).epoch).to.equal(100)
+  })
+
+  it('may be lost while idle: the next request, or the one after, is served', async () => {
+    const id = await person(database)
+    await database.commit([epochMoves(id)])
+    await other.read(endOthers, [])
+    await sleep(50)
+    const first = await database.read(slow, [0]).catch((error: unknown) => error)
+    if (!Array.isArray(first)) expect(first).to.have.property('code', 'unavailable')
+    expect((await account(database, id)).epoch).to.equal(1)
+    await database.commit([epochMoves(id)])
+    expect((await account(database, id)).epoch).to.equal(2)
+  })
+
+  it('may be lost while they work: the request is told, nothing is stored by halves, the next is served', async () => {
+    const id = await person(database)
+    const failures = Promise.all([
+      failureOf(database.read(slow, [20])),
+      failureOf(database.commit([write(slowWrite, [id, 20]), spend('passkey-challenge', id, NOW)])),
+    ])
+    await sleep(300)
+    await other.read(endOthers, [])
+    for (const failure of await failures) {
+      expect(failure).to.be.instanceOf(AppError)
+      expect((failure as AppError).code).to.equal('unavailable')
+      expect((failure as AppError).status).to.equal(503)
+    }
+    expect((await account(database, id)).epoch).to.equal(0)
+    expect(await outcomeOf(database.commit([spend('passkey-challenge', id, NOW)]))).to.equal('stored')
+  })
+
+  it('F6: what was spent and counted before they were lost is not forgotten', async () => {
+    const id = await person(database)
+    const subject = { account: id, source: '' }
+    await database.commit([
+      ...turnOnAuthenticator(await account(database, id), 'sealed', 100, NOW),
+      spend('passkey-challenge', `challenge ${id}`, NOW),
+      ...Array.from({ length: 1 }, () => reserveAttempt('code', subject, NOW)),
+    ])
+    for (let tries = 2; tries <= 5; tries++) await database.commit([reserveAttempt('code', subject, NOW)])
+    await other.read(endOthers, [])
+    await sleep(50)
+    await database.read(slow, [0]).catch(() => undefined)
+    expect(await outcomeOf(database.commit([spendTotpStep(id, 'sealed', 100, NOW)]))).to.equal('already_used')
+    expect(await outcomeOf(database.commit([spend('passkey-challenge', `challenge ${id}`, NOW)]))).to.equal(
+      'already_used',
+    )
+    expect(await outcomeOf(database.commit([reserveAttempt('code', subject, NOW)]))).to.equal('too_many_tries')
+  })
+
+  it('are said to be unavailable, soon, where no server answers', async () => {
+    const probe = createServer()
+    await new Promise<void>(resolve => probe.listen(0, '127.0.0.1', resolve))
+    const address = probe.address()
+    await new Promise(resolve => probe.close(resolve))
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    const nowhere = await openDatabase(`postgres://nobody@127.0.0.1:${port}/nothing`)
+    handles.push(nowhere)
+    const failure = await failureOf(nowhere.read(slow, [0]))
+    expect(failure).to.be.instanceOf(AppError)
+    expect((failure as AppError).code).to.equal('unavailable')
+  })
+
+  it('keep a bounded number of prepared statements, however many shapes commits have', async () => {
+    const id = await person(database)
+    const mine = await openDatabase(await place.url())
+    handles.push(mine)
+    for (let shape = 0; shape < 520; shape++) {
+      // Ten writes, each with or without a condition: so many shapes.
+      const bits = shape.toString(2).padStart(10, '0').split('')
+      await mine.commit(
+        bits.map((bit, at) => {
+          const each = spend('passkey-challenge', `${id} ${shape} ${at}`, NOW)
+          return bit === '1' ? each : write(each.statement, each.params)
+        }),
+      )
+    }
+    const [row] = await mine.read(statements, [])
+    expect(Number(row?.prepared)).to.be.within(400, 510)
+  }).timeout(40_000)
+})

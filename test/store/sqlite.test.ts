@@ -1,0 +1,98 @@
+import { execFile } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect } from 'chai'
+import knex, { type Knex } from 'knex'
+import { AppError } from '../../src/errors.ts'
+import { type Database, openDatabase } from '../../src/store/database.ts'
+import { account, epochMoves, failureOf, onSqlite, person } from './contract.ts'
+
+const run = promisify(execFile)
+const counter = fileURLToPath(new URL('counter-process.ts', import.meta.url))
+
+onSqlite('the database file', (open, place) => {
+  let database: Database
+  let foreign: Knex
+
+  before(async () => {
+    database = await open()
+    // Somebody else's program, which locks the file as it likes.
+    foreign = knex({
+      client: 'sqlite3',
+      connection: { filename: (await place.url()).replace('sqlite:', '') },
+      useNullAsDefault: true,
+    })
+  })
+  after(() => foreign.destroy())
+
+  it('is written by several processes at once without losing an update', async () => {
+    const id = await person(database)
+    const url = await place.url()
+    const [ended] = await Promise.all([
+      Promise.all([1, 2].map(() => run(process.execPath, [counter, url, id, '40']))),
+      (async () => {
+        for (let index = 0; index < 40; index++) await database.commit([epochMoves(id)])
+      })(),
+    ])
+    expect(ended.map(each => each.stdout)).to.deep.equal(['done', 'done'])
+    expect((await account(database, id)).epoch).to.equal(120)
+  })
+
+  it('is waited for while another program writes, and read meanwhile', async () => {
+    const id = await person(database)
+    await foreign.raw('BEGIN IMMEDIATE')
+    let stored = false
+    const commit = database.commit([epochMoves(id)]).then(() => {
+      stored = true
+    })
+    await sleep(300)
+    expect((await account(database, id)).epoch).to.equal(0)
+    expect(stored).to.equal(false)
+    await foreign.raw('COMMIT')
+    await commit
+    expect((await account(database, id)).epoch).to.equal(1)
+  })
+
+  it('is said to be unavailable when another program keeps it for five seconds, and works again after', async () => {
+    const id = await person(database)
+    await foreign.raw('BEGIN IMMEDIATE')
+    const failures = await Promise.all([1, 2, 3].map(() => failureOf(database.commit([epochMoves(id)]))))
+    for (const failure of failures) {
+      expect(failure).to.be.instanceOf(AppError)
+      expect((failure as AppError).code).to.equal('unavailable')
+    }
+    await foreign.raw('ROLLBACK')
+    await database.commit([epochMoves(id)])
+    expect((await account(database, id)).epoch).to.equal(1)
+  })
+
+  it('shows nobody what a transaction has not committed', async () => {
+    const id = await person(database)
+    await foreign.raw('BEGIN IMMEDIATE')
+    await foreign('accounts').where({ id }).update({ name: 'Not yet' })
+    expect((await account(database, id)).name).to.equal('Dana Whitlock')
+    await foreign.raw('ROLLBACK')
+  })
+
+  it('is written durably: a write-ahead log, synchronised at each commit', async () => {
+    const [mode] = await foreign.raw('PRAGMA journal_mode')
+    expect(mode).to.deep.equal({ journal_mode: 'wal' })
+  })
+
+  it('cannot be in memory, where two connections would see two databases', async () => {
+    expect(await failureOf(openDatabase('sqlite::memory:'))).to.have.property(
+      'message',
+      'sqlite::memory: cannot be used: name a file',
+    )
+  })
+
+  it('finishes what waits before it closes', async () => {
+    const id = await person(database)
+    const closing = await openDatabase(await place.url())
+    const commits = Array.from({ length: 20 }, () => closing.commit([epochMoves(id)]))
+    await closing.close()
+    await Promise.all(commits)
+    expect((await account(database, id)).epoch).to.equal(20)
+  })
+})
