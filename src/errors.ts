@@ -16,6 +16,7 @@ export const ERRORS = {
   busy: { status: 503 },
   unavailable: { status: 503 },
   internal: { status: 500 },
+  plugin_conflict: { status: 500 },
 } as const satisfies Record<string, { status: number }>
 
 export type ErrorCode = keyof typeof ERRORS

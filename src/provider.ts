@@ -1,40 +1,26 @@
 // Config + store → a running oidc-provider. The whole configuration of the library, readable in one place; every
 // default that the library says one should change is set.
 
-import { createRequire } from 'node:module'
 import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { forgottenPasswordRoutes } from './account/forgotten-password.ts'
 import { linkRoutes } from './account/links.ts'
+import { ownAccounts } from './accounts.ts'
 import type { Config } from './config.ts'
-import { hashPassword, verifyPassword } from './factors/password.ts'
 import { ACR, ACR_ALIASES } from './flow/assurance.ts'
 import { loadGrant } from './flow/consent.ts'
 import { createPolicy, keepResumed } from './flow/policy.ts'
 import { interactionRoutes } from './flow/routes.ts'
-import {
-  errorPage,
-  errorPages,
-  health,
-  issuersHost,
-  securityHeaders,
-  staticFiles,
-  unitOfWork,
-} from './http/app.ts'
-import { createAssets } from './http/assets.ts'
+import { errorPages, health, issuersHost, securityHeaders, staticFiles, unitOfWork } from './http/app.ts'
 import { clientAddress } from './http/client-address.ts'
-import { createViews } from './http/views.ts'
-import { type Log, noteFailure, requestLog } from './log.ts'
+import { loggedOutPage, logoutPage, protocolError } from './http/protocol-pages.ts'
+import { type Log, requestLog } from './log.ts'
 import { firstRunRoutes } from './organisations/first-run.ts'
-import { createPaths } from './paths.ts'
-import type { AccountSource, Services } from './services.ts'
-import { type Account, readAccount, readAccountByEmail } from './store/accounts.ts'
+import { createServices, type Services } from './services.ts'
+import type { Account } from './store/accounts.ts'
 import { createAdapter } from './store/adapter.ts'
 import { createClients } from './store/clients.ts'
 import type { Database } from './store/database.ts'
-import { createKeyring } from './store/seal.ts'
 import { signingKeys } from './store/signing-keys.ts'
-import { inOpenUnit, unit } from './store/unit-of-work.ts'
-import { createTexts } from './texts.ts'
 
 const MINUTE = 60
 const HOUR = 60 * MINUTE
@@ -59,34 +45,29 @@ export async function buildProvider(
   log: Log,
   clock: () => number = Date.now,
 ): Promise<Sallyport> {
-  const keyring = createKeyring(config.secretKeys)
-  const texts = createTexts()
-  const paths = createPaths(config.issuer)
-  const assets = createAssets(undefined, `${paths.base}/assets/`)
-  const services: Services = {
-    config,
-    database,
-    keyring,
-    clients: createClients(database, keyring, clock),
-    accounts: ownAccounts(database),
-    paths,
-    views: createViews({ texts, assets }),
-    texts,
-    log,
-    clock,
-  }
-  const keys = await signingKeys(database, keyring, clock())
+  const services = createServices(config, database, log, clock, {
+    accounts: () => ownAccounts(database),
+    clients: keyring => createClients(database, keyring, clock),
+  })
+  const keys = await signingKeys(database, services.keyring, clock())
   const provider = new Provider(config.issuer, configuration(services, keys))
-  const https = config.issuer.startsWith('https:')
   provider.proxy = config.trustProxy !== undefined
 
   provider.use(clientAddress(config.trustProxy))
   provider.use(requestLog(log))
-  provider.use(securityHeaders(https))
+  provider.use(securityHeaders(config.issuer.startsWith('https:')))
   provider.use(health(services))
-  provider.use(staticFiles(assets, paths.base))
+  provider.use(staticFiles(services.assets, services.paths.base))
   provider.use(errorPages(services))
   provider.use(issuersHost(services))
+  mountFlow(provider, services)
+  provider.use(firstRunRoutes(services).routes())
+  reportErrors(provider, log)
+  return { provider, services }
+}
+
+/** What the server and the plugin have in common: the unit of work around everything, and the prompts. */
+export function mountFlow(provider: Provider, services: Services): void {
   provider.use(unitOfWork(services))
   provider.use(async (ctx, next) => {
     await next()
@@ -95,11 +76,8 @@ export async function buildProvider(
     if (oidc?.route === 'resume') keepResumed(services, ctx as KoaContextWithOIDC)
   })
   provider.use(interactionRoutes(provider, services).routes())
-  provider.use(firstRunRoutes(services).routes())
-  provider.use(forgottenPasswordRoutes(services).routes())
+  if (services.accounts.passwords === 'own') provider.use(forgottenPasswordRoutes(services).routes())
   provider.use(linkRoutes(services).routes())
-  reportErrors(provider, log)
-  return { provider, services }
 }
 
 function configuration(services: Services, keys: Awaited<ReturnType<typeof signingKeys>>): Configuration {
@@ -189,7 +167,7 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
         postLogoutSuccessSource: ctx => loggedOutPage(services, ctx),
       },
     },
-    renderError: (ctx, out, error) => renderError(services, ctx, out, error),
+    renderError: (ctx, out, error) => protocolError(services, ctx, out, error),
     ...(config.allowPrivateNetwork ? { fetch: fetchAnywhere } : {}),
   }
 }
@@ -220,7 +198,7 @@ function claimsOf(account: Account) {
 }
 
 /** `acr`, `amr` and `auth_time` in JWT access tokens (RFC 9068 section 2.2.1), as the code or refresh token has them. */
-function authenticationClaims(ctx: KoaContextWithOIDC, token: { kind: string }) {
+export function authenticationClaims(ctx: KoaContextWithOIDC, token: { kind: string }) {
   const { AuthorizationCode, RotatedRefreshToken, RefreshToken } = ctx.oidc.entities
   const source = AuthorizationCode ?? RotatedRefreshToken ?? RefreshToken
   if (token.kind !== 'AccessToken' || source === undefined) return undefined
@@ -239,35 +217,6 @@ function checkClientMetadata(_: unknown, key: string, value: unknown): void {
   if (key === 'minimum_acr' && value !== undefined && typeof value !== 'string') {
     throw new errors.InvalidClientMetadata('minimum_acr must be a string')
   }
-}
-
-async function logoutPage(services: Services, ctx: KoaContextWithOIDC, form: string): Promise<void> {
-  const name = ctx.oidc.client?.clientName
-  ctx.type = 'html'
-  ctx.body = services.views.render('logout', { formHtml: form, ...(name === undefined ? {} : { app: name }) })
-}
-
-async function loggedOutPage(services: Services, ctx: KoaContextWithOIDC): Promise<void> {
-  const name = ctx.oidc.client?.clientName
-  ctx.type = 'html'
-  ctx.body = services.views.render('logged-out', name === undefined ? {} : { app: name })
-}
-
-/** The library's own errors that can't go back to an app. What is wrong with the request is said, by its standard code. */
-async function renderError(
-  services: Services,
-  ctx: KoaContextWithOIDC,
-  out: { error: string; error_description?: string | undefined },
-  error: Error,
-): Promise<void> {
-  const expired = error instanceof errors.SessionNotFound
-  const key = expired
-    ? 'error.interaction_expired'
-    : out.error === 'server_error'
-      ? 'error.internal'
-      : 'error.relying_party'
-  noteFailure(ctx, error)
-  errorPage(services, ctx, Math.max(ctx.status, 400), key)
 }
 
 /** Without listeners the reasons of protocol errors are invisible. Never logs a parameter. */
@@ -298,29 +247,3 @@ function reportErrors(provider: Provider, log: Log): void {
     )
   })
 }
-
-/** Sallyport's own accounts; within a request each is read once. */
-export function ownAccounts(database: Database): AccountSource {
-  return {
-    async find(id) {
-      if (!inOpenUnit()) return readAccount(database, id)
-      const { cache } = unit()
-      const held = cache.get(`account:${id}`) as Promise<Account | undefined> | Account | undefined
-      if (held !== undefined) return held
-      const read = readAccount(database, id)
-      cache.set(`account:${id}`, read)
-      const account = await read
-      cache.set(`account:${id}`, account)
-      return account
-    },
-    findByEmail: email => readAccountByEmail(database, email),
-    async verifyPassword(account, password) {
-      const stored = account?.status === 'active' ? (account.passwordHash ?? undefined) : undefined
-      const { ok, rehash } = await verifyPassword(stored, password)
-      return ok && rehash ? { ok, rehashed: await hashPassword(password) } : { ok }
-    },
-  }
-}
-
-/** The package's own version, for the start's line in the log. */
-export const version = (createRequire(import.meta.url)('../package.json') as { version: string }).version

@@ -12,9 +12,8 @@ import { buildProvider, type Sallyport } from './provider.ts'
 import { type Database, openDatabase } from './store/database.ts'
 import { runJobs } from './store/jobs.ts'
 import { SealBroken } from './store/seal.ts'
-import { sweep } from './store/sweep.ts'
+import { startSweeping } from './store/sweep.ts'
 
-const SWEEP_EVERY_MS = 60_000
 /** Requests in flight get this long to finish. */
 const DRAIN_MS = 3_000
 
@@ -113,19 +112,6 @@ function drain(server: Server): Promise<void> {
     })
     server.closeIdleConnections()
   })
-}
-
-function startSweeping(database: Database, log: Log, clock: () => number): { stop(): Promise<void> } {
-  let running: Promise<unknown> = Promise.resolve()
-  const timer = setInterval(() => {
-    running = sweep(database, clock()).catch(error => log.error({ err: error }, 'sweeping failed'))
-  }, SWEEP_EVERY_MS)
-  return {
-    async stop() {
-      clearInterval(timer)
-      await running
-    },
-  }
 }
 
 /**

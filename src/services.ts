@@ -1,14 +1,15 @@
-// What a running Sallyport is made of. Built once at the start, by `provider.ts`, and handed to whoever needs it.
+// What a running Sallyport is made of. Built once at the start and handed to whoever needs it.
 
 import type { Logger } from 'pino'
+import type { AccountSource } from './accounts.ts'
 import type { Config } from './config.ts'
-import type { Views } from './http/views.ts'
-import type { Paths } from './paths.ts'
-import type { Account } from './store/accounts.ts'
+import { type Assets, createAssets } from './http/assets.ts'
+import { createViews, type Views } from './http/views.ts'
+import { createPaths, type Paths } from './paths.ts'
 import type { Clients } from './store/clients.ts'
 import type { Database } from './store/database.ts'
-import type { Keyring } from './store/seal.ts'
-import type { Texts } from './texts.ts'
+import { createKeyring, type Keyring } from './store/seal.ts'
+import { createTexts, type Texts } from './texts.ts'
 
 export interface Services {
   readonly config: Config
@@ -24,10 +25,32 @@ export interface Services {
   readonly clock: () => number
 }
 
-/** Where people come from: Sallyport's own accounts, or those of the host that the plugin runs in. */
-export interface AccountSource {
-  find(id: string): Promise<Account | undefined>
-  findByEmail(email: string): Promise<Account | undefined>
-  /** Takes the same time whether or not there is an account. @returns a fresh hash if the stored one is of old parameters */
-  verifyPassword(account: Account | undefined, password: string): Promise<{ ok: boolean; rehashed?: string }>
+/** The services of a server or plugin on an open database, with what differs between the two. */
+export function createServices(
+  config: Config,
+  database: Database,
+  log: Logger,
+  clock: () => number,
+  own: {
+    accounts(): AccountSource
+    clients(keyring: Keyring): Clients
+  },
+): Services & { readonly assets: Assets } {
+  const keyring = createKeyring(config.secretKeys)
+  const texts = createTexts()
+  const paths = createPaths(config.issuer)
+  const assets = createAssets(undefined, `${paths.base}/assets/`)
+  return {
+    config,
+    database,
+    keyring,
+    clients: own.clients(keyring),
+    accounts: own.accounts(),
+    paths,
+    assets,
+    views: createViews({ texts, assets }),
+    texts,
+    log,
+    clock,
+  }
 }

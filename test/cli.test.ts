@@ -163,12 +163,8 @@ describe('the command line', () => {
 
     it('is told apart from a database that cannot be used, which is named without its password', async () => {
       await run(['migrate'])
-      writeFileSync(join(cwd, 'other'), 'this is no database, whatever its name says')
-      for (const url of [
-        'postgres://app:hunter2@127.0.0.1:1/sallyport',
-        'sqlite:other',
-        'sqlite:other/file',
-      ]) {
+      writeFileSync(join(cwd, 'other'), '')
+      for (const url of ['postgres://app:hunter2@127.0.0.1:1/sallyport', 'sqlite:other/file']) {
         env.DATABASE_URL = url
         const { code, stdout, stderr } = await run(['migrate'])
         expect(code, url).to.equal(1)

@@ -49,8 +49,29 @@ describe('the log', () => {
     log.info({ request: { headers: { cookie: secret }, authorization: secret, 'set-cookie': secret } })
     log.info({ a: { b: { token: secret, recoveryCode: secret } } })
     log.info({ config: { secretKeys: [secret], smtpUrl: secret, databaseUrl: secret } })
-    expect(out.lines).to.have.length(5)
+    log.info({ list: [{ accessToken: secret }, { Client_Secret: secret }] })
+    log.child({ token: secret }).info('child')
+    expect(out.lines).to.have.length(7)
     expect(out.lines.join()).not.to.include(secret)
+  })
+
+  it('bears what goes round in circles, and leaves the rest as it is', () => {
+    const out = sink()
+    const circle: Record<string, unknown> = {
+      at: new Date(0),
+      list: [1, 'two', null],
+      no: undefined,
+      code: 'x',
+    }
+    circle.self = circle
+    createLog('info', out).info({ circle, mail: { code: 'kept' } })
+    const [line] = out.parsed()
+    expect(line?.circle).to.deep.include({
+      at: '1970-01-01T00:00:00.000Z',
+      list: [1, 'two', null],
+      code: 'x',
+    })
+    expect(line?.mail).to.deep.equal({ code: 'kept' })
   })
 
   it('keeps the code of an error, and takes secrets out of its words', () => {

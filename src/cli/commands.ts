@@ -1,9 +1,6 @@
 // The commands: each reads its flags, calls one function of the product and prints what came of it. No rule is made
 // here; what may be created is judged by `organisations/directory.ts` and `clients.ts`.
 
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { createClient, type Registration, updateClient } from '../clients.ts'
 import { checkConfig, loadConfig, settingRows } from '../config.ts'
 import { diagnose, reportOf } from '../doctor.ts'
 import { queueView } from '../mail/outbox.ts'
@@ -16,10 +13,10 @@ import {
   type User,
   type UserRole,
 } from '../organisations/directory.ts'
-import { createClients, type StoredClient } from '../store/clients.ts'
 import type { JobState } from '../store/jobs.ts'
 import { createKeyring } from '../store/seal.ts'
 import { signingKeys } from '../store/signing-keys.ts'
+import { clientCreate, clientList, clientUpdate } from './client-commands.ts'
 import {
   type Command,
   columns,
@@ -120,94 +117,6 @@ const userInvite: Command = {
     const input = userInput(flags)
     const user = await withDirectory(io, directory => inviteUser(directory, input))
     printUser(io, flags, user, 'User invited')
-    return undefined
-  },
-}
-
-const clientFlags: Readonly<Record<string, Flag>> = {
-  name: { value: 'name', meaning: 'The name of the app, which users are shown.' },
-  'redirect-uri': { value: 'URI', several: true, meaning: 'Where users return to after login.' },
-  'post-logout-redirect-uri': {
-    value: 'URI',
-    several: true,
-    meaning: 'Where users may return to after logout.',
-  },
-  'backchannel-logout-uri': { value: 'URI', meaning: 'Where the app is told that a session has ended.' },
-  public: { meaning: 'The app can keep no secret: it runs in a browser, on a phone, on a desktop.' },
-  'first-party': { meaning: 'Users of the app see no consent page.' },
-  secret: { value: 'secret', meaning: 'The client secret, at least 16 characters; default: one is made.' },
-  metadata: {
-    value: 'file',
-    meaning: 'A JSON file of registered OpenID client metadata. Flags win over it.',
-  },
-}
-
-const clientCreate: Command = {
-  words: ['client', 'create'],
-  summary: 'Register an app.',
-  flags: { ...clientFlags, id: { value: 'client id', meaning: 'The client id; default: one is made.' } },
-  async run(flags, io) {
-    const registration = { ...registrationOf(flags, io), id: flags.text('id') }
-    const client = await withDirectory(io, (directory, { acrAliases }) =>
-      createClient(directory, { ...registration, acrAliases }),
-    )
-    printClient(io, flags, client, 'Client registered', true)
-    return undefined
-  },
-}
-
-const clientUpdate: Command = {
-  words: ['client', 'update'],
-  summary: 'Change a registered app. What is not named stays; null in the metadata file takes a value out.',
-  flags: {
-    ...clientFlags,
-    id: { value: 'client id', required: true, meaning: 'The client id.' },
-    'new-secret': { meaning: 'Make a new client secret; the old one stops working.' },
-    confidential: { meaning: 'The opposite of --public.' },
-    'third-party': { meaning: 'The opposite of --first-party.' },
-  },
-  async run(flags, io) {
-    for (const [one, other] of [
-      ['public', 'confidential'],
-      ['first-party', 'third-party'],
-      ['secret', 'new-secret'],
-    ] as const) {
-      if (flags.has(one) && flags.has(other))
-        throw new UsageError(`--${one} and --${other} exclude each other`)
-    }
-    const given = registrationOf(flags, io)
-    const changes: Registration = {
-      ...given,
-      public: flags.has('confidential') ? false : given.public,
-      firstParty: flags.has('third-party') ? false : given.firstParty,
-      metadata: flags.has('new-secret') ? { ...given.metadata, client_secret: null } : given.metadata,
-    }
-    if (Object.values(changes).every(each => each === undefined))
-      throw new UsageError('say what is to change')
-    const { client, newSecret } = await withDirectory(io, (directory, { acrAliases }) =>
-      updateClient(directory, flags.needed('id'), { ...changes, acrAliases }),
-    )
-    printClient(io, flags, client, 'Client changed', newSecret)
-    return undefined
-  },
-}
-
-const clientList: Command = {
-  words: ['client', 'list'],
-  summary: 'List the registered apps, without their secrets.',
-  flags: {},
-  async run(flags, io) {
-    const clients = await withDirectory(io, ({ database, keyring, clock }) =>
-      createClients(database, keyring, clock).list(),
-    )
-    const rows = clients.map(({ metadata }) => [metadata.client_id, String(metadata.client_name)] as const)
-    const people = rows.length === 0 ? 'No clients are registered.\n' : columns(rows)
-    print(
-      io,
-      flags,
-      clients.map(client => shown(client, false)),
-      people,
-    )
     return undefined
   },
 }
@@ -323,52 +232,6 @@ function printUser(io: Io, flags: Flags, user: User, title: string): void {
     { id, organisation_id: organisationId, email, name, role, status },
     `${title}: ${user.name} <${user.email}>, ${user.role}, ${user.status}\n  id  ${user.id}\n`,
   )
-}
-
-function registrationOf(flags: Flags, io: Io): Registration {
-  const file = flags.text('metadata')
-  return {
-    secret: flags.text('secret'),
-    name: flags.text('name'),
-    redirectUris: flags.list('redirect-uri'),
-    postLogoutRedirectUris: flags.list('post-logout-redirect-uri'),
-    backchannelLogoutUri: flags.text('backchannel-logout-uri'),
-    public: flags.has('public') ? true : undefined,
-    firstParty: flags.has('first-party') ? true : undefined,
-    metadata: file === undefined ? undefined : readMetadata(resolve(io.cwd ?? process.cwd(), file)),
-  }
-}
-
-function readMetadata(path: string): Record<string, unknown> {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new UsageError(`--metadata ${path} cannot be read: ${String((error as { code?: unknown }).code)}`)
-  }
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      return value as Record<string, unknown>
-  } catch {
-    // Said below.
-  }
-  throw new UsageError(`--metadata ${path} holds no JSON object`)
-}
-
-/** A client as registration responses give it (RFC 7591 section 3.2.1), and what is ours. */
-function shown({ metadata, firstParty }: StoredClient, withSecret: boolean): Record<string, unknown> {
-  const { client_secret: secret, ...rest } = metadata
-  const known = withSecret && secret !== undefined ? { client_secret: secret } : {}
-  return { ...rest, ...known, first_party: firstParty }
-}
-
-function printClient(io: Io, flags: Flags, client: StoredClient, title: string, withSecret: boolean): void {
-  const { client_id: id, client_secret: secret, client_name: name } = client.metadata
-  const told = withSecret && secret !== undefined
-  const rows = [['client_id', id] as const, ...(told ? [['client_secret', secret] as const] : [])]
-  const advice = told ? 'The secret is not shown again.\n' : ''
-  print(io, flags, shown(client, withSecret), `${title}: ${String(name)}\n${columns(rows)}${advice}`)
 }
 
 /** Milliseconds since 1970 of an ISO 8601 date, or date and time with a zone. */

@@ -172,13 +172,19 @@ function openFrom(budget: Budget, row: Row): number | undefined {
 
 const notify = sql(
   'attempt_notify',
-  `UPDATE attempts SET notified_at = ? WHERE budget = ? AND account = ? AND source = ?
-   AND (notified_at IS NULL OR notified_at <= ?)`,
+  `INSERT INTO attempts (budget, account, source, in_a_row, today, day_started_at, blocked_until, notified_at, expires_at)
+   VALUES ('notice', ?, '', 0, 0, ?, 0, ?, ?)
+   ON CONFLICT (budget, account, source) DO UPDATE SET notified_at = excluded.notified_at,
+     expires_at = excluded.expires_at
+   WHERE attempts.notified_at <= ?`,
 )
 
-/** Refused as `not_allowed` if the owner was told of this subject in the last hour. */
-export function noteNotified(budget: BudgetName, subject: Subject, now: number): Write {
-  return write(notify, [now, budget, subject.account, subject.source, now - HOUR], 'not_allowed')
+/**
+ * Refused as `not_allowed` if the owner was told in the last hour, whichever network was stopped: mails must not grow
+ * with the networks that a stranger has.
+ */
+export function noteNotified(account: string, now: number): Write {
+  return write(notify, [account, now, now, now + DAY, now - HOUR], 'not_allowed')
 }
 
 /** The account's codes, or those of a device that is known for it. */

@@ -75,7 +75,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
           action: to('password'),
           email: named.email,
           editUrl: show('identify'),
-          forgotUrl: services.paths.forgotPassword(visit.uid),
+          ...forgotten(services, visit),
           ...failed,
         },
       }
@@ -91,6 +91,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
           product: services.config.productName,
           ...(step.ways.includes('recovery') ? { recoveryUrl: show('recovery') } : {}),
           ...(step.ways.includes('passkey') ? { passkey: await passkey(true) } : {}),
+          ...(step.ways.includes('set-up-again') ? { setUpAgain: to('set-up-again') } : {}),
           ...besidePasskey,
         },
       }
@@ -161,6 +162,12 @@ export async function page(services: Services, visit: Visit, request: PageReques
       },
     }
   }
+}
+
+function forgotten({ accounts, paths }: Services, { uid }: Visit): { forgotUrl?: string } {
+  if (accounts.passwords === 'own') return { forgotUrl: paths.forgotPassword(uid) }
+  const { forgotUrl } = accounts.passwords
+  return forgotUrl === undefined ? {} : { forgotUrl }
 }
 
 function setupLocals({ keyring, config, texts, paths }: Services, visit: Visit) {

@@ -32,7 +32,21 @@ export function clientDefaults(metadata: ClientMetadata | undefined): ClientDefa
 
 /** The prompts, in order: login, step_up, consent. */
 export function createPolicy(services: Services): interactionPolicy.DefaultPolicy {
+  return joinPolicy(services, base())
+}
+
+/**
+ * A policy with our checks in its login prompt and step_up behind it.
+ *
+ * @param host prompts of the plugin's host; default: the library's own
+ */
+export function joinPolicy(
+  services: Services,
+  host: readonly interactionPolicy.Prompt[] = base(),
+): interactionPolicy.DefaultPolicy {
   const policy = base()
+  policy.clear()
+  for (const prompt of host) policy.add(prompt)
   const login = policy.get('login')
   if (login === undefined) throw new Error('oidc-provider has no login prompt')
   for (const reason of ['max_age', 'essential_acr', 'essential_acrs']) login.checks.remove(reason)
@@ -82,7 +96,7 @@ export function createPolicy(services: Services): interactionPolicy.DefaultPolic
         return verdict.outcome !== 'met'
       }),
     ),
-    1,
+    policy.indexOf(login) + 1,
   )
   return policy
 }

@@ -101,13 +101,24 @@ export function unitOfWork(services: Services): Middleware {
   }
 }
 
-/** Whatever was thrown becomes a page with a reference; what happened goes to the log. */
-export function errorPages(services: Services): Middleware {
+/** A middleware for some paths: a plugin leaves its host's own alone. */
+export function onlyAt(paths: RegExp, middleware: Middleware): Middleware {
+  return (ctx, next) => (paths.test(ctx.path) ? middleware(ctx, next) : next())
+}
+
+/**
+ * Whatever was thrown becomes a page with a reference; what happened goes to the log.
+ *
+ * @param paths those that are ours; on others only our own errors are answered
+ */
+export function errorPages(services: Services, paths = /^/): Middleware {
   return async (ctx, next) => {
     try {
       await next()
-      if (ctx.status === 404 && ctx.body === undefined) throw new AppError('not_found')
+      if (ctx.status === 404 && ctx.body === undefined && paths.test(ctx.path))
+        throw new AppError('not_found')
     } catch (error) {
+      if (!paths.test(ctx.path) && !(error instanceof AppError)) throw error
       const failure =
         error instanceof AppError ? error : new AppError('internal', undefined, { cause: error })
       forget(ctx)

@@ -20,8 +20,7 @@ export function clientAddress(trust: TrustProxy | undefined): Middleware {
     const peer = socket.remoteAddress ?? ''
     const chain = String(headers['x-forwarded-for'] ?? '')
       .split(',')
-      .map(each => each.trim())
-      .filter(each => isIP(each) !== 0)
+      .map(addressIn)
     if (!trusted(peer, 0)) {
       for (const name of FORWARDED) delete headers[name]
       ctx.request.ip = peer
@@ -30,6 +29,8 @@ export function clientAddress(trust: TrustProxy | undefined): Middleware {
     // From the nearest proxy outwards: the first address that no proxy of ours wrote on its own behalf.
     let client = peer
     for (const [index, address] of chain.toReversed().entries()) {
+      // What can't be read is not skipped: behind it comes what the client itself may have written.
+      if (address === undefined) break
       client = address
       if (!trusted(address, index + 1)) break
     }
@@ -43,6 +44,15 @@ export function clientAddress(trust: TrustProxy | undefined): Middleware {
     delete headers.forwarded
     return next()
   }
+}
+
+/** The address in one entry; some proxies write the port behind it, or put IPv6 in brackets. */
+function addressIn(entry: string): string | undefined {
+  const text = entry
+    .trim()
+    .replace(/^\[(.*)\](?::\d+)?$/, '$1')
+    .replace(/^([\d.]+):\d+$/, '$1')
+  return isIP(text) !== 0 && !text.includes('%') ? text : undefined
 }
 
 function trusting(trust: TrustProxy): (address: string, hop: number) => boolean {

@@ -41,7 +41,8 @@ export interface ViewLocals {
     readonly action: string
     readonly email: string
     readonly editUrl: string
-    readonly forgotUrl: string
+    /** Absent where a host knows the passwords and has no page for it. */
+    readonly forgotUrl?: string
     readonly error?: string
     readonly notice?: string
   }
@@ -88,6 +89,8 @@ export interface ViewLocals {
     readonly error?: string
     readonly notice?: string
     readonly passkey?: PasskeyForm
+    /** Posts `answer=yes`: after a recovery code, where the app wants a second factor all the same. */
+    readonly setUpAgain?: string
     readonly lockedOutUrl?: string
   }
   /** Posts `response` to the passkey's action, or nothing to `cantUse`, where there is another way. */

@@ -167,3 +167,39 @@ const snoozePasskey = sql(
 export function offerPasskeyAfter(accountId: string, time: number): Write {
   return write(snoozePasskey, [time, accountId])
 }
+
+const upsertHostOrganisation = sql(
+  'organisation_upsert_host',
+  `INSERT INTO organisations (id, name, plan, subscribed_at, created_at) VALUES (?, ?, '', ?, ?)
+   ON CONFLICT (id) DO UPDATE SET name = excluded.name, subscribed_at = excluded.subscribed_at`,
+)
+const upsertHost = sql(
+  'account_upsert_host',
+  `INSERT INTO accounts (id, organisation_id, email, email_key, name, role, status, mailbox_proven_at, created_at)
+   VALUES (?, ?, ?, ?, ?, 'technician', 'active', ?, ?)
+   ON CONFLICT (id) DO UPDATE SET organisation_id = excluded.organisation_id, email = excluded.email,
+     name = excluded.name`,
+)
+
+/** The organisation of a host's user, as the host has it now. */
+export function insertHostOrganisation(
+  organisation: { id: string; name: string; subscribedAt: number | null },
+  now: number,
+): Write {
+  return write(upsertHostOrganisation, [organisation.id, organisation.name, organisation.subscribedAt, now])
+}
+
+/** Our row of a host's user. It is never found by its address: whose address that is, the host knows. */
+export function insertHostAccount(
+  account: {
+    id: string
+    organisationId: string
+    email: string
+    name: string
+    mailboxProvenAt: number | null
+  },
+  now: number,
+): Write {
+  const { id, organisationId, email, name, mailboxProvenAt } = account
+  return write(upsertHost, [id, organisationId, email, `host:${id}`, name, mailboxProvenAt, now])
+}

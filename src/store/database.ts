@@ -2,9 +2,11 @@
 // is no open-ended transaction, so no request ever holds a lock while it thinks; what must be decided inside a
 // transaction is a condition in the SQL. Leaves out: what is stored (the other files of this folder).
 
+import { readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import knex, { type Knex } from 'knex'
 import { openPostgres } from './postgres.ts'
+import { quiet } from './quiet.ts'
 import { openSqlite } from './sqlite.ts'
 import type { Param, Row, Statement, Write } from './statement.ts'
 
@@ -38,6 +40,9 @@ export interface Database extends Driver {
   migrations(): Promise<{ pending: string[]; unknown: string[] }>
 }
 
+const TABLE = 'migrations'
+/** Any number that no other program takes as an advisory lock in the same database. */
+const LOCK = 5_213_776
 const migrationsFolder = fileURLToPath(new URL('../../migrations', import.meta.url))
 
 /**
@@ -68,44 +73,92 @@ export async function openDatabase(url: string): Promise<Database> {
     observe(next) {
       observer = next
     },
-    async migrate() {
-      return withMigrator(url, sqliteFile, async migrator => {
-        const [, ran] = (await migrator.latest()) as [number, string[]]
-        return ran
-      })
-    },
-    async migrations() {
-      return withMigrator(url, sqliteFile, async migrator => {
-        try {
-          const [, pending] = (await migrator.list()) as [unknown, { file: string }[]]
-          return { pending: pending.map(each => each.file), unknown: [] }
-        } catch (error) {
-          const corrupt = /following files are missing: (.+)$/.exec(
-            error instanceof Error ? error.message : '',
+    migrate: () =>
+      withConnection(url, sqliteFile, connection =>
+        connection.transaction(async transaction => {
+          // Several processes may start at once. One of them migrates; the others wait here, and find it done.
+          await transaction.raw(
+            dialect === 'postgres' ? `SELECT pg_advisory_xact_lock(${LOCK})` : 'PRAGMA user_version = 0',
           )
-          if (corrupt?.[1] === undefined) throw error
-          return { pending: [], unknown: corrupt[1].split(', ') }
+          const [, ran] = (await transaction.migrate.latest()) as [number, string[]]
+          return ran
+        }),
+      ),
+    migrations: () =>
+      withConnection(url, sqliteFile, async connection => {
+        const known = (await readdir(migrationsFolder)).filter(each => each.endsWith('.js')).sort()
+        const ran = (await connection.schema.hasTable(TABLE))
+          ? (await connection<{ name: string }>(TABLE).select('name').orderBy('name')).map(each => each.name)
+          : []
+        return {
+          pending: known.filter(each => !ran.includes(each)),
+          unknown: ran.filter(each => !known.includes(each)),
         }
-      })
-    },
+      }),
     close: () => driver.close(),
   }
 }
 
+/** A database that is opened when it is first needed; whoever asks meanwhile waits. */
+export interface DeferredDatabase extends Database {
+  /** Opens it, if nobody has. @throws what opening throws */
+  open(): Promise<void>
+}
+
+/** @param openIt is called once, at the first use */
+export function deferDatabase(url: string, openIt: () => Promise<Database>): DeferredDatabase {
+  let opening: Promise<Database> | undefined
+  let observer: Observer | undefined
+  const opened = (): Promise<Database> => {
+    opening ??= openIt().then(database => {
+      database.observe(observer)
+      return database
+    })
+    return opening
+  }
+  return {
+    dialect: url.startsWith('sqlite:') ? 'sqlite' : 'postgres',
+    open: async () => void (await opened()),
+    read: async (statement, params) => (await opened()).read(statement, params),
+    commit: async writes => (await opened()).commit(writes),
+    observe(next) {
+      observer = next
+      opening?.then(database => database.observe(next)).catch(() => undefined)
+    },
+    migrate: async () => (await opened()).migrate(),
+    migrations: async () => (await opened()).migrations(),
+    close: async () => (await opening)?.close(),
+  }
+}
+
 /** Migrations run on a connection of their own: knex's own transactions are kept away from the one writer. */
-async function withMigrator<T>(
+async function withConnection<T>(
   url: string,
   sqliteFile: string | undefined,
-  work: (migrator: Knex.Migrator) => Promise<T>,
+  work: (connection: Knex) => Promise<T>,
 ): Promise<T> {
-  const migrations = { directory: migrationsFolder, loadExtensions: ['.js'], tableName: 'migrations' }
+  const migrations = { directory: migrationsFolder, loadExtensions: ['.js'], tableName: TABLE }
   const connection =
     sqliteFile === undefined
-      ? knex({ client: 'pg', connection: url, pool: { min: 0, max: 2 }, migrations })
-      : knex({ client: 'sqlite3', connection: { filename: sqliteFile }, useNullAsDefault: true, migrations })
+      ? knex({ client: 'pg', connection: url, pool: { min: 0, max: 1 }, log: quiet, migrations })
+      : knex({
+          client: 'sqlite3',
+          connection: { filename: sqliteFile },
+          useNullAsDefault: true,
+          pool: { min: 0, max: 1, afterCreate: waitForWriters },
+          log: quiet,
+          migrations,
+        })
   try {
-    return await work(connection.migrate)
+    return await work(connection)
   } finally {
     await connection.destroy()
   }
+}
+
+function waitForWriters(
+  connection: { run(text: string, done: (error: Error | null) => void): void },
+  done: (error: Error | null, connection: unknown) => void,
+): void {
+  connection.run('PRAGMA busy_timeout=5000', error => done(error, connection))
 }

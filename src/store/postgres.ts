@@ -3,10 +3,12 @@
 // match and did not raises an error inside that statement, which rolls all of it back.
 
 import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import knex, { type Knex } from 'knex'
 import pg from 'pg'
 import { AppError } from '../errors.ts'
 import type { Driver } from './database.ts'
+import { quiet } from './quiet.ts'
 import { CommitRefused, type Param, type Refusal, type Row, returning, type Write } from './statement.ts'
 
 /** What we use of pg's client. */
@@ -16,8 +18,11 @@ interface Connection {
 
 /** Prepared statements live as long as a connection: keep the number of composed ones in bounds. */
 const MOST_COMPOSED = 500
-const TRIES = 4
+/** How often a commit is tried that other commits were in the way of, and how long it waits before the second try. */
+const TRIES = 6
+const FIRST_WAIT_MS = 5
 const INT8 = 20
+const INVALID_TEXT_REPRESENTATION = '22P02'
 /** pg reads 64-bit integers as text; ours are times and counters, all below 2^53. */
 const types = {
   getTypeParser: (oid: number, format?: string) =>
@@ -31,6 +36,7 @@ export async function openPostgres(url: string): Promise<Driver> {
     client: 'pg',
     connection: { connectionString: url, types } as Knex.PgConnectionConfig,
     pool: { min: 0, max: 10 },
+    log: quiet,
     acquireConnectionTimeout: 5_000,
   })
   const texts = new Map<string, string>()
@@ -89,6 +95,8 @@ export async function openPostgres(url: string): Promise<Driver> {
           const refusal = refusalOf(error, writes)
           if (refusal !== undefined) throw new CommitRefused(refusal)
           if (tries === TRIES || !isSerialisationFailure(error)) throw error
+          // A random wait, so that those who met once do not meet again.
+          await sleep(Math.random() * FIRST_WAIT_MS * 2 ** tries)
         }
       }
     },
@@ -119,7 +127,9 @@ function compose(writes: readonly Write[]): string {
 }
 
 function refusalOf(error: unknown, writes: readonly Write[]): Refusal | undefined {
-  const index = /refused:(\d+):/.exec(error instanceof Error ? error.message : '')?.[1]
+  // Of all errors, only that of the cast: other messages may quote what was to be stored.
+  if (codeOf(error) !== INVALID_TEXT_REPRESENTATION) return undefined
+  const index = /"refused:(\d+):0"/.exec(error instanceof Error ? error.message : '')?.[1]
   return index === undefined ? undefined : writes[Number(index)]?.refusal
 }
 

@@ -71,11 +71,12 @@ export function createKeyring(secretKeys: readonly [string, ...string[]]): Keyri
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv('aes-256-gcm', keys('seal')[0], nonce).setAAD(placeBytes(place))
       const text = Buffer.concat([cipher.update(plain), cipher.final()])
-      return `${VERSION}.${Buffer.concat([nonce, text, cipher.getAuthTag()]).toString('base64url')}`
+      return spell(Buffer.concat([nonce, text, cipher.getAuthTag()]))
     },
     open(sealed, place) {
       const bytes = Buffer.from(sealed.slice(VERSION.length + 1), 'base64url')
-      if (sealed.startsWith(`${VERSION}.`) && bytes.length >= NONCE_BYTES + TAG_BYTES) {
+      // Spelled back, since decoding overlooks letters that don't belong: a value has one spelling.
+      if (sealed === spell(bytes) && bytes.length >= NONCE_BYTES + TAG_BYTES) {
         for (const key of keys('seal')) {
           const opened = tryOpen(key, bytes, place)
           if (opened !== undefined) return opened
@@ -85,13 +86,17 @@ export function createKeyring(secretKeys: readonly [string, ...string[]]): Keyri
     },
     sign: (purpose, text) => mac(keys(purpose)[0], text).toString('base64url'),
     verify(purpose, text, signature) {
-      const given = Buffer.from(signature, 'base64url')
+      const given = Buffer.from(signature)
       return keys(purpose).some(key => {
-        const expected = mac(key, text)
+        const expected = Buffer.from(mac(key, text).toString('base64url'))
         return given.length === expected.length && timingSafeEqual(given, expected)
       })
     },
   }
+}
+
+function spell(bytes: Buffer): string {
+  return `${VERSION}.${bytes.toString('base64url')}`
 }
 
 function derive(secret: string, purpose: Purpose): Uint8Array {

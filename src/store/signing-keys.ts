@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { auditRow } from './audit.ts'
 import type { Database } from './database.ts'
 import type { Keyring } from './seal.ts'
-import { sql, write } from './statement.ts'
+import { CommitRefused, sql, write } from './statement.ts'
 
 export type SigningKey = webcrypto.JsonWebKey & { kid: string; alg: string; use: 'sig' }
 
@@ -26,12 +26,17 @@ export async function signingKeys(database: Database, keyring: Keyring, now: num
   let rows = await database.read(all, [])
   if (rows.length === 0) {
     const made = await Promise.all([makeKey('ES256'), makeKey('RS256')])
-    await database.commit([
-      ...made.map(key =>
-        write(insert, [key.kid, key.alg, keyring.seal(JSON.stringify(key), place(key.kid)), now]),
-      ),
+    const stored = database.commit([
+      ...made.map(key => {
+        const sealed = keyring.seal(JSON.stringify(key), place(key.kid))
+        return write(insert, [key.kid, key.alg, sealed, now], 'already_exists')
+      }),
       auditRow({ event: 'signing_keys.created', details: { kids: made.map(each => each.kid) } }, now),
     ])
+    await stored.catch(error => {
+      // Another replica, started at the same time, was first.
+      if (!(error instanceof CommitRefused)) throw error
+    })
     rows = await database.read(all, [])
   }
   return rows.map(

@@ -8,6 +8,7 @@ import { dirname } from 'node:path'
 import knex, { type Knex } from 'knex'
 import { AppError } from '../errors.ts'
 import type { Driver } from './database.ts'
+import { quiet } from './quiet.ts'
 import { CommitRefused, type Param, type Row, returning, type Write } from './statement.ts'
 
 /** What we use of sqlite3's connection and statement objects. */
@@ -27,6 +28,7 @@ interface Waiting {
 }
 
 const MOST_UNITS_AT_ONCE = 64
+const FAULT = 'the SQLite file cannot be used'
 
 export async function openSqlite(filename: string): Promise<Driver> {
   if (filename === ':memory:') throw new Error('sqlite::memory: cannot be used: name a file')
@@ -42,7 +44,13 @@ export async function openSqlite(filename: string): Promise<Driver> {
   }
 
   return {
-    read: (statement, params) => reader.all(statement.text, params),
+    async read(statement, params) {
+      try {
+        return await reader.all(statement.text, params)
+      } catch (error) {
+        throw isFault(error) ? new AppError('unavailable', FAULT, { cause: error }) : error
+      }
+    },
     commit(writes) {
       return new Promise((resolve, reject) => {
         queue.push({ writes, resolve, reject })
@@ -69,6 +77,8 @@ async function runTogether(writer: Session, units: readonly Waiting[]): Promise<
         if (units.length > 1) await writer.exec('RELEASE unit')
         settle.push(() => unit.resolve(rows))
       } catch (error) {
+        // Of no unit's own making: it ends the transaction for all of them.
+        if (isFault(error)) throw error
         await writer.exec(units.length > 1 ? 'ROLLBACK TO unit; RELEASE unit' : 'ROLLBACK')
         settle.push(() => unit.reject(error))
         if (units.length === 1) break
@@ -76,12 +86,18 @@ async function runTogether(writer: Session, units: readonly Waiting[]): Promise<
     }
     if (await writer.inTransaction()) await writer.exec('COMMIT')
   } catch (error) {
-    const failure = new AppError('unavailable', 'the SQLite file could not be written', { cause: error })
+    const failure = new AppError('unavailable', FAULT, { cause: error })
     await writer.exec('ROLLBACK').catch(() => undefined)
     for (const unit of units) unit.reject(failure)
     return
   }
   for (const each of settle) each()
+}
+
+/** A fault of the file, its disk or its other users, rather than of a statement. */
+function isFault(error: unknown): boolean {
+  const code = String((error as { code?: unknown } | null)?.code ?? '')
+  return /^SQLITE_(BUSY|LOCKED|FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|NOMEM|MISUSE)$/.test(code)
 }
 
 async function runUnit(writer: Session, writes: readonly Write[]): Promise<Row[][]> {
@@ -107,6 +123,7 @@ async function connect(filename: string): Promise<Session> {
     client: 'sqlite3',
     connection: { filename },
     useNullAsDefault: true,
+    log: quiet,
     pool: { min: 1, max: 1, idleTimeoutMillis: 2 ** 31 - 1 },
   })
   const connection = (await owner.client.acquireConnection()) as Connection

@@ -1,6 +1,7 @@
 // Expired rows go, in batches, so that no table grows with use and no writer waits long for the sweeping.
 
 import type { Database, Statement } from './database.ts'
+import { type JobLog, sweepJobs } from './jobs.ts'
 import { sql, write } from './statement.ts'
 
 const SWEEP_ROWS = 500
@@ -9,16 +10,6 @@ const sweeps: readonly Statement[] = [
     'sweep_artefacts',
     `DELETE FROM oidc_artefacts WHERE (model, id) IN
        (SELECT model, id FROM oidc_artefacts WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,
-  ),
-  sql(
-    'sweep_session_facts',
-    `DELETE FROM session_facts WHERE session_uid IN
-       (SELECT uid FROM oidc_sessions WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,
-  ),
-  sql(
-    'sweep_sessions',
-    `DELETE FROM oidc_sessions WHERE uid IN
-       (SELECT uid FROM oidc_sessions WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,
   ),
   sql(
     'sweep_spent',
@@ -37,22 +28,50 @@ const sweeps: readonly Statement[] = [
   ),
 ]
 
+// A session's facts have no time of their own: they go in the same commit, or would stay for ever.
+const expired = `SELECT uid FROM oidc_sessions WHERE expires_at < ? ORDER BY expires_at, uid LIMIT ${SWEEP_ROWS}`
+const sweepSessions = sql('sweep_sessions', `DELETE FROM oidc_sessions WHERE uid IN (${expired})`)
+const sweepFacts = sql('sweep_session_facts', `DELETE FROM session_facts WHERE session_uid IN (${expired})`)
+
 /** Rows are kept this long after they expired, for clocks that differ. */
 const SWEEP_AFTER_MS = 5 * 60 * 1000
 
 /**
- * Deletes expired rows, in batches so that no writer waits long.
+ * Deletes expired rows, and jobs that were settled long ago, in batches so that no writer waits long.
  *
  * @returns how many rows went
  */
 export async function sweep(database: Database, now: number): Promise<number> {
-  let gone = 0
-  for (const statement of sweeps) {
+  const before = now - SWEEP_AFTER_MS
+  let gone = await sweepJobs(database, now)
+  for (const statement of [...sweeps, sweepSessions]) {
+    const also = statement === sweepSessions ? [write(sweepFacts, [before])] : []
     for (;;) {
-      const [rows = []] = await database.commit([write(statement, [now - SWEEP_AFTER_MS])])
-      gone += rows.length
-      if (rows.length < SWEEP_ROWS) break
+      const touched = await database.commit([...also, write(statement, [before])])
+      const rows = touched.at(-1)?.length ?? 0
+      gone += rows
+      if (rows < SWEEP_ROWS) break
     }
   }
   return gone
+}
+
+const SWEEP_EVERY_MS = 60_000
+
+/** Sweeps every minute until it is stopped. */
+export function startSweeping(
+  database: Database,
+  log: JobLog,
+  clock: () => number,
+): { stop(): Promise<void> } {
+  let running: Promise<unknown> = Promise.resolve()
+  const timer = setInterval(() => {
+    running = sweep(database, clock()).catch(error => log.error({ err: error }, 'sweeping failed'))
+  }, SWEEP_EVERY_MS)
+  return {
+    async stop() {
+      clearInterval(timer)
+      await running
+    },
+  }
 }

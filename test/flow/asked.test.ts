@@ -26,9 +26,9 @@ describe('what a request asks', () => {
 
     it('asks nothing where it is empty, so that what the client is registered with applies', () => {
       for (const acr_values of ['', ' ', '    ']) {
-        expect(readAsked({ acr_values }, { defaultAcrValues: ['phr'] }).acr, `"${acr_values}"`).to.deep.equal([
-          ['phr'],
-        ])
+        expect(readAsked({ acr_values }, { defaultAcrValues: ['phr'] }).acr, `"${acr_values}"`).to.deep.equal(
+          [['phr']],
+        )
       }
     })
 
@@ -48,7 +48,13 @@ describe('what a request asks', () => {
     })
 
     it('asks nothing where it is voluntary', () => {
-      for (const acr of [null, {}, { value: 'phr' }, { values: ['phr'] }, { essential: false, value: 'phr' }]) {
+      for (const acr of [
+        null,
+        {},
+        { value: 'phr' },
+        { values: ['phr'] },
+        { essential: false, value: 'phr' },
+      ]) {
         expect(readAsked({ claims: claims(acr) }).acr, JSON.stringify(acr)).to.deep.equal([])
       }
     })

@@ -90,7 +90,8 @@ export async function openApp(
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', origin)
     const login = pending.get(url.searchParams.get('state') ?? '')
-    if (url.pathname !== '/callback' || login === undefined) return show(response, 404, 'There is nothing here')
+    if (url.pathname !== '/callback' || login === undefined)
+      return show(response, 404, 'There is nothing here')
     pending.delete(url.searchParams.get('state') ?? '')
     try {
       const tokens = await client.authorizationCodeGrant(configuration, url, {

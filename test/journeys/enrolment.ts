@@ -1,9 +1,9 @@
 // A user who has set everything up before the journey begins: by requests alone, which is quicker than a browser and
 // goes the same way.
 
-import { openApp } from './app.ts'
 import type { Person, Stage } from '../support/stage.ts'
 import { createVisitor, enrol } from '../support/visitor.ts'
+import { openApp } from './app.ts'
 
 export interface Enrolled extends Person {
   /** Of the authenticator, base32. */

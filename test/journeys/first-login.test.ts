@@ -56,7 +56,9 @@ describe('journey: a user logs in to an app', function () {
       acr: 'urn:sallyport:acr:2fa',
       amr: 'pwd, otp, mfa',
     })
-    const mail = await stage.mail(({ subject }) => subject === 'An authenticator app was set up for your account')
+    const mail = await stage.mail(
+      ({ subject }) => subject === 'An authenticator app was set up for your account',
+    )
     expect(mail.text).to.include(person.email)
   })
 
@@ -105,9 +107,13 @@ describe('journey: a user logs in to an app', function () {
     expect(await key.isVisible()).to.equal(true)
     expect((await key.innerText()).replaceAll(' ', '')).to.equal(uri.searchParams.get('secret'))
     const [above, between, below] = await Promise.all(
-      [link, key, page.getByRole('img', { name: 'QR code' })].map(async each => (await each.boundingBox())?.y ?? 0),
+      [link, key, page.getByRole('img', { name: 'QR code' })].map(
+        async each => (await each.boundingBox())?.y ?? 0,
+      ),
     )
-    expect([above, between, below], 'link, key, picture').to.deep.equal([above, between, below].toSorted((a, b) => Number(a) - Number(b)))
+    expect([above, between, below], 'link, key, picture').to.deep.equal(
+      [above, between, below].toSorted((a, b) => Number(a) - Number(b)),
+    )
     await tab.enterCode(await totp(uri.searchParams.get('secret') ?? '', new Date(stage.now())))
     await tab.see('Save your recovery code')
     await page.getByLabel('I have safely recorded this code').check()

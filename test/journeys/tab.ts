@@ -3,7 +3,7 @@
 // the Content-Security-Policy stopped. With JOURNEY_PICTURES=folder each is also kept as a picture.
 
 import { createHash } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
 import { expect } from 'chai'
@@ -83,7 +83,7 @@ async function tabOf(stage: Stage, context: BrowserContext, options: BrowserCont
 
   async function look(): Promise<void> {
     expect(complaints).to.deep.equal([])
-    await judge(page, scripted, options.isMobile === true)
+    if (page.url().startsWith(stage.origin)) await judge(page, scripted, options.isMobile === true)
   }
 
   const tab: Tab = {
@@ -130,7 +130,10 @@ async function tabOf(stage: Stage, context: BrowserContext, options: BrowserCont
       await tab.see('You are logged in')
       const rows = await page.locator('tbody tr').all()
       const claims = await Promise.all(
-        rows.map(async row => [await row.locator('th').innerText(), await row.locator('td').first().innerText()]),
+        rows.map(async row => [
+          await row.locator('th').innerText(),
+          await row.locator('td').first().innerText(),
+        ]),
       )
       return Object.fromEntries(claims) as Record<string, string>
     },
@@ -143,26 +146,32 @@ async function tabOf(stage: Stage, context: BrowserContext, options: BrowserCont
 
 const judged = new Set<string>()
 
-// Runs in the page; as text, since the types of the DOM stay out of a server's program. What an element is, not what
-// is written in it: two pages that differ by a name or a code alone are one.
-const shape = `[...document.querySelectorAll('body *')]
-  .map(each => [each.tagName, each.id, each.className.baseVal ?? each.className, each.getAttribute('aria-invalid'),
-    each.hidden, each.open].join())
+// Runs in the page; as text, since the types of the DOM stay out of a server's program. What can be done on it and what
+// it complains of, not what is written on it: two pages that differ by a name or a code alone are one.
+const state = `[...document.querySelectorAll('button, a, input, summary, .notice, .error')]
+  .filter(each => each.checkVisibility())
+  .map(each => [each.tagName, each.className, each.name, each.type].join())
   .join()`
 
 async function judge(page: Page, scripted: boolean, phone: boolean): Promise<void> {
   const heading = await page.locator('h1').innerText()
-  const what = `${heading}\n${phone}\n${scripted}\n${await page.evaluate<string>(shape)}`
+  const what = `${heading}\n${phone}\n${scripted}\n${await page.evaluate<string>(state)}`
   const id = createHash('sha256').update(what).digest('hex').slice(0, 6)
   if (judged.has(id)) return
   judged.add(id)
   const found: string[] = []
   for (const scheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme: scheme })
-    if (pictures !== undefined) await takePicture(page, `${heading} ${phone ? 'phone' : 'desktop'} ${id} ${scheme}`)
+    if (pictures !== undefined)
+      await takePicture(page, `${heading} ${phone ? 'phone' : 'desktop'} ${id} ${scheme}`)
     const axe = new AxeBuilder({ page }).setLegacyMode()
-    const { violations } = await (scheme === 'light' ? axe.withTags(RULES) : axe.withRules(OF_COLOUR)).analyze()
-    found.push(...violations.map(each => `${scheme}: ${each.id} at ${each.nodes.map(({ html }) => html).join(' ')}`))
+    const { violations } = await (scheme === 'light'
+      ? axe.withTags(RULES)
+      : axe.withRules(OF_COLOUR)
+    ).analyze()
+    found.push(
+      ...violations.map(each => `${scheme}: ${each.id} at ${each.nodes.map(({ html }) => html).join(' ')}`),
+    )
   }
   await page.emulateMedia({ colorScheme: null })
   expect(found, heading).to.deep.equal([])
@@ -170,5 +179,6 @@ async function judge(page: Page, scripted: boolean, phone: boolean): Promise<voi
 
 async function takePicture(page: Page, name: string): Promise<void> {
   const file = `${name.replaceAll(/[^\w]+/g, '-')}.png`
+  mkdirSync(pictures ?? '.', { recursive: true })
   writeFileSync(join(pictures ?? '.', file), await page.screenshot({ fullPage: true, caret: 'initial' }))
 }

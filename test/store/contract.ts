@@ -30,15 +30,21 @@ export type Open = () => Promise<Database>
 
 export type Suite = (open: Open, place: Place) => void
 
+/** The same, on databases that nothing was made in. */
+export function onEveryEmptyDatabase(name: string, suite: Suite): void {
+  onSqlite(name, suite, { empty: true })
+  onPostgres(name, suite, { empty: true })
+}
+
 /** Runs a suite on SQLite and on PostgreSQL, where it is skipped if there is none (under CI=true that is an error). */
 export function onEveryDatabase(name: string, suite: Suite): void {
   onSqlite(name, suite)
   onPostgres(name, suite)
 }
 
-export function onSqlite(name: string, suite: Suite): void {
+export function onSqlite(name: string, suite: Suite, { empty = false } = {}): void {
   describe(`${name} on SQLite`, () => {
-    provide('sqlite', suite, async () => {
+    provide({ dialect: 'sqlite', empty, suite }, async () => {
       const folder = await mkdtemp(join(tmpdir(), 'sallyport-'))
       return {
         url: `sqlite:${join(folder, 'test.sqlite')}`,
@@ -48,24 +54,24 @@ export function onSqlite(name: string, suite: Suite): void {
   })
 }
 
-export function onPostgres(name: string, suite: Suite): void {
+export function onPostgres(name: string, suite: Suite, { empty = false } = {}): void {
   describe(`${name} on PostgreSQL`, () => {
     before(async function () {
       if ((await postgresUrl()) === undefined) this.skip()
     })
-    provide('postgres', suite, freshDatabase)
+    provide({ dialect: 'postgres', empty, suite }, freshDatabase)
   })
 }
 
 function provide(
-  dialect: Dialect,
-  suite: Suite,
+  { dialect, empty, suite }: { dialect: Dialect; empty: boolean; suite: Suite },
   make: () => Promise<{ url: string; drop(): Promise<void> }>,
 ): void {
   const opened: Database[] = []
   let made: Promise<{ url: string; drop(): Promise<void> }> | undefined
   const migrated = async () => {
     const place = await make()
+    if (empty) return place
     const database = await openDatabase(place.url)
     await database.migrate()
     opened.push(database)

@@ -31,7 +31,10 @@ const setPayload = sql(
   'test_set_payload',
   `INSERT INTO oidc_artefacts (model, id, epoch, payload) VALUES ('Test', ?, 0, ?) RETURNING payload`,
 )
-const getPayload = sql('test_get_payload', `SELECT payload FROM oidc_artefacts WHERE model = 'Test' AND id = ?`)
+const getPayload = sql(
+  'test_get_payload',
+  `SELECT payload FROM oidc_artefacts WHERE model = 'Test' AND id = ?`,
+)
 
 onEveryDatabase('the database', open => {
   let database: Database
@@ -149,7 +152,8 @@ onEveryDatabase('the database', open => {
   it('keeps each of many parallel units apart: what one is refused, another stores', async () => {
     const settled = await Promise.allSettled(
       Array.from({ length: 40 }, (_, index) => {
-        if (index % 4 === 1) return database.commit([add(`lost ${index}`), write(touchNobody, [], 'replayed')])
+        if (index % 4 === 1)
+          return database.commit([add(`lost ${index}`), write(touchNobody, [], 'replayed')])
         if (index % 4 === 2) return database.commit([add(`twice ${index}`), add(`twice ${index}`)])
         return database.commit([write(addSpentTelling, [kind, `kept ${index}`, NOW])])
       }),
@@ -175,9 +179,7 @@ onEveryDatabase('the database', open => {
         await database.commit([insertOrganisation(made, NOW)])
         expect(await readOrganisation(database, made.id)).to.deep.equal(made)
       }
-      const [rows] = await database.commit([
-        write(addSpentTelling, [kind, 'last', Number.MAX_SAFE_INTEGER]),
-      ])
+      const [rows] = await database.commit([write(addSpentTelling, [kind, 'last', Number.MAX_SAFE_INTEGER])])
       expect(rows).to.deep.equal([{ id: 'last', expires_at: Number.MAX_SAFE_INTEGER }])
     })
 

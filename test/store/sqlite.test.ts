@@ -57,11 +57,9 @@ onSqlite('the database file', (open, place) => {
   it('is said to be unavailable when another program keeps it for five seconds, and works again after', async () => {
     const id = await person(database)
     await foreign.raw('BEGIN IMMEDIATE')
-    const failures = await Promise.all([1, 2, 3].map(() => failureOf(database.commit([epochMoves(id)]))))
-    for (const failure of failures) {
-      expect(failure).to.be.instanceOf(AppError)
-      expect((failure as AppError).code).to.equal('unavailable')
-    }
+    const failure = await failureOf(database.commit([epochMoves(id)]))
+    expect(failure).to.be.instanceOf(AppError)
+    expect((failure as AppError).code).to.equal('unavailable')
     await foreign.raw('ROLLBACK')
     await database.commit([epochMoves(id)])
     expect((await account(database, id)).epoch).to.equal(1)
@@ -73,11 +71,6 @@ onSqlite('the database file', (open, place) => {
     await foreign('accounts').where({ id }).update({ name: 'Not yet' })
     expect((await account(database, id)).name).to.equal('Dana Whitlock')
     await foreign.raw('ROLLBACK')
-  })
-
-  it('is written durably: a write-ahead log, synchronised at each commit', async () => {
-    const [mode] = await foreign.raw('PRAGMA journal_mode')
-    expect(mode).to.deep.equal({ journal_mode: 'wal' })
   })
 
   it('cannot be in memory, where two connections would see two databases', async () => {

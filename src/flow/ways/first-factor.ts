@@ -4,6 +4,7 @@
 import { AppError } from '../../errors.ts'
 import {
   clearAttempts,
+  giveBackAttempt,
   noteNotified,
   passwordSubject,
   reserveAttempt,
@@ -55,10 +56,11 @@ export const password: Handler = async (services, visit, form) => {
     await tellOwner(services, visit, subject)
     return refused('password.error.blocked', [record(visit, 'login.blocked', { budget: 'password' })])
   }
-  const checked = await accounts.verifyPassword(visit.account, typed).catch(error => {
-    throw error instanceof HashQueueFull
-      ? new AppError('busy', 'password hashes are queueing', { cause: error })
-      : error
+  const checked = await accounts.verifyPassword(visit.account, typed).catch(async error => {
+    if (!(error instanceof HashQueueFull)) throw error
+    // Nothing was compared: a crowded server must not use up anybody's tries.
+    await database.commit([giveBackAttempt('password', subject)])
+    throw new AppError('busy', 'password hashes are queueing', { cause: error })
   })
   if (!checked.ok || visit.account === undefined) {
     return refused('password.error.wrong', [record(visit, 'password.wrong')])
@@ -77,22 +79,27 @@ export const password: Handler = async (services, visit, form) => {
   }
 }
 
-/** Tells the owner, at most once an hour, that somebody's tries were stopped, with a link that ends it. */
+/**
+ * Tells the owner, at most once an hour, that somebody's tries were stopped, with a link that ends it. For an address
+ * that nobody has, the database does as much.
+ */
 async function tellOwner({ database, keyring }: Services, visit: Visit, subject: Subject): Promise<void> {
   const { account, now, visitor } = visit
-  if (account === undefined) return
   const token = newToken()
+  const mail =
+    account === undefined
+      ? []
+      : [
+          ...issueToken('unblock', account.id, token, subject.source, now),
+          mailJob(keyring, {
+            to: account.email,
+            template: 'unblock',
+            contents: { name: account.name, token, at: now, address: visitor.address },
+            now,
+          }),
+        ]
   try {
-    await database.commit([
-      noteNotified('password', subject, now),
-      ...issueToken('unblock', account.id, token, subject.source, now),
-      mailJob(keyring, {
-        to: account.email,
-        template: 'unblock',
-        contents: { name: account.name, token, at: now, address: visitor.address },
-        now,
-      }),
-    ])
+    await database.commit([noteNotified(subject.account, now), ...mail])
   } catch (error) {
     if (!(error instanceof CommitRefused)) throw error
   }

@@ -1,0 +1,40 @@
+// Pages that the library asks for: logging out, and its own errors that cannot go back to an app. In its place they
+// would be developers' pages that load a font from elsewhere.
+
+import type { KoaContextWithOIDC } from 'oidc-provider'
+import { noteFailure } from '../log.ts'
+import type { Services } from '../services.ts'
+import { errorPage } from './app.ts'
+
+/** Asks before it ends the session. @param form the library's, with its protection against other sites' requests */
+export async function logoutPage(services: Services, ctx: KoaContextWithOIDC, form: string): Promise<void> {
+  ctx.type = 'html'
+  ctx.body = services.views.render('logout', { formHtml: form, ...appOf(ctx) })
+}
+
+export async function loggedOutPage(services: Services, ctx: KoaContextWithOIDC): Promise<void> {
+  ctx.type = 'html'
+  ctx.body = services.views.render('logged-out', appOf(ctx))
+}
+
+function appOf(ctx: KoaContextWithOIDC): { app?: string } {
+  const name = ctx.oidc.client?.clientName
+  return name === undefined ? {} : { app: name }
+}
+
+/** @param out the protocol's error, of which only the kind is shown */
+export async function protocolError(
+  services: Services,
+  ctx: KoaContextWithOIDC,
+  out: { error: string },
+  error: Error,
+): Promise<void> {
+  const key =
+    out.error === 'server_error'
+      ? 'error.internal'
+      : error.name === 'SessionNotFound'
+        ? 'error.interaction_expired'
+        : 'error.relying_party'
+  noteFailure(ctx, error)
+  errorPage(services, ctx, Math.max(ctx.status, 400), key)
+}

@@ -1,0 +1,279 @@
+// The plugin: two-factor login for somebody who runs oidc-provider already. Their configuration goes in, one that
+// Sallyport's prompts, facts and budgets work with comes out; every option that both have an opinion on has a rule
+// here, and what cannot be reconciled stops the start, by name. Leaves out what is the host's own: its clients, its
+// keys, its claims, its lifetimes.
+
+import type Provider from 'oidc-provider'
+import type { Adapter, Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import { type HostAccounts, hostAccounts, ownAccounts } from './accounts.ts'
+import type { Config } from './config.ts'
+import { AppError } from './errors.ts'
+import { ACR, ACR_ALIASES, type Level } from './flow/assurance.ts'
+import { joinPolicy } from './flow/policy.ts'
+import { errorPages, onlyAt, securityHeaders, staticFiles } from './http/app.ts'
+import { createLog, type Log, requestLog } from './log.ts'
+import { createMailer } from './mail/mailer.ts'
+import { MAIL, mailHandler } from './mail/outbox.ts'
+import { authenticationClaims, mountFlow } from './provider.ts'
+import { createServices, type Services } from './services.ts'
+import { createAdapter } from './store/adapter.ts'
+import type { ClientMetadata, Clients, StoredClient } from './store/clients.ts'
+import { type Database, deferDatabase, openDatabase } from './store/database.ts'
+import { runJobs } from './store/jobs.ts'
+import { startSweeping } from './store/sweep.ts'
+
+export interface SecondFactorOptions {
+  /** The issuer that the provider is constructed with; below its path our pages are. */
+  readonly issuer: string
+  /** Where factors, budgets, facts, sessions and audit are: `sqlite:PATH` or `postgres://…`. Migrated at the start. */
+  readonly databaseUrl: string
+  /** Newest first, each at least 32 characters. They seal what is secret. */
+  readonly secretKeys: readonly [string, ...string[]]
+  /** Default: Sallyport's own accounts, in the same database. */
+  readonly accounts?: HostAccounts
+  /** Where "Forgot password?" leads, where the host verifies passwords; without it the link is left out. */
+  readonly forgotPasswordUrl?: string
+  /** Whether a client's users see no consent page of ours. Default: none. */
+  readonly firstParty?: (clientId: string) => boolean
+  /** `smtp://…`; without it mails are written to `outboxDir`. */
+  readonly smtpUrl?: string
+  readonly mailFrom?: string
+  /** Default: `data/outbox`. */
+  readonly outboxDir?: string
+  readonly productName?: string
+  readonly enrolmentEmailProof?: Config['enrolmentEmailProof']
+  /** Further names of levels in `acr_values`. */
+  readonly acrAliases?: Readonly<Record<string, Level>>
+  /** Default: one that says nothing. */
+  readonly log?: Log
+}
+
+export interface Mounted {
+  /** Resolves when the database is open and migrated; rejects if it can't be. */
+  readonly ready: Promise<void>
+  /** Finishes the mails in hand and closes the database. */
+  close(): Promise<void>
+}
+
+export interface SecondFactor {
+  /** For `new Provider(issuer, configuration)`. */
+  readonly configuration: Configuration
+  /** Puts our pages in front of the provider's routes. Once, before it takes requests. */
+  mount(provider: Provider): Mounted
+}
+
+/** Models that a login mints: they are kept in our database, where the epoch of an account ends them all. */
+const OURS = new Set([
+  'Session',
+  'Interaction',
+  'Grant',
+  'AuthorizationCode',
+  'AccessToken',
+  'RefreshToken',
+  'ClientCredentials',
+  'PushedAuthorizationRequest',
+  'ReplayDetection',
+])
+const PAGES = /^\/(interaction|forgot-password|link|assets)(\/|$)/
+const OPENID_CLAIMS = ['sub', 'acr', 'amr', 'auth_time']
+
+/**
+ * Adds mandatory two-factor login to an oidc-provider configuration.
+ *
+ * @param host the configuration as it was
+ * @throws AppError `plugin_conflict` for an option that cannot be reconciled
+ */
+export function secondFactor(host: Configuration, options: SecondFactorOptions): SecondFactor {
+  refuseConflicts(host)
+  const config = configOf(options)
+  const log = options.log ?? createLog('silent')
+  const database = deferDatabase(config.databaseUrl, () => openMigrated(config.databaseUrl))
+  let provider: Provider | undefined
+  const services = createServices(config, database, log, Date.now, {
+    accounts: () =>
+      options.accounts === undefined
+        ? ownAccounts(database)
+        : hostAccounts(options.accounts, database, Date.now, options.forgotPasswordUrl),
+    clients: () => hostClients(() => provider, options.firstParty),
+  })
+
+  return {
+    configuration: merge(host, services, options),
+    mount(mounting) {
+      if (provider !== undefined) throw new AppError('plugin_conflict', 'mounted twice')
+      provider = mounting
+      const mailer = createMailer({ ...config, from: config.mailFrom, product: config.productName, log })
+      const mails = mailHandler({ ...services, mailer, issuer: config.issuer, product: config.productName })
+      const jobs = runJobs({ database, handlers: { [MAIL]: mails }, log })
+      const sweeping = startSweeping(database, log, Date.now)
+      provider.use(requestLog(log))
+      provider.use(onlyAt(PAGES, securityHeaders(config.issuer.startsWith('https:'))))
+      provider.use(onlyAt(PAGES, staticFiles(services.assets, services.paths.base)))
+      provider.use(errorPages(services, PAGES))
+      mountFlow(provider, services)
+      const ready = database.open()
+      // Who waits for it is told; so is every request.
+      ready.catch(() => undefined)
+      return {
+        ready,
+        async close() {
+          await sweeping.stop()
+          await jobs.stop()
+          mailer.close()
+          await database.close()
+        },
+      }
+    },
+  }
+}
+
+async function openMigrated(url: string): Promise<Database> {
+  const database = await openDatabase(url)
+  await database.migrate()
+  return database
+}
+
+function configOf(options: SecondFactorOptions): Config {
+  const issuer = options.issuer.replace(/\/$/, '')
+  const outboxDir = options.outboxDir ?? 'data/outbox'
+  const short = options.secretKeys.some(each => each.length < 32)
+  if (short || options.secretKeys.length === 0) {
+    throw new AppError('plugin_conflict', 'secretKeys: at least one, each of at least 32 characters')
+  }
+  return Object.freeze({
+    production: process.env.NODE_ENV === 'production',
+    port: 0,
+    host: '',
+    issuer,
+    databaseUrl: options.databaseUrl,
+    dataDir: 'data',
+    secretKeys: options.secretKeys,
+    smtpUrl: options.smtpUrl,
+    mailFrom: options.mailFrom ?? `no-reply@${new URL(issuer).hostname}`,
+    outboxDir,
+    trustProxy: undefined,
+    logLevel: 'silent',
+    demoPort: 0,
+    allowPrivateNetwork: false,
+    enrolmentEmailProof: options.enrolmentEmailProof ?? 'after-reset',
+    acrAliases: { ...ACR_ALIASES, ...options.acrAliases },
+    productName: options.productName ?? 'Sallyport',
+    warnings: [],
+  } satisfies Config)
+}
+
+/** What no rule reconciles. */
+function refuseConflicts(host: Configuration): void {
+  const conflict = (detail: string): never => {
+    throw new AppError('plugin_conflict', detail)
+  }
+  if (host.features?.devInteractions?.enabled === true) {
+    conflict('features.devInteractions accepts any password: set enabled to false')
+  }
+  if (host.features?.deviceFlow?.enabled === true) conflict('features.deviceFlow is not supported')
+  if (host.features?.ciba?.enabled === true) conflict('features.ciba is not supported')
+  const policy = host.interactions?.policy
+  if (policy?.some(each => each.name === 'step_up'))
+    conflict('interactions.policy has a prompt named step_up')
+  if (policy !== undefined && !policy.some(each => each.name === 'login')) {
+    conflict('interactions.policy has no prompt named login')
+  }
+}
+
+function merge(host: Configuration, services: Services, options: SecondFactorOptions): Configuration {
+  const { accounts, database, clients, clock, keyring, paths, config } = services
+  const ours = createAdapter({ database, clients, clock, account: id => accounts.find(id) })
+  const policy = joinPolicy(services, host.interactions?.policy)
+  const hostUrl = host.interactions?.url
+  const hostAccount = host.findAccount
+
+  return {
+    ...host,
+    // What a login mints is ours; clients and everything else stay where they are.
+    adapter: (model: string) => (OURS.has(model) ? ours(model) : hostAdapter(host, model)),
+    // Kept; without any, ours.
+    cookies: {
+      ...host.cookies,
+      keys: host.cookies?.keys ?? keyring.keys('cookie').map(each => Buffer.from(each).toString('base64url')),
+    },
+    // The host's, for whom our row is active: a reset or a deactivation stops every token at once.
+    async findAccount(ctx, id, token) {
+      const account = await accounts.find(id)
+      if (account?.status !== 'active') return undefined
+      if (hostAccount !== undefined) return hostAccount(ctx, id, token)
+      return {
+        accountId: id,
+        claims: async () => ({ ...(await options.accounts?.claims(id)), sub: id }),
+      }
+    },
+    claims: { ...host.claims, openid: [...new Set([...openidClaims(host), ...OPENID_CLAIMS])] },
+    acrValues: [
+      ...new Set([...(host.acrValues ?? []), ...Object.values(ACR), ...Object.keys(config.acrAliases)]),
+    ],
+    // Both; of acr, amr and auth_time, ours.
+    async extraTokenClaims(ctx, token) {
+      const theirs = await host.extraTokenClaims?.(ctx, token)
+      const own = authenticationClaims(ctx, token)
+      return theirs === undefined && own === undefined ? undefined : { ...theirs, ...own }
+    },
+    interactions: {
+      ...host.interactions,
+      policy,
+      // Login and step-up are ours. Consent, and prompts of the host's own, are the host's where it has pages.
+      async url(ctx: KoaContextWithOIDC, interaction: { uid: string; prompt: { name: string } }) {
+        const { name } = interaction.prompt
+        const own = name === 'login' || name === 'step_up' || hostUrl === undefined
+        return own ? paths.interaction(interaction.uid) : hostUrl(ctx, interaction as never)
+      },
+    },
+    features: { ...host.features, devInteractions: { enabled: false } },
+  }
+}
+
+function openidClaims(host: Configuration): string[] {
+  const claims = host.claims?.openid
+  if (Array.isArray(claims)) return claims.map(String)
+  return claims === undefined || claims === null ? [] : Object.keys(claims)
+}
+
+/** The host's adapter, a class or a function as the library takes both. Without one only static clients are known. */
+function hostAdapter({ adapter }: Configuration, model: string): Adapter {
+  if (adapter === undefined) return nothing
+  try {
+    return (adapter as (model: string) => Adapter)(model)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    return new (adapter as new (model: string) => Adapter)(model)
+  }
+}
+
+const nothing: Adapter = {
+  upsert: async () => undefined,
+  find: async () => undefined,
+  findByUserCode: async () => undefined,
+  findByUid: async () => undefined,
+  consume: async () => undefined,
+  destroy: async () => undefined,
+  revokeByGrantId: async () => undefined,
+}
+
+/** The host's clients, as the library knows them: static ones and those of its adapter. */
+function hostClients(
+  provider: () => Provider | undefined,
+  firstParty: (id: string) => boolean = () => false,
+): Clients {
+  const refuse = (): never => {
+    throw new Error('clients are registered with the host')
+  }
+  return {
+    async find(id): Promise<StoredClient | undefined> {
+      const client = await provider()?.Client.find(id)
+      return client === undefined
+        ? undefined
+        : { metadata: client.metadata() as ClientMetadata, firstParty: firstParty(id) }
+    },
+    list: refuse,
+    insert: refuse,
+    update: refuse,
+  }
+}

@@ -1,0 +1,789 @@
+import { expect } from 'chai'
+import type { Fact, Factor, Level } from '../../src/flow/assurance.ts'
+import {
+  type Choices,
+  type Enrolment,
+  type Facts,
+  nextStep,
+  type Policy,
+  type Step,
+} from '../../src/flow/step.ts'
+
+const NOW = Date.UTC(2026, 4, 14, 9, 31)
+const MINUTE = 60_000
+const GRACE_UNTIL = NOW + 60 * MINUTE
+const ALWAYS = Number.NEGATIVE_INFINITY
+/** Sessions are older than this, what is verified in the interaction is newer. */
+const FRESH = NOW - 5 * MINUTE
+
+const verified = (...factors: Factor[]): Fact[] =>
+  factors.map(factor => ({ factor, kind: factor === 'passkey' ? 'hwk' : factor, verifiedAt: NOW - MINUTE }))
+const session = (...factors: Factor[]): Fact[] =>
+  verified(...factors).map(each => ({ ...each, verifiedAt: NOW - 600 * MINUTE }))
+
+const NOTHING: Enrolment = { authenticator: false, passkeys: 0, recoveryCode: false, resetPending: false }
+const APP: Enrolment = { ...NOTHING, authenticator: true, recoveryCode: true }
+const KEY: Enrolment = { ...NOTHING, passkeys: 1 }
+const BOTH: Enrolment = { ...APP, passkeys: 2 }
+const RESET: Enrolment = { ...NOTHING, resetPending: true }
+const KEY_RESET: Enrolment = { ...KEY, resetPending: true }
+
+interface Start extends Partial<Omit<Facts, 'who'>>, Partial<Policy> {
+  readonly enrolled?: Enrolment | 'nobody' | 'unnamed'
+}
+
+/** The step of somebody who is enrolled as said; unless said otherwise they log in to an enforced organisation. */
+function step(start: Start): Step {
+  const { enrolled = NOTHING } = start
+  const facts: Facts = {
+    who: enrolled === 'unnamed' ? undefined : { enrolment: enrolled === 'nobody' ? undefined : enrolled },
+    verified: start.verified ?? [],
+    session: start.session ?? [],
+    choices: start.choices ?? {},
+    newRecoveryCode: start.newRecoveryCode ?? false,
+    platformAuthenticator: start.platformAuthenticator ?? false,
+  }
+  const enforced = start.enforced ?? true
+  const policy: Policy = {
+    prompt: start.prompt ?? 'login',
+    enforced,
+    graceUntil: enforced ? undefined : GRACE_UNTIL,
+    goal: start.goal,
+    emailProof: start.emailProof ?? 'after-reset',
+    passkeyOfferAfter: start.passkeyOfferAfter ?? 0,
+  }
+  return nextStep(facts, policy, NOW)
+}
+
+const asks = (level: Level, since = ALWAYS) => ({ level, since })
+
+describe('the next step', () => {
+  const table: [name: string, start: Start, kind: Step['kind'], ways: Step['ways']][] = [
+    // who it is
+    ['of nobody yet: the email page', { enrolled: 'unnamed' }, 'email', ['identify', 'passkey']],
+    ['of an address', {}, 'password', ['password', 'identify', 'passkey']],
+    [
+      'of an address that nobody has: the same',
+      { enrolled: 'nobody' },
+      'password',
+      ['password', 'identify', 'passkey'],
+    ],
+    [
+      'of a code without a first factor',
+      { enrolled: APP, verified: verified('otp') },
+      'password',
+      ['password', 'identify', 'passkey'],
+    ],
+    [
+      'of a session without facts, in a step-up',
+      { enrolled: APP, prompt: 'step_up' },
+      'password',
+      ['password', 'cancel'],
+    ],
+
+    // first login
+    ['E8: of a password with nothing enrolled', { verified: verified('pwd') }, 'set-up', ['set-up']],
+    [
+      'E8: of a choice to put off that is no longer open',
+      { verified: verified('pwd'), choices: { setUpPutOff: true } },
+      'set-up',
+      ['set-up'],
+    ],
+    ['within the grace day', { verified: verified('pwd'), enforced: false }, 'set-up', ['set-up', 'put-off']],
+    [
+      'put off within the grace day',
+      { verified: verified('pwd'), enforced: false, choices: { setUpPutOff: true } },
+      'done',
+      [],
+    ],
+    [
+      'within the grace day, where the app asks two factors',
+      { verified: verified('pwd'), enforced: false, goal: asks('2fa') },
+      'set-up',
+      ['set-up'],
+    ],
+    [
+      'put off before the app asked two factors',
+      { verified: verified('pwd'), enforced: false, goal: asks('2fa'), choices: { setUpPutOff: true } },
+      'set-up',
+      ['set-up'],
+    ],
+    [
+      'E1: of a password, where the mailbox must be proven',
+      { verified: verified('pwd'), emailProof: 'always' },
+      'mailed-code',
+      ['mailed-code', 'send-code'],
+    ],
+    [
+      'of a mailbox that was proven',
+      { verified: verified('pwd', 'mail'), emailProof: 'always' },
+      'set-up',
+      ['set-up'],
+    ],
+    [
+      'of an authenticator just set up',
+      { enrolled: APP, verified: verified('pwd', 'otp'), newRecoveryCode: true },
+      'recovery-code',
+      ['recovery-code-saved'],
+    ],
+    [
+      'of a second new recovery code, after a first was saved',
+      {
+        enrolled: APP,
+        verified: verified('pwd', 'otp'),
+        newRecoveryCode: true,
+        choices: { recoveryCodeSaved: true },
+      },
+      'recovery-code',
+      ['recovery-code-saved'],
+    ],
+    [
+      'of a saved recovery code, in a browser that can',
+      {
+        enrolled: APP,
+        verified: verified('pwd', 'otp'),
+        platformAuthenticator: true,
+        choices: { recoveryCodeSaved: true },
+      },
+      'passkey-offer',
+      ['passkey-registration', 'passkey-declined'],
+    ],
+    [
+      'of a saved recovery code, in a browser that cannot',
+      { enrolled: APP, verified: verified('pwd', 'otp'), choices: { recoveryCodeSaved: true } },
+      'done',
+      [],
+    ],
+    [
+      'of a declined passkey',
+      {
+        enrolled: APP,
+        verified: verified('pwd', 'otp'),
+        platformAuthenticator: true,
+        choices: { passkeyOffer: 'declined' },
+      },
+      'done',
+      [],
+    ],
+    [
+      'of a passkey declined in the last 30 days',
+      {
+        enrolled: APP,
+        verified: verified('pwd', 'otp'),
+        platformAuthenticator: true,
+        passkeyOfferAfter: NOW + 1,
+      },
+      'done',
+      [],
+    ],
+
+    // later logins
+    [
+      'of a password with an authenticator',
+      { enrolled: APP, verified: verified('pwd') },
+      'code',
+      ['otp', 'recovery'],
+    ],
+    [
+      'of a password with an authenticator within the grace day',
+      { enrolled: APP, verified: verified('pwd'), enforced: false },
+      'code',
+      ['otp', 'recovery'],
+    ],
+    [
+      'of a password with everything',
+      { enrolled: BOTH, verified: verified('pwd') },
+      'code',
+      ['otp', 'passkey', 'recovery'],
+    ],
+    ['of a password and a code', { enrolled: APP, verified: verified('pwd', 'otp') }, 'done', []],
+    ['of a passkey', { enrolled: KEY, verified: verified('passkey') }, 'done', []],
+
+    // passkey only
+    [
+      'of a password with a passkey only',
+      { enrolled: KEY, verified: verified('pwd') },
+      'passkey-first',
+      ['passkey', 'cannot-use-passkey'],
+    ],
+    [
+      'of a password with a passkey only within the grace day',
+      { enrolled: KEY, verified: verified('pwd'), enforced: false },
+      'passkey-first',
+      ['passkey', 'cannot-use-passkey'],
+    ],
+    [
+      'of a passkey that cannot be used',
+      { enrolled: KEY, verified: verified('pwd'), choices: { cannotUsePasskey: true } },
+      'mailed-code',
+      ['mailed-code', 'send-code', 'passkey'],
+    ],
+    [
+      'of the same, where no mailbox is asked otherwise',
+      { enrolled: KEY, verified: verified('pwd'), choices: { cannotUsePasskey: true }, emailProof: 'never' },
+      'mailed-code',
+      ['mailed-code', 'send-code', 'passkey'],
+    ],
+    [
+      'of the mailbox in place of the passkey',
+      { enrolled: KEY, verified: verified('pwd', 'mail'), choices: { cannotUsePasskey: true } },
+      'set-up',
+      ['set-up'],
+    ],
+
+    // recovery
+    [
+      'of a recovery code used',
+      { enrolled: APP, verified: verified('pwd', 'recovery'), newRecoveryCode: true },
+      'recovery-code',
+      ['recovery-code-saved'],
+    ],
+    [
+      'of its successor saved',
+      { enrolled: APP, verified: verified('pwd', 'recovery') },
+      'set-up-again',
+      ['set-up-again'],
+    ],
+    [
+      'of setting up again',
+      { enrolled: APP, verified: verified('pwd', 'recovery'), choices: { setUpAgain: 'yes' } },
+      'set-up',
+      ['set-up', 'set-up-again'],
+    ],
+    [
+      'of not setting up again',
+      {
+        enrolled: APP,
+        verified: verified('pwd', 'recovery'),
+        choices: { setUpAgain: 'no' },
+        platformAuthenticator: true,
+      },
+      'done',
+      [],
+    ],
+    [
+      'of not setting up again, where two factors are asked',
+      {
+        enrolled: APP,
+        verified: verified('pwd', 'recovery'),
+        choices: { setUpAgain: 'no' },
+        goal: asks('2fa'),
+      },
+      'code',
+      ['otp', 'set-up-again'],
+    ],
+    [
+      'of an authenticator set up again',
+      {
+        enrolled: APP,
+        verified: verified('pwd', 'recovery', 'otp'),
+        choices: { setUpAgain: 'yes' },
+        goal: asks('2fa'),
+      },
+      'done',
+      [],
+    ],
+
+    // reset
+    [
+      'of a password after a reset',
+      { enrolled: RESET, verified: verified('pwd') },
+      'mailed-code',
+      ['mailed-code', 'send-code'],
+    ],
+    [
+      'of a reset within the grace day',
+      { enrolled: RESET, verified: verified('pwd', 'mail'), enforced: false },
+      'set-up',
+      ['set-up'],
+    ],
+    [
+      'of a passkey after a reset',
+      { enrolled: KEY_RESET, verified: verified('passkey') },
+      'set-up',
+      ['set-up'],
+    ],
+    [
+      'of a password with a passkey after a reset',
+      { enrolled: KEY_RESET, verified: verified('pwd') },
+      'passkey-first',
+      ['passkey', 'cannot-use-passkey'],
+    ],
+    [
+      'of a code given before the reset, in the same interaction',
+      { enrolled: RESET, verified: verified('pwd', 'otp') },
+      'mailed-code',
+      ['mailed-code', 'send-code'],
+    ],
+    [
+      'of a recovery code given before the reset, in the same interaction',
+      { enrolled: RESET, verified: verified('pwd', 'recovery') },
+      'mailed-code',
+      ['mailed-code', 'send-code'],
+    ],
+
+    // the session, and what the app asks
+    ['E8: of a grace session when the day is over', { session: session('pwd') }, 'set-up', ['set-up']],
+    [
+      'of a grace session that is asked for two factors',
+      { session: session('pwd'), enforced: false, prompt: 'step_up', goal: asks('2fa') },
+      'set-up',
+      ['set-up', 'cancel'],
+    ],
+    [
+      'of a grace session that is asked for something new: nothing else is asked',
+      { session: session('pwd'), enforced: false, prompt: 'step_up', goal: asks('1fa', FRESH) },
+      'password',
+      ['password', 'cancel'],
+    ],
+    [
+      'of a session that is asked for a new code',
+      { enrolled: APP, session: session('pwd', 'otp'), prompt: 'step_up', goal: asks('2fa', FRESH) },
+      'code',
+      ['otp', 'cancel'],
+    ],
+    [
+      'of a session that is asked for a new code, with a passkey',
+      { enrolled: BOTH, session: session('pwd', 'otp'), prompt: 'step_up', goal: asks('2fa', FRESH) },
+      'code',
+      ['otp', 'passkey', 'cancel'],
+    ],
+    [
+      'of a session that gave a new code',
+      {
+        enrolled: APP,
+        session: session('pwd', 'otp'),
+        verified: verified('otp'),
+        prompt: 'step_up',
+        goal: asks('2fa', FRESH),
+      },
+      'done',
+      [],
+    ],
+    [
+      'of a passkey session that is asked for two new factors',
+      { enrolled: KEY, session: session('passkey'), prompt: 'step_up', goal: asks('2fa', FRESH) },
+      'passkey-first',
+      ['passkey', 'cancel'],
+    ],
+    [
+      'of a session that is asked for a passkey',
+      { enrolled: BOTH, session: session('pwd', 'otp'), prompt: 'step_up', goal: asks('phr') },
+      'passkey-first',
+      ['passkey', 'cancel'],
+    ],
+    [
+      'S3: of a session that is asked for a passkey it has not',
+      { enrolled: APP, session: session('pwd', 'otp'), prompt: 'step_up', goal: asks('phr') },
+      'passkey-needed',
+      ['give-up', 'cancel'],
+    ],
+    [
+      'S3: of a password where a passkey is asked that is not there: nothing is set up in vain',
+      { verified: verified('pwd'), goal: asks('phr') },
+      'passkey-needed',
+      ['give-up'],
+    ],
+    [
+      'of a recovery session that is asked for two factors',
+      { enrolled: APP, session: session('pwd', 'recovery'), prompt: 'step_up', goal: asks('2fa') },
+      'code',
+      ['otp', 'set-up-again', 'cancel'],
+    ],
+    [
+      'E4: of a recovery session that is asked for two new factors',
+      { enrolled: APP, session: session('pwd', 'recovery'), prompt: 'step_up', goal: asks('2fa', FRESH) },
+      'code',
+      ['otp', 'cancel'],
+    ],
+    [
+      'of a recovery session that is asked for a new factor',
+      { enrolled: APP, session: session('pwd', 'recovery'), prompt: 'step_up', goal: asks('1fa', FRESH) },
+      'password',
+      ['password', 'cancel'],
+    ],
+  ]
+  for (const [name, start, kind, ways] of table) {
+    it(`${name} is ${kind}${ways.length > 0 ? ` (${ways.join(', ')})` : ''}`, () => {
+      expect(step(start)).to.deep.include({ kind, ways })
+    })
+  }
+
+  it('has a table that names each kind of step', () => {
+    expect(table.length).to.be.at.least(40)
+    expect(new Set(table.map(([, , kind]) => kind)).size).to.equal(11)
+  })
+
+  it('says until when setting up may be put off, and only there', () => {
+    expect(step({ verified: verified('pwd'), enforced: false }).putOffUntil).to.equal(GRACE_UNTIL)
+    expect(step({ verified: verified('pwd') }).putOffUntil).to.equal(undefined)
+  })
+})
+
+describe('the next step, in every combination', function () {
+  this.timeout(120_000)
+
+  interface Case {
+    readonly facts: Facts
+    readonly policy: Policy
+    readonly step: Step
+    /** What is enrolled and counts: a reset voids the authenticator and the recovery code. */
+    readonly app: boolean
+    readonly code: boolean
+    readonly keys: boolean
+    readonly reset: boolean
+    readonly named: boolean
+    /** Factors held, by the session or by this interaction, as far as a reset left them their worth. */
+    readonly held: ReadonlySet<Factor>
+    readonly first: boolean
+    /** A second factor was proven, or a recovery code in its place. */
+    readonly second: boolean
+    readonly mailbox: boolean
+  }
+
+  const offers = (each: Case, ...ways: Step['ways'][number][]) =>
+    ways.some(way => each.step.ways.includes(way))
+  const changes = (each: Case) => offers(each, 'set-up', 'put-off', 'set-up-again', 'passkey-registration')
+  const done = (each: Case) => each.step.kind === 'done'
+  const identifies = (each: Case) => offers(each, 'identify')
+
+  function reached({ facts, policy: { goal } }: Case): boolean {
+    if (goal === undefined) return true
+    const all = [...facts.session, ...facts.verified]
+    const some = (factor: Factor, since = goal.since) =>
+      all.some(each => each.factor === factor && each.verifiedAt >= since)
+    if (goal.level === 'phr') return some('passkey')
+    if (goal.level === '2fa') return some('passkey') || (some('pwd', ALWAYS) && some('otp'))
+    return some('passkey') || some('pwd') || some('otp')
+  }
+
+  /** Where `when` holds, `must` holds too. A rule that never applies is no rule: each counts where it does. */
+  const rules: { name: string; when: (each: Case) => boolean; must: (each: Case) => boolean }[] = [
+    {
+      name: 'nobody is asked for anything before they are named',
+      when: each => !each.named,
+      must: each => each.step.kind === 'email',
+    },
+    {
+      name: 'an address that nobody has never gets past the password page',
+      when: each => each.named && each.facts.who?.enrolment === undefined,
+      must: each => each.step.kind === 'password',
+    },
+    {
+      name: 'whoever is named without a first factor is asked for the password',
+      when: each => each.named && !each.first,
+      must: each => each.step.kind === 'password',
+    },
+    {
+      name: 'a step-up never names anybody else',
+      when: each => each.policy.prompt === 'step_up' && each.named,
+      must: each => !identifies(each),
+    },
+    {
+      name: 'whoever holds a second factor sets up nothing and puts off nothing before proving one, or the mailbox in place of their only passkey',
+      when: each => (each.app || each.keys) && !each.second && !(each.keys && !each.app && each.mailbox),
+      must: each => !changes(each) && !done(each),
+    },
+    {
+      name: 'whoever holds a second factor is never done without having proven one',
+      when: each => (each.app || each.keys) && !each.second,
+      must: each => !done(each),
+    },
+    {
+      name: 'the mailbox is never asked in place of an authenticator',
+      when: each => each.app && !each.second,
+      must: each => !offers(each, 'mailed-code', 'send-code', 'cannot-use-passkey'),
+    },
+    {
+      name: 'the mailbox is asked in place of a passkey only of those who said that they cannot use it',
+      when: each => each.keys && offers(each, 'mailed-code'),
+      must: each => each.facts.choices.cannotUsePasskey === true && !each.app,
+    },
+    {
+      name: 'done while two factors are due means two kinds, a passkey, or a recovery code',
+      when: each => each.policy.enforced && done(each),
+      must: ({ held }) => held.has('passkey') || held.has('recovery') || (held.has('pwd') && held.has('otp')),
+    },
+    {
+      name: 'done means that the level asked for was reached, as freshly as asked',
+      when: each => done(each) && each.policy.goal !== undefined,
+      must: reached,
+    },
+    {
+      name: 'a recovery code and a mailed code never raise a level',
+      when: each => each.policy.goal !== undefined && !reached(each),
+      must: each => !done(each),
+    },
+    {
+      name: 'no recovery code is asked for towards a level, from somebody through the gate',
+      when: each => each.second,
+      must: each => !offers(each, 'recovery'),
+    },
+    {
+      name: 'Not now is offered only within the grace day, no reset pending, nothing asked beyond one factor, and nothing enrolled',
+      when: each => offers(each, 'put-off'),
+      must: ({ policy, reset, app, keys }) =>
+        !policy.enforced && !reset && !app && !keys && (policy.goal ?? asks('1fa')).level === '1fa',
+    },
+    {
+      name: 'Not now is offered in a login only',
+      when: each => offers(each, 'put-off'),
+      must: each => each.policy.prompt === 'login' && each.step.putOffUntil === GRACE_UNTIL,
+    },
+    {
+      name: 'having put off means nothing once two factors are due',
+      when: each => each.policy.enforced && each.facts.choices.setUpPutOff === true,
+      must: ({ facts, policy, step }) =>
+        same(step, nextStep({ ...facts, choices: { ...facts.choices, setUpPutOff: false } }, policy, NOW)),
+    },
+    {
+      name: 'no step offers a one-time code without an authenticator',
+      when: each => offers(each, 'otp'),
+      must: each => each.app,
+    },
+    {
+      name: 'no step offers a recovery code where there is none, or no authenticator that it stands in for',
+      when: each => offers(each, 'recovery'),
+      must: each => each.code && each.app,
+    },
+    {
+      name: 'no step offers a passkey to a named user who has none, except where another may be named',
+      when: each => offers(each, 'passkey', 'cannot-use-passkey') && !identifies(each),
+      must: each => each.keys,
+    },
+    {
+      name: 'setting up again is offered only to those who used a recovery code',
+      when: each => offers(each, 'set-up-again'),
+      must: each => each.held.has('recovery'),
+    },
+    {
+      name: 'where something fresh is asked, an old recovery code does not open setting up again',
+      when: ({ policy, facts, held }) =>
+        policy.goal?.since === FRESH &&
+        held.has('recovery') &&
+        !facts.verified.some(each => each.factor === 'recovery') &&
+        facts.choices.setUpAgain !== 'yes',
+      must: each => !offers(each, 'set-up-again'),
+    },
+    {
+      name: 'setting up after a reset needs the mailbox, unless by passkey',
+      when: each => each.reset && offers(each, 'set-up') && each.policy.emailProof !== 'never',
+      must: each => each.held.has('passkey') || each.mailbox,
+    },
+    {
+      name: 'E1: setting up a first authenticator needs the mailbox where that is demanded',
+      when: each => !each.second && offers(each, 'set-up') && each.policy.emailProof === 'always',
+      must: each => each.mailbox,
+    },
+    {
+      name: 'a pending reset is never done',
+      when: each => each.reset,
+      must: each => !done(each) && !offers(each, 'put-off', 'otp', 'recovery'),
+    },
+    {
+      name: 'a pending reset ends in set-up, also after a passkey',
+      when: each => each.reset && each.held.has('passkey'),
+      must: each => each.step.kind === 'set-up',
+    },
+    {
+      name: 'a passkey user with no reset pending, and no recovery code used, is never made to add an authenticator',
+      when: each => each.keys && !each.reset && each.held.has('passkey') && !each.held.has('recovery'),
+      must: each => !offers(each, 'set-up'),
+    },
+    {
+      name: 'a new recovery code is shown before anything else is, once through the gate',
+      when: each => each.facts.newRecoveryCode && each.first && each.second && !each.reset,
+      must: each => each.step.kind === 'recovery-code',
+    },
+    {
+      name: 'a recovery code is shown only where a new one was made',
+      when: each => each.step.kind === 'recovery-code',
+      must: each => each.facts.newRecoveryCode,
+    },
+    {
+      name: 'cancel is offered in a step-up only, at each of its steps',
+      when: each => !done(each),
+      must: each => offers(each, 'cancel') === (each.policy.prompt === 'step_up'),
+    },
+    {
+      name: 'giving up is offered exactly where a passkey is asked that the user has not',
+      when: each => offers(each, 'give-up') || each.step.kind === 'passkey-needed',
+      must: each =>
+        each.policy.goal?.level === 'phr' &&
+        !each.keys &&
+        each.step.kind === 'passkey-needed' &&
+        offers(each, 'give-up'),
+    },
+    {
+      name: 'adding a passkey is offered only in a login that proved two factors, to a browser that can, to somebody who has none and did not decline',
+      when: each => offers(each, 'passkey-registration'),
+      must: ({ policy, facts, keys }) =>
+        policy.prompt === 'login' &&
+        facts.platformAuthenticator &&
+        !keys &&
+        facts.choices.passkeyOffer === undefined &&
+        (['pwd', 'otp'] as const).every(factor => facts.verified.some(each => each.factor === factor)) ===
+          !facts.verified.some(each => each.factor === 'passkey'),
+    },
+    {
+      name: 'adding a passkey may be declined wherever it is offered',
+      when: each => offers(each, 'passkey-registration'),
+      must: each => offers(each, 'passkey-declined'),
+    },
+    {
+      name: 'a step leads on by at least one way of its own, and done by none',
+      when: () => true,
+      must: each => done(each) === (each.step.ways.filter(way => way !== 'cancel').length === 0),
+    },
+    {
+      name: 'no way is offered twice',
+      when: () => true,
+      must: each => new Set(each.step.ways).size === each.step.ways.length,
+    },
+    {
+      name: 'a step is the same whoever asks again',
+      when: each => each.facts.choices === CIRCUMSTANCES[0]?.choices,
+      must: ({ facts, policy, step }) => same(step, nextStep(facts, policy, NOW)),
+    },
+  ]
+
+  const outcomes = rules.map(() => ({ applied: 0, broken: [] as Case[] }))
+  const kinds = new Set<string>()
+  let cases = 0
+
+  before(() => {
+    for (const each of everyCase()) {
+      cases += 1
+      kinds.add(each.step.kind)
+      for (const [index, rule] of rules.entries()) {
+        const outcome = outcomes[index]
+        if (outcome === undefined || !rule.when(each)) continue
+        outcome.applied += 1
+        if (!rule.must(each) && outcome.broken.length < 3) outcome.broken.push(each)
+      }
+    }
+  })
+
+  it('is asked for in all of them, and comes to each kind of step', () => {
+    expect(cases).to.equal(WHO.length * 32 * SESSIONS.length * GOALS.length * 12 * CIRCUMSTANCES.length)
+    expect(cases).to.be.greaterThan(1_000_000)
+    expect(kinds.size).to.equal(11)
+  })
+
+  for (const [index, rule] of rules.entries()) {
+    it(rule.name, () => {
+      const { applied, broken } = outcomes[index] ?? { applied: 0, broken: [] }
+      expect(applied, 'cases that the rule applies to').to.be.greaterThan(0)
+      expect(
+        broken.map(({ facts, policy, step }) => JSON.stringify({ facts, policy, step }, undefined, 1)),
+      ).to.deep.equal([])
+    })
+  }
+
+  const WHO: readonly Facts['who'][] = [
+    undefined,
+    { enrolment: undefined },
+    ...[false, true].flatMap(authenticator =>
+      [0, 1].flatMap(passkeys =>
+        [false, true].flatMap(recoveryCode =>
+          [false, true].map(resetPending => ({
+            enrolment: { authenticator, passkeys, recoveryCode, resetPending },
+          })),
+        ),
+      ),
+    ),
+  ]
+  const FACTORS: readonly Factor[] = ['pwd', 'otp', 'passkey', 'recovery', 'mail']
+  const VERIFIED = Array.from({ length: 32 }, (_, bits) =>
+    verified(...FACTORS.filter((_, bit) => bits & (1 << bit))),
+  )
+  const SESSIONS = [
+    session(),
+    session('pwd'),
+    session('pwd', 'recovery'),
+    session('pwd', 'otp'),
+    session('passkey'),
+  ]
+  const GOALS: readonly Policy['goal'][] = [
+    undefined,
+    ...(['1fa', '2fa', 'phr'] as const).flatMap(level => [asks(level), asks(level, FRESH)]),
+  ]
+  /** What else there is: what was chosen on the way, what the browser can, whether a recovery code is to be shown. */
+  const CIRCUMSTANCES: readonly {
+    choices: Choices
+    platform?: boolean
+    newCode?: boolean
+    offerAfter?: number
+  }[] = [
+    { choices: {} },
+    { choices: {}, newCode: true },
+    { choices: { recoveryCodeSaved: true }, platform: true },
+    { choices: { setUpPutOff: true }, platform: true },
+    { choices: { cannotUsePasskey: true } },
+    { choices: { setUpAgain: 'yes' }, platform: true },
+    { choices: { setUpAgain: 'no' }, platform: true, offerAfter: NOW + 1 },
+    { choices: { setUpAgain: 'no', passkeyOffer: 'declined' }, platform: true },
+    {
+      choices: { setUpPutOff: true, cannotUsePasskey: true, setUpAgain: 'yes', recoveryCodeSaved: true },
+      newCode: true,
+    },
+  ]
+
+  function* everyCase(): Generator<Case> {
+    for (const who of WHO)
+      for (const now of VERIFIED)
+        for (const before of SESSIONS)
+          for (const goal of GOALS)
+            for (const emailProof of ['after-reset', 'always', 'never'] as const)
+              for (const prompt of ['login', 'step_up'] as const)
+                for (const enforced of [true, false])
+                  for (const each of CIRCUMSTANCES) {
+                    const facts: Facts = {
+                      who,
+                      verified: now,
+                      session: before,
+                      choices: each.choices,
+                      newRecoveryCode: each.newCode ?? false,
+                      platformAuthenticator: each.platform ?? false,
+                    }
+                    yield known(facts, {
+                      prompt,
+                      enforced,
+                      graceUntil: enforced ? undefined : GRACE_UNTIL,
+                      goal,
+                      emailProof,
+                      passkeyOfferAfter: each.offerAfter ?? 0,
+                    })
+                  }
+  }
+
+  function known(facts: Facts, policy: Policy): Case {
+    const enrolment = facts.who?.enrolment
+    const reset = enrolment?.resetPending === true
+    const held = new Set<Factor>()
+    for (const { factor } of facts.session) held.add(factor)
+    for (const { factor } of facts.verified) held.add(factor)
+    if (reset) {
+      held.delete('otp')
+      held.delete('recovery')
+    }
+    return {
+      facts,
+      policy,
+      step: nextStep(facts, policy, NOW),
+      app: enrolment?.authenticator === true && !reset,
+      code: enrolment?.recoveryCode === true && !reset,
+      keys: (enrolment?.passkeys ?? 0) > 0,
+      reset,
+      named: facts.who !== undefined,
+      held,
+      first: enrolment !== undefined && (held.has('pwd') || held.has('passkey')),
+      second: held.has('passkey') || held.has('recovery') || (held.has('pwd') && held.has('otp')),
+      mailbox: facts.verified.some(each => each.factor === 'mail'),
+    }
+  }
+
+  function same(a: Step, b: Step): boolean {
+    return a.kind === b.kind && a.putOffUntil === b.putOffUntil && a.ways.join() === b.ways.join()
+  }
+})
