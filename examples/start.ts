@@ -22,7 +22,7 @@ async function registerDemo({ services }: Running, origin: string): Promise<stri
   return secret
 }
 
-await runUntilStopped(async () => {
+process.exitCode = await runUntilStopped(async () => {
   const config = loadConfig(process.env)
   const running = await startServer(config)
   if (config.demoPort === 0) {

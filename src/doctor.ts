@@ -3,10 +3,11 @@
 // how others reach the public address.
 
 import { createTransport } from 'nodemailer'
-import { checkKeys, missingFile, PROGRAM, schemaFault, withDatabase } from './cli/store.ts'
+import { checkKeys, missingFile, schemaFault, withDatabase } from './cli/store.ts'
 import { type Config, ConfigError, isLoopback, type LoadOptions, loadConfig } from './config.ts'
 import { describeError } from './log.ts'
 import { smtpOptions } from './mail/mailer.ts'
+import { PROGRAM } from './program.ts'
 import { createClients } from './store/clients.ts'
 import { type Database, sql } from './store/database.ts'
 import { createKeyring, type Keyring, SealBroken } from './store/seal.ts'

@@ -157,6 +157,7 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
       claimsParameter: { enabled: true },
       pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: false },
       dPoP: { enabled: true, nonceSecret: Buffer.from(keyring.keys('dpop-nonce')[0]) },
+      clientCredentials: { enabled: true },
       introspection: { enabled: true, allowedPolicy: ownToken },
       revocation: { enabled: true, allowedPolicy: ownToken },
       userinfo: { enabled: true },

@@ -1,6 +1,7 @@
 // The server ready to run: configuration → database → provider → preflight → listen → graceful end. Everything that
 // can be wrong is said before the port is open.
 
+import { realpathSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { type Config, ConfigError, loadConfig } from './config.ts'
@@ -8,6 +9,7 @@ import { createLog, type Log } from './log.ts'
 import { createMailer } from './mail/mailer.ts'
 import { MAIL, mailHandler } from './mail/outbox.ts'
 import { firstRunLink } from './organisations/first-run.ts'
+import { PROGRAM } from './program.ts'
 import { buildProvider, type Sallyport } from './provider.ts'
 import { type Database, openDatabase } from './store/database.ts'
 import { runJobs } from './store/jobs.ts'
@@ -87,7 +89,7 @@ async function bringSchemaUpToDate(config: Config, database: Database, log: Log)
   }
   if (pending.length === 0) return
   if (config.production) {
-    throw new StartRefused(`the database lacks ${pending.join(', ')}. Run: npx sallyport migrate`)
+    throw new StartRefused(`the database lacks ${pending.join(', ')}. Run: ${PROGRAM} migrate`)
   }
   log.info({ migrations: await database.migrate() }, 'database migrated')
 }
@@ -115,29 +117,25 @@ function drain(server: Server): Promise<void> {
 }
 
 /**
- * Runs until the process is told to end, for a command line.
+ * Runs until the process is told to end (SIGINT, SIGTERM), for a command line.
  *
  * @param start starts what is to run; its `close` ends it
+ * @returns the exit code, when all is closed
  */
-export async function runUntilStopped(start: () => Promise<{ close(): Promise<void> }>): Promise<void> {
+export async function runUntilStopped(start: () => Promise<{ close(): Promise<void> }>): Promise<number> {
   try {
     const running = await start()
-    let ended = false
-    const end = () => {
-      if (ended) return
-      ended = true
-      running.close().catch(error => {
-        process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-        process.exitCode = 1
-      })
-    }
-    process.once('SIGINT', end)
-    process.once('SIGTERM', end)
+    await new Promise(resolve => {
+      process.once('SIGINT', resolve)
+      process.once('SIGTERM', resolve)
+    })
+    await running.close()
+    return 0
   } catch (error) {
     if (error instanceof ConfigError) process.stderr.write(`${error.problems.join('\n')}\n`)
     else if (error instanceof StartRefused) process.stderr.write(`${error.message}\n`)
     else throw error
-    process.exitCode = 2
+    return 2
   }
 }
 
@@ -149,10 +147,15 @@ export function announceFirstRun({ firstRun }: Running): void {
   )
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await runUntilStopped(async () => {
+/** The server alone, as the environment configures it. @returns the exit code */
+export function serve(): Promise<number> {
+  return runUntilStopped(async () => {
     const running = await startServer(loadConfig(process.env))
     announceFirstRun(running)
     return running
   })
+}
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  process.exitCode = await serve()
 }

@@ -51,6 +51,16 @@ const migrate: Command = {
   },
 }
 
+const serve: Command = {
+  words: ['serve'],
+  summary: 'Run the server until it is told to stop (SIGINT, SIGTERM).',
+  flags: {},
+  async run() {
+    // The provider is loaded where it is needed only: other commands start at once.
+    return (await import('../server.ts')).serve()
+  },
+}
+
 const orgCreate: Command = {
   words: ['org', 'create'],
   summary: 'Create an organisation.',
@@ -180,6 +190,7 @@ const mailQueue: Command = {
 
 export const commands: readonly Command[] = [
   migrate,
+  serve,
   orgCreate,
   userCreate,
   userInvite,

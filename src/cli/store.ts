@@ -4,13 +4,11 @@ import { existsSync } from 'node:fs'
 import { type Config, loadConfig } from '../config.ts'
 import { AppError } from '../errors.ts'
 import type { Directory } from '../organisations/directory.ts'
+import { PROGRAM } from '../program.ts'
 import { type Database, openDatabase, sql } from '../store/database.ts'
 import { createKeyring, type Keyring } from '../store/seal.ts'
 import { signingKeys } from '../store/signing-keys.ts'
 import { type Io, locationOf, UsageError } from './command.ts'
-
-/** How commands are called here: in the checkout or where the package is installed. */
-export const PROGRAM = import.meta.url.endsWith('.ts') ? 'npm run --silent cli --' : 'npx sallyport'
 
 /** @throws ConfigError; UsageError for a database that is not migrated; SealBroken for the wrong secret keys */
 export async function withDirectory<T>(

@@ -123,16 +123,16 @@ export function reserveAttempt(budget: BudgetName, subject: Subject, now: number
   )
 }
 
+// It was let, so no wait was on: the one that it began is over with it.
 const giveBack = sql(
   'attempt_give_back',
-  `UPDATE attempts SET in_a_row = in_a_row - 1, today = today - 1,
-     blocked_until = CASE WHEN in_a_row - 1 < CAST(? AS integer) THEN 0 ELSE blocked_until END
+  `UPDATE attempts SET in_a_row = in_a_row - 1, today = today - 1, blocked_until = 0
    WHERE budget = ? AND account = ? AND source = ? AND in_a_row > 0 AND today > 0`,
 )
 
 /** An attempt that was no guess (a code that was right, but spent) costs nothing. */
 export function giveBackAttempt(budget: BudgetName, subject: Subject): Write {
-  return write(giveBack, [BUDGETS[budget].free, budget, subject.account, subject.source])
+  return write(giveBack, [budget, subject.account, subject.source])
 }
 
 const clear = sql('attempt_clear', 'DELETE FROM attempts WHERE budget = ? AND account = ? AND source = ?')
@@ -202,18 +202,31 @@ export function interactionSubject(cid: string): Subject {
   return { account: cid, source: '' }
 }
 
-/** The network that an address counts for: IPv4 as it is, IPv6 its /64. */
+/** The network that an address counts for: IPv4 as it is, also where IPv6 carries it; IPv6 its /64. */
 export function network(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (mapped !== undefined) return mapped
   if (!address.includes(':')) return address
-  const [head = '', tail] = address.split('::')
-  const front = head.split(':').filter(Boolean)
-  const back = (tail ?? '').split(':').filter(Boolean)
-  const missing = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length)
-  const groups = [...front, ...Array.from({ length: missing }, () => '0'), ...back]
-  return `${groups
-    .slice(0, 4)
-    .map(each => Number.parseInt(each, 16).toString(16))
-    .join(':')}::/64`
+  const groups = groupsOf(address)
+  const [high = 0, low = 0] = groups.slice(6)
+  if (groups.slice(0, 6).join() === '0,0,0,0,0,65535') {
+    return [high >> 8, high & 255, low >> 8, low & 255].join('.')
+  }
+  const prefix = groups.slice(0, 4).map(each => each.toString(16))
+  return `${prefix.join(':')}::/64`
+}
+
+/** The eight groups of an IPv6 address (RFC 4291 section 2.2). */
+function groupsOf(address: string): number[] {
+  const [front = [], back] = address
+    .replace(/%.*$/, '')
+    .split('::')
+    .map(part =>
+      part.split(':').flatMap(each => {
+        const [a = 0, b = 0, c = 0, d = 0] = each.split('.').map(Number)
+        if (each.includes('.')) return [a * 256 + b, c * 256 + d]
+        return each === '' ? [] : [Number.parseInt(each, 16)]
+      }),
+    )
+  if (back === undefined) return front
+  const zeros = Array<number>(Math.max(0, 8 - front.length - back.length)).fill(0)
+  return [...front, ...zeros, ...back]
 }

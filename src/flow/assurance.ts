@@ -54,7 +54,8 @@ export function reachedAt(level: Level, facts: readonly Fact[]): number | undefi
   const sso2fa = newest(facts, each => each.factor === 'sso' && each.kind === '2fa')
   const first = newest(facts, each => each.factor === 'pwd' || each.factor === 'sso')
   const code = newest(facts, each => each.factor === 'otp')
-  if (level === '2fa') return latest(passkey, sso2fa, first === undefined ? undefined : code)
+  // A code completes a passkey of before too: it proves anew what the passkey proved then.
+  if (level === '2fa') return latest(passkey, sso2fa, latest(first, passkey) === undefined ? undefined : code)
   return latest(passkey, first, code)
 }
 

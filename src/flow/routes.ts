@@ -77,9 +77,8 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     if (details.prompt.name === 'consent') return askConsent(ctx, details)
     const visit = await visitOf(ctx, details)
     if (visit.step.kind === 'done') return finish(ctx, visit)
-    const made = await prepare(services, visit)
-    const ready = made?.kind === 'advanced' ? await commit(ctx, visit, made) : visit
-    await show(ctx, details, ready, { way: wayOf(ctx.query.with), mobile: isMobile(ctx) })
+    const { ready, error } = await prepared(ctx, visit)
+    await show(ctx, details, ready, { way: wayOf(ctx.query.with), mobile: isMobile(ctx), error })
   })
 
   router.post('/interaction/:uid/consent', async ctx => {
@@ -127,8 +126,7 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       }
       case 'refused': {
         await unit().flush(outcome.writes)
-        const made = await prepare(services, visit)
-        const ready = made?.kind === 'advanced' ? await commit(ctx, visit, made) : visit
+        const { ready } = await prepared(ctx, visit)
         return show(ctx, details, ready, failure(ctx, way, outcome.message, form))
       }
       case 'ended':
@@ -221,10 +219,18 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       await commit(ctx, visit, outcome)
       return undefined
     } catch (error) {
-      if (!(error instanceof CommitRefused)) throw error
-      const message = outcome.refused?.[error.refusal]
-      if (message === undefined) throw refusedCommit(error.refusal)
-      return message
+      return refusedMessage(error, outcome)
+    }
+  }
+
+  /** The visit with what its page needs made; where that is refused (no more mails today), what to say. */
+  async function prepared(ctx: Context, visit: Visit): Promise<{ ready: Visit; error?: Message }> {
+    const made = await prepare(services, visit)
+    if (made?.kind !== 'advanced') return { ready: visit }
+    try {
+      return { ready: await commit(ctx, visit, made) }
+    } catch (error) {
+      return { ready: visit, error: refusedMessage(error, made) }
     }
   }
 
@@ -296,6 +302,14 @@ function wayOf(text: unknown): Way | undefined {
 
 function isMobile(ctx: Context): boolean {
   return ctx.get('sec-ch-ua-mobile') === '?1' || /\b(Android|iPhone|Mobile)\b/.test(ctx.get('user-agent'))
+}
+
+/** What a page says where a conditional write was too late. @throws whatever has no such words */
+function refusedMessage(error: unknown, outcome: Outcome & { kind: 'advanced' }): Message {
+  if (!(error instanceof CommitRefused)) throw error
+  const message = outcome.refused?.[error.refusal]
+  if (message === undefined) throw refusedCommit(error.refusal)
+  return message
 }
 
 function refusedCommit(refusal: Refusal): AppError {

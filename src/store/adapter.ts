@@ -55,14 +55,15 @@ function sessionAdapter({ database, clock, account }: AdapterOptions): Adapter {
       const session = await readSession(database, { id }, clock())
       if (session === undefined) return undefined
       remember(session)
-      if (inOpenUnit()) unit().cache.set(`session-id:${session.uid}`, id)
+      rememberId(id, session.uid)
       return payloadOf(session, id)
     },
     async findByUid(uid) {
       const session = cachedSession(uid) ?? (await readSession(database, { uid }, clock()))
       if (session === undefined) return undefined
       remember(session)
-      // The id is only known as a hash; the library reads sessions by uid and never saves them then.
+      // The id is only known as a hash. The library may end what it reads by uid; it never saves it.
+      rememberId(`uid:${uid}`, uid)
       return payloadOf(session, `uid:${uid}`)
     },
     async upsert(id, payload, expiresIn) {
@@ -74,27 +75,27 @@ function sessionAdapter({ database, clock, account }: AdapterOptions): Adapter {
       await buffer(database, `session:${uid}`, [
         upsertSession({ uid, id, payload: kept, expiresAt: now + (expiresIn ?? 0) * 1000, owner }, now),
       ])
-      if (inOpenUnit()) {
-        for (const each of endKeys(String(unit().cache.get(`session-id:${uid}`)))) unit().unbuffer(each)
-        unit().cache.set(`session-id:${uid}`, id)
-      }
+      if (inOpenUnit()) for (const key of endKeys(uid)) unit().unbuffer(key)
+      rememberId(id, uid)
     },
     async destroy(id) {
-      const writes = endSession(id, clock())
-      await Promise.all(
-        endKeys(id).map((key, index) => buffer(database, key, writes.slice(index, index + 1))),
-      )
-      if (!inOpenUnit()) return
-      for (const [key, value] of unit().cache) {
-        if (key.startsWith('session-id:') && value === id)
-          unit().unbuffer(key.replace('session-id:', 'session:'))
-      }
+      const uid = inOpenUnit() ? (unit().cache.get(`session-id:${id}`) as string | undefined) : undefined
+      if (uid !== undefined) unit().unbuffer(`session:${uid}`)
+      const [end, endFacts] = endSession(uid === undefined ? { id } : { uid }, clock())
+      const [key, factsKey] = endKeys(uid ?? id)
+      await buffer(database, key, [end])
+      await buffer(database, factsKey, [endFacts])
     },
   }
 }
 
-function endKeys(id: string): [string, string] {
-  return [`session-end:${id}`, `session-end-facts:${id}`]
+function endKeys(session: string): [string, string] {
+  return [`session-end:${session}`, `session-end-facts:${session}`]
+}
+
+/** Which session the library means by an id, until the end of the request: ids are renewed, uids are not. */
+function rememberId(id: string, uid: string): void {
+  if (inOpenUnit()) unit().cache.set(`session-id:${id}`, uid)
 }
 
 function artefactAdapter(model: string, { database, clock, account }: AdapterOptions): Adapter {
@@ -112,7 +113,7 @@ function artefactAdapter(model: string, { database, clock, account }: AdapterOpt
         upsertArtefact({
           model,
           id,
-          payload,
+          payload: model === 'Interaction' ? withoutCookie(payload) : payload,
           grantId: payload.grantId,
           sessionUid,
           expiresAt: expiresIn === undefined ? null : clock() + expiresIn * 1000,
@@ -183,6 +184,13 @@ function remember(session: StoredSession): void {
 /** The session as this request read it, with its facts. */
 export function cachedSession(uid: string): StoredSession | undefined {
   return inOpenUnit() ? (unit().cache.get(`session:${uid}`) as StoredSession | undefined) : undefined
+}
+
+/** The library puts the session's id beside its uid, and never reads it: it must not be stored. */
+function withoutCookie(payload: AdapterPayload): AdapterPayload {
+  if (payload.session === undefined) return payload
+  const { cookie: _, ...session } = payload.session
+  return { ...payload, session } as AdapterPayload
 }
 
 /** Whom an interaction's progress names, at the epoch that it began under. */

@@ -23,11 +23,12 @@ export interface StoredArtefact {
 
 const own = `x.model AS x_model, x.payload AS x_payload, x.consumed_at AS x_consumed_at, x.epoch AS x_epoch,
   x.account_id AS x_account_id`
-const plain = `SELECT ${own} FROM oidc_artefacts x`
+const plain = `SELECT ${own}, a.epoch AS a_epoch, a.status AS a_status
+  FROM oidc_artefacts x LEFT JOIN accounts a ON a.id = x.account_id`
 // A code, a token, an interaction: with its grant, its account, its session and what that session holds.
 const laden = `SELECT ${own}, g.payload AS g_payload, ${sessionColumns}
   FROM oidc_artefacts x
-  LEFT JOIN oidc_artefacts g ON g.model = 'Grant' AND g.id = x.grant_id
+  LEFT JOIN oidc_artefacts g ON g.model = 'Grant' AND g.id = x.grant_id AND g.epoch = x.epoch
   LEFT JOIN oidc_sessions s ON s.uid = x.session_uid
   LEFT JOIN session_facts f ON f.session_uid = s.uid AND f.account_id = s.account_id
   LEFT JOIN accounts a ON a.id = x.account_id ${accountJoins}`
@@ -60,15 +61,14 @@ export async function readArtefacts(
 }
 
 function artefactOf(row: Row, id: string, session: StoredSession | undefined): StoredArtefact[] {
-  const account = accountOf(row)
-  // An account that was reset or deactivated since takes with it what was minted before.
-  if (account !== undefined && (account.epoch !== row.x_epoch || account.status !== 'active')) return []
+  // An account that was reset, deactivated or deleted since takes with it what was minted before.
+  if (row.x_account_id !== null && (row.a_epoch !== row.x_epoch || row.a_status !== 'active')) return []
   const payload = JSON.parse(String(row.x_payload)) as Record<string, unknown>
   payload.jti = id
   if (row.x_consumed_at !== null) payload.consumed = Math.floor(Number(row.x_consumed_at) / 1000)
   const grant =
     typeof row.g_payload === 'string' ? (JSON.parse(row.g_payload) as Record<string, unknown>) : undefined
-  return [{ model: String(row.x_model), id, payload, grant, session, account }]
+  return [{ model: String(row.x_model), id, payload, grant, session, account: accountOf(row) }]
 }
 
 const update = `ON CONFLICT (model, id) DO UPDATE SET payload = excluded.payload, expires_at = excluded.expires_at,

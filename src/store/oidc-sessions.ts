@@ -90,14 +90,22 @@ export function upsertSession(
     : write(upsertOwned, [...own, ...rest, session.owner.accountId, session.owner.epoch], 'session_ended')
 }
 
-const end = sql('session_end', `UPDATE oidc_sessions SET ended_at = ?, payload = '{}' WHERE id = ?`)
-const endFacts = sql(
+const endById = sql('session_end', `UPDATE oidc_sessions SET ended_at = ?, payload = '{}' WHERE id = ?`)
+const endFactsById = sql(
   'session_end_facts',
   'DELETE FROM session_facts WHERE session_uid IN (SELECT uid FROM oidc_sessions WHERE id = ?)',
 )
+const endByUid = sql(
+  'session_end_by_uid',
+  `UPDATE oidc_sessions SET ended_at = ?, payload = '{}' WHERE uid = ?`,
+)
+const endFactsByUid = sql('session_end_facts_by_uid', 'DELETE FROM session_facts WHERE session_uid = ?')
 
-export function endSession(id: string, now: number): Write[] {
-  return [write(end, [now, digest(id)]), write(endFacts, [digest(id)])]
+/** @param by the uid where it is known: the id may have been renewed since */
+export function endSession(by: { id: string } | { uid: string }, now: number): [Write, Write] {
+  return 'id' in by
+    ? [write(endById, [now, digest(by.id)]), write(endFactsById, [digest(by.id)])]
+    : [write(endByUid, [now, by.uid]), write(endFactsByUid, [by.uid])]
 }
 
 const endAll = sql(

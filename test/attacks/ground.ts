@@ -161,3 +161,25 @@ export function isErrorPage({ body, heading }: Answer): boolean {
     !/\bat .+:\d+:\d+|node_modules|Error:/.test(body)
   )
 }
+
+/** Waits for a mail to somebody in which `pattern` finds something that was not seen before. @returns what it found */
+export async function mailed(
+  stage: Stage,
+  { email }: { email: string },
+  pattern: RegExp,
+  seen: readonly string[] = [],
+): Promise<string> {
+  const find = (text: string | undefined) => {
+    const found = pattern.exec(text ?? '')
+    return found === null ? undefined : (found[1] ?? found[0])
+  }
+  const fresh = await stage.mail(({ to, text }) => {
+    const found = find(text)
+    return JSON.stringify(to).includes(`"${email}"`) && found !== undefined && !seen.includes(found)
+  })
+  return find(fresh.text) ?? ''
+}
+
+export const RESET_LINK = /http\S+\/link\/password-reset\/[\w-]+/
+export const INVITATION_LINK = /http\S+\/link\/invitation\/[\w-]+/
+export const MAILED_CODE = /\b(\d{3} ?\d{3})\b/

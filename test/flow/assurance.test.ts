@@ -164,6 +164,7 @@ describe('levels', () => {
     ['a passkey', [synced(7)], { '1fa': 7, '2fa': 7, phr: 7 }],
     ['a passkey, then a password', [bound(7), pwd(1)], { '1fa': 1, '2fa': 7, phr: 7 }],
     ['a password, a passkey, then a code', [pwd(9), synced(7), otp(1)], { '1fa': 1, '2fa': 1, phr: 7 }],
+    ['a passkey, then a code', [synced(7), otp(1)], { '1fa': 1, '2fa': 1, phr: 7 }],
     ['an SSO login of one factor', [weakSso(4)], { '1fa': 4, '2fa': undefined, phr: undefined }],
     ['an SSO login of one factor, then a code', [weakSso(4), otp(2)], { '1fa': 2, '2fa': 2, phr: undefined }],
     ['an SSO login trusted for two', [strongSso(4)], { '1fa': 4, '2fa': 4, phr: undefined }],

@@ -55,355 +55,88 @@ function step(start: Start): Step {
   return nextStep(facts, policy, NOW)
 }
 
+const PWD = verified('pwd')
+const TWO = verified('pwd', 'otp')
+const PASSKEY = verified('passkey')
+const RECOVERED = verified('pwd', 'recovery')
+const HELD_TWO = session('pwd', 'otp')
+const HELD_RECOVERY = session('pwd', 'recovery')
+const GRACE = { enforced: false } as const
+const STEP_UP = { prompt: 'step_up' } as const
+const CAN = { platformAuthenticator: true } as const
+const PUT_OFF: Choices = { setUpPutOff: true }
+const SAVED: Choices = { recoveryCodeSaved: true }
+const CANNOT: Choices = { cannotUsePasskey: true }
+
 const asks = (level: Level, since = ALWAYS) => ({ level, since })
 
 describe('the next step', () => {
-  const table: [name: string, start: Start, kind: Step['kind'], ways: Step['ways']][] = [
+  // biome-ignore format: one case a line reads as a table
+  const table: [name: string, start: Start, kind: Step['kind'], ...ways: Step['ways']][] = [
     // who it is
-    ['of nobody yet: the email page', { enrolled: 'unnamed' }, 'email', ['identify', 'passkey']],
-    ['of an address', {}, 'password', ['password', 'identify', 'passkey']],
-    [
-      'of an address that nobody has: the same',
-      { enrolled: 'nobody' },
-      'password',
-      ['password', 'identify', 'passkey'],
-    ],
-    [
-      'of a code without a first factor',
-      { enrolled: APP, verified: verified('otp') },
-      'password',
-      ['password', 'identify', 'passkey'],
-    ],
-    [
-      'of a session without facts, in a step-up',
-      { enrolled: APP, prompt: 'step_up' },
-      'password',
-      ['password', 'cancel'],
-    ],
-
+    ['of nobody yet', { enrolled: 'unnamed' }, 'email', 'identify', 'passkey'],
+    ['of an address', {}, 'password', 'password', 'identify', 'passkey'],
+    ['of an address that nobody has', { enrolled: 'nobody' }, 'password', 'password', 'identify', 'passkey'],
+    ['of a code without a first factor', { enrolled: APP, verified: verified('otp') }, 'password', 'password', 'identify', 'passkey'],
+    ['of a session that holds nothing, in a step-up', { enrolled: APP, ...STEP_UP }, 'password', 'password', 'cancel'],
     // first login
-    ['E8: of a password with nothing enrolled', { verified: verified('pwd') }, 'set-up', ['set-up']],
-    [
-      'E8: of a choice to put off that is no longer open',
-      { verified: verified('pwd'), choices: { setUpPutOff: true } },
-      'set-up',
-      ['set-up'],
-    ],
-    ['within the grace day', { verified: verified('pwd'), enforced: false }, 'set-up', ['set-up', 'put-off']],
-    [
-      'put off within the grace day',
-      { verified: verified('pwd'), enforced: false, choices: { setUpPutOff: true } },
-      'done',
-      [],
-    ],
-    [
-      'within the grace day, where the app asks two factors',
-      { verified: verified('pwd'), enforced: false, goal: asks('2fa') },
-      'set-up',
-      ['set-up'],
-    ],
-    [
-      'put off before the app asked two factors',
-      { verified: verified('pwd'), enforced: false, goal: asks('2fa'), choices: { setUpPutOff: true } },
-      'set-up',
-      ['set-up'],
-    ],
-    [
-      'E1: of a password, where the mailbox must be proven',
-      { verified: verified('pwd'), emailProof: 'always' },
-      'mailed-code',
-      ['mailed-code', 'send-code'],
-    ],
-    [
-      'of a mailbox that was proven',
-      { verified: verified('pwd', 'mail'), emailProof: 'always' },
-      'set-up',
-      ['set-up'],
-    ],
-    [
-      'of an authenticator just set up',
-      { enrolled: APP, verified: verified('pwd', 'otp'), newRecoveryCode: true },
-      'recovery-code',
-      ['recovery-code-saved'],
-    ],
-    [
-      'of a second new recovery code, after a first was saved',
-      {
-        enrolled: APP,
-        verified: verified('pwd', 'otp'),
-        newRecoveryCode: true,
-        choices: { recoveryCodeSaved: true },
-      },
-      'recovery-code',
-      ['recovery-code-saved'],
-    ],
-    [
-      'of a saved recovery code, in a browser that can',
-      {
-        enrolled: APP,
-        verified: verified('pwd', 'otp'),
-        platformAuthenticator: true,
-        choices: { recoveryCodeSaved: true },
-      },
-      'passkey-offer',
-      ['passkey-registration', 'passkey-declined'],
-    ],
-    [
-      'of a saved recovery code, in a browser that cannot',
-      { enrolled: APP, verified: verified('pwd', 'otp'), choices: { recoveryCodeSaved: true } },
-      'done',
-      [],
-    ],
-    [
-      'of a declined passkey',
-      {
-        enrolled: APP,
-        verified: verified('pwd', 'otp'),
-        platformAuthenticator: true,
-        choices: { passkeyOffer: 'declined' },
-      },
-      'done',
-      [],
-    ],
-    [
-      'of a passkey declined in the last 30 days',
-      {
-        enrolled: APP,
-        verified: verified('pwd', 'otp'),
-        platformAuthenticator: true,
-        passkeyOfferAfter: NOW + 1,
-      },
-      'done',
-      [],
-    ],
-
+    ['E8: of a password with nothing enrolled', { verified: PWD }, 'set-up', 'set-up'],
+    ['E8: of a choice to put off that is open no more', { verified: PWD, choices: PUT_OFF }, 'set-up', 'set-up'],
+    ['within the grace day', { verified: PWD, ...GRACE }, 'set-up', 'set-up', 'put-off'],
+    ['put off within the grace day', { verified: PWD, ...GRACE, choices: PUT_OFF }, 'done'],
+    ['within the grace day, asked for two factors', { verified: PWD, ...GRACE, goal: asks('2fa') }, 'set-up', 'set-up'],
+    ['put off, then asked for two factors', { verified: PWD, ...GRACE, goal: asks('2fa'), choices: PUT_OFF }, 'set-up', 'set-up'],
+    ['E1: of a password, where the mailbox must be proven', { verified: PWD, emailProof: 'always' }, 'mailed-code', 'mailed-code', 'send-code'],
+    ['of a mailbox that was proven', { verified: verified('pwd', 'mail'), emailProof: 'always' }, 'set-up', 'set-up'],
+    ['of an authenticator just set up', { enrolled: APP, verified: TWO, newRecoveryCode: true }, 'recovery-code', 'recovery-code-saved'],
+    ['of another new recovery code, after one was saved', { enrolled: APP, verified: TWO, newRecoveryCode: true, choices: SAVED }, 'recovery-code', 'recovery-code-saved'],
+    ['of a saved code, in a browser that can', { enrolled: APP, verified: TWO, ...CAN, choices: SAVED }, 'passkey-offer', 'passkey-registration', 'passkey-declined'],
+    ['of a saved code, in a browser that cannot', { enrolled: APP, verified: TWO, choices: SAVED }, 'done'],
+    ['of a declined passkey', { enrolled: APP, verified: TWO, ...CAN, choices: { passkeyOffer: 'declined' } }, 'done'],
+    ['of a passkey declined in the last 30 days', { enrolled: APP, verified: TWO, ...CAN, passkeyOfferAfter: NOW + 1 }, 'done'],
     // later logins
-    [
-      'of a password with an authenticator',
-      { enrolled: APP, verified: verified('pwd') },
-      'code',
-      ['otp', 'recovery'],
-    ],
-    [
-      'of a password with an authenticator within the grace day',
-      { enrolled: APP, verified: verified('pwd'), enforced: false },
-      'code',
-      ['otp', 'recovery'],
-    ],
-    [
-      'of a password with everything',
-      { enrolled: BOTH, verified: verified('pwd') },
-      'code',
-      ['otp', 'passkey', 'recovery'],
-    ],
-    ['of a password and a code', { enrolled: APP, verified: verified('pwd', 'otp') }, 'done', []],
-    ['of a passkey', { enrolled: KEY, verified: verified('passkey') }, 'done', []],
-
-    // passkey only
-    [
-      'of a password with a passkey only',
-      { enrolled: KEY, verified: verified('pwd') },
-      'passkey-first',
-      ['passkey', 'cannot-use-passkey'],
-    ],
-    [
-      'of a password with a passkey only within the grace day',
-      { enrolled: KEY, verified: verified('pwd'), enforced: false },
-      'passkey-first',
-      ['passkey', 'cannot-use-passkey'],
-    ],
-    [
-      'of a passkey that cannot be used',
-      { enrolled: KEY, verified: verified('pwd'), choices: { cannotUsePasskey: true } },
-      'mailed-code',
-      ['mailed-code', 'send-code', 'passkey'],
-    ],
-    [
-      'of the same, where no mailbox is asked otherwise',
-      { enrolled: KEY, verified: verified('pwd'), choices: { cannotUsePasskey: true }, emailProof: 'never' },
-      'mailed-code',
-      ['mailed-code', 'send-code', 'passkey'],
-    ],
-    [
-      'of the mailbox in place of the passkey',
-      { enrolled: KEY, verified: verified('pwd', 'mail'), choices: { cannotUsePasskey: true } },
-      'set-up',
-      ['set-up'],
-    ],
-
+    ['of a password with an authenticator', { enrolled: APP, verified: PWD }, 'code', 'otp', 'recovery'],
+    ['of the same within the grace day', { enrolled: APP, verified: PWD, ...GRACE }, 'code', 'otp', 'recovery'],
+    ['of a password with everything', { enrolled: BOTH, verified: PWD }, 'code', 'otp', 'passkey', 'recovery'],
+    ['of a password and a code', { enrolled: APP, verified: TWO }, 'done'],
+    ['of a passkey', { enrolled: KEY, verified: PASSKEY }, 'done'],
+    // a passkey and no authenticator
+    ['of a password with a passkey only', { enrolled: KEY, verified: PWD }, 'passkey-first', 'passkey', 'cannot-use-passkey'],
+    ['of the same, on the grace day', { enrolled: KEY, verified: PWD, ...GRACE }, 'passkey-first', 'passkey', 'cannot-use-passkey'],
+    ['of a passkey that cannot be used', { enrolled: KEY, verified: PWD, choices: CANNOT }, 'mailed-code', 'mailed-code', 'send-code', 'passkey'],
+    ['of the same, where the mailbox is asked of nobody else', { enrolled: KEY, verified: PWD, choices: CANNOT, emailProof: 'never' }, 'mailed-code', 'mailed-code', 'send-code', 'passkey'],
+    ['of the mailbox in place of the passkey', { enrolled: KEY, verified: verified('pwd', 'mail'), choices: CANNOT }, 'set-up', 'set-up'],
     // recovery
-    [
-      'of a recovery code used',
-      { enrolled: APP, verified: verified('pwd', 'recovery'), newRecoveryCode: true },
-      'recovery-code',
-      ['recovery-code-saved'],
-    ],
-    [
-      'of its successor saved',
-      { enrolled: APP, verified: verified('pwd', 'recovery') },
-      'set-up-again',
-      ['set-up-again'],
-    ],
-    [
-      'of setting up again',
-      { enrolled: APP, verified: verified('pwd', 'recovery'), choices: { setUpAgain: 'yes' } },
-      'set-up',
-      ['set-up', 'set-up-again'],
-    ],
-    [
-      'of not setting up again',
-      {
-        enrolled: APP,
-        verified: verified('pwd', 'recovery'),
-        choices: { setUpAgain: 'no' },
-        platformAuthenticator: true,
-      },
-      'done',
-      [],
-    ],
-    [
-      'of not setting up again, where two factors are asked',
-      {
-        enrolled: APP,
-        verified: verified('pwd', 'recovery'),
-        choices: { setUpAgain: 'no' },
-        goal: asks('2fa'),
-      },
-      'code',
-      ['otp', 'set-up-again'],
-    ],
-    [
-      'of an authenticator set up again',
-      {
-        enrolled: APP,
-        verified: verified('pwd', 'recovery', 'otp'),
-        choices: { setUpAgain: 'yes' },
-        goal: asks('2fa'),
-      },
-      'done',
-      [],
-    ],
-
+    ['of a recovery code used', { enrolled: APP, verified: RECOVERED, newRecoveryCode: true }, 'recovery-code', 'recovery-code-saved'],
+    ['of its successor saved', { enrolled: APP, verified: RECOVERED }, 'set-up-again', 'set-up-again'],
+    ['of setting up again', { enrolled: APP, verified: RECOVERED, choices: { setUpAgain: 'yes' } }, 'set-up', 'set-up', 'set-up-again'],
+    ['of not setting up again', { enrolled: APP, verified: RECOVERED, choices: { setUpAgain: 'no' }, ...CAN }, 'done'],
+    ['of not setting up again, asked for two factors', { enrolled: APP, verified: RECOVERED, choices: { setUpAgain: 'no' }, goal: asks('2fa') }, 'code', 'otp', 'set-up-again'],
+    ['of an authenticator set up again', { enrolled: APP, verified: verified('pwd', 'recovery', 'otp'), choices: { setUpAgain: 'yes' }, goal: asks('2fa') }, 'done'],
     // reset
-    [
-      'of a password after a reset',
-      { enrolled: RESET, verified: verified('pwd') },
-      'mailed-code',
-      ['mailed-code', 'send-code'],
-    ],
-    [
-      'of a reset within the grace day',
-      { enrolled: RESET, verified: verified('pwd', 'mail'), enforced: false },
-      'set-up',
-      ['set-up'],
-    ],
-    [
-      'of a passkey after a reset',
-      { enrolled: KEY_RESET, verified: verified('passkey') },
-      'set-up',
-      ['set-up'],
-    ],
-    [
-      'of a password with a passkey after a reset',
-      { enrolled: KEY_RESET, verified: verified('pwd') },
-      'passkey-first',
-      ['passkey', 'cannot-use-passkey'],
-    ],
-    [
-      'of a code given before the reset, in the same interaction',
-      { enrolled: RESET, verified: verified('pwd', 'otp') },
-      'mailed-code',
-      ['mailed-code', 'send-code'],
-    ],
-    [
-      'of a recovery code given before the reset, in the same interaction',
-      { enrolled: RESET, verified: verified('pwd', 'recovery') },
-      'mailed-code',
-      ['mailed-code', 'send-code'],
-    ],
-
+    ['of a password after a reset', { enrolled: RESET, verified: PWD }, 'mailed-code', 'mailed-code', 'send-code'],
+    ['of a reset within the grace day', { enrolled: RESET, verified: verified('pwd', 'mail'), ...GRACE }, 'set-up', 'set-up'],
+    ['of a passkey after a reset', { enrolled: KEY_RESET, verified: PASSKEY }, 'set-up', 'set-up'],
+    ['of a password with a passkey after a reset', { enrolled: KEY_RESET, verified: PWD }, 'passkey-first', 'passkey', 'cannot-use-passkey'],
+    ['of a code from before a reset', { enrolled: RESET, verified: TWO }, 'mailed-code', 'mailed-code', 'send-code'],
+    ['of a recovery code from before a reset', { enrolled: RESET, verified: RECOVERED }, 'mailed-code', 'mailed-code', 'send-code'],
     // the session, and what the app asks
-    ['E8: of a grace session when the day is over', { session: session('pwd') }, 'set-up', ['set-up']],
-    [
-      'of a grace session that is asked for two factors',
-      { session: session('pwd'), enforced: false, prompt: 'step_up', goal: asks('2fa') },
-      'set-up',
-      ['set-up', 'cancel'],
-    ],
-    [
-      'of a grace session that is asked for something new: nothing else is asked',
-      { session: session('pwd'), enforced: false, prompt: 'step_up', goal: asks('1fa', FRESH) },
-      'password',
-      ['password', 'cancel'],
-    ],
-    [
-      'of a session that is asked for a new code',
-      { enrolled: APP, session: session('pwd', 'otp'), prompt: 'step_up', goal: asks('2fa', FRESH) },
-      'code',
-      ['otp', 'cancel'],
-    ],
-    [
-      'of a session that is asked for a new code, with a passkey',
-      { enrolled: BOTH, session: session('pwd', 'otp'), prompt: 'step_up', goal: asks('2fa', FRESH) },
-      'code',
-      ['otp', 'passkey', 'cancel'],
-    ],
-    [
-      'of a session that gave a new code',
-      {
-        enrolled: APP,
-        session: session('pwd', 'otp'),
-        verified: verified('otp'),
-        prompt: 'step_up',
-        goal: asks('2fa', FRESH),
-      },
-      'done',
-      [],
-    ],
-    [
-      'of a passkey session that is asked for two new factors',
-      { enrolled: KEY, session: session('passkey'), prompt: 'step_up', goal: asks('2fa', FRESH) },
-      'passkey-first',
-      ['passkey', 'cancel'],
-    ],
-    [
-      'of a session that is asked for a passkey',
-      { enrolled: BOTH, session: session('pwd', 'otp'), prompt: 'step_up', goal: asks('phr') },
-      'passkey-first',
-      ['passkey', 'cancel'],
-    ],
-    [
-      'S3: of a session that is asked for a passkey it has not',
-      { enrolled: APP, session: session('pwd', 'otp'), prompt: 'step_up', goal: asks('phr') },
-      'passkey-needed',
-      ['give-up', 'cancel'],
-    ],
-    [
-      'S3: of a password where a passkey is asked that is not there: nothing is set up in vain',
-      { verified: verified('pwd'), goal: asks('phr') },
-      'passkey-needed',
-      ['give-up'],
-    ],
-    [
-      'of a recovery session that is asked for two factors',
-      { enrolled: APP, session: session('pwd', 'recovery'), prompt: 'step_up', goal: asks('2fa') },
-      'code',
-      ['otp', 'set-up-again', 'cancel'],
-    ],
-    [
-      'E4: of a recovery session that is asked for two new factors',
-      { enrolled: APP, session: session('pwd', 'recovery'), prompt: 'step_up', goal: asks('2fa', FRESH) },
-      'code',
-      ['otp', 'cancel'],
-    ],
-    [
-      'of a recovery session that is asked for a new factor',
-      { enrolled: APP, session: session('pwd', 'recovery'), prompt: 'step_up', goal: asks('1fa', FRESH) },
-      'password',
-      ['password', 'cancel'],
-    ],
+    ['E8: of a grace session when the day is over', { session: session('pwd') }, 'set-up', 'set-up'],
+    ['of a grace session asked for two factors', { session: session('pwd'), ...GRACE, ...STEP_UP, goal: asks('2fa') }, 'set-up', 'set-up', 'cancel'],
+    ['of a grace session asked for a new factor, and for nothing else', { session: session('pwd'), ...GRACE, ...STEP_UP, goal: asks('1fa', FRESH) }, 'password', 'password', 'cancel'],
+    ['of a session asked for a new code', { enrolled: APP, session: HELD_TWO, ...STEP_UP, goal: asks('2fa', FRESH) }, 'code', 'otp', 'cancel'],
+    ['of a session with a passkey asked for a new code', { enrolled: BOTH, session: HELD_TWO, ...STEP_UP, goal: asks('2fa', FRESH) }, 'code', 'otp', 'passkey', 'cancel'],
+    ['of a session that gave a new code', { enrolled: APP, session: HELD_TWO, verified: verified('otp'), ...STEP_UP, goal: asks('2fa', FRESH) }, 'done'],
+    ['of a passkey session asked for two new factors', { enrolled: KEY, session: session('passkey'), ...STEP_UP, goal: asks('2fa', FRESH) }, 'passkey-first', 'passkey', 'cancel'],
+    ['of a passkey session that gave a new code', { enrolled: BOTH, session: session('passkey'), verified: verified('otp'), ...STEP_UP, goal: asks('2fa', FRESH) }, 'done'],
+    ['of a session asked for a passkey', { enrolled: BOTH, session: HELD_TWO, ...STEP_UP, goal: asks('phr') }, 'passkey-first', 'passkey', 'cancel'],
+    ['S3: of a session asked for a passkey that it has not', { enrolled: APP, session: HELD_TWO, ...STEP_UP, goal: asks('phr') }, 'passkey-needed', 'give-up', 'cancel'],
+    ['S3: of a password asked for a passkey: nothing is set up in vain', { verified: PWD, goal: asks('phr') }, 'passkey-needed', 'give-up'],
+    ['of a recovery session asked for two factors', { enrolled: APP, session: HELD_RECOVERY, ...STEP_UP, goal: asks('2fa') }, 'code', 'otp', 'set-up-again', 'cancel'],
+    ['E4: of a recovery session asked for two new factors', { enrolled: APP, session: HELD_RECOVERY, ...STEP_UP, goal: asks('2fa', FRESH) }, 'code', 'otp', 'cancel'],
+    ['of a recovery session asked for a new factor', { enrolled: APP, session: HELD_RECOVERY, ...STEP_UP, goal: asks('1fa', FRESH) }, 'password', 'password', 'cancel'],
   ]
-  for (const [name, start, kind, ways] of table) {
+  for (const [name, start, kind, ...ways] of table) {
     it(`${name} is ${kind}${ways.length > 0 ? ` (${ways.join(', ')})` : ''}`, () => {
       expect(step(start)).to.deep.include({ kind, ways })
     })
@@ -453,7 +186,8 @@ describe('the next step, in every combination', function () {
     const some = (factor: Factor, since = goal.since) =>
       all.some(each => each.factor === factor && each.verifiedAt >= since)
     if (goal.level === 'phr') return some('passkey')
-    if (goal.level === '2fa') return some('passkey') || (some('pwd', ALWAYS) && some('otp'))
+    if (goal.level === '2fa')
+      return some('passkey') || ((some('pwd', ALWAYS) || some('passkey', ALWAYS)) && some('otp'))
     return some('passkey') || some('pwd') || some('otp')
   }
 
@@ -622,8 +356,8 @@ describe('the next step, in every combination', function () {
         facts.platformAuthenticator &&
         !keys &&
         facts.choices.passkeyOffer === undefined &&
-        (['pwd', 'otp'] as const).every(factor => facts.verified.some(each => each.factor === factor)) ===
-          !facts.verified.some(each => each.factor === 'passkey'),
+        (facts.verified.some(each => each.factor === 'passkey') ||
+          (['pwd', 'otp'] as const).every(factor => facts.verified.some(each => each.factor === factor))),
     },
     {
       name: 'adding a passkey may be declined wherever it is offered',

@@ -24,7 +24,9 @@ export const setUp: Handler = async (services, visit, form) => {
       record(visit, 'code.wrong', { factor: 'set-up', reason: verdict.reason }),
     ])
   }
-  const recovery = account.recoveryCode?.saved ? undefined : newRecovery(services, visit, false)
+  // A reset voids the recovery code of before: it must not come back with the new authenticator.
+  const keepsRecoveryCode = account.recoveryCode?.saved === true && account.secondFactorResetAt === null
+  const recovery = keepsRecoveryCode ? undefined : newRecovery(services, visit, false)
   const { setupKey: _, ...rest } = visit.progress
   return {
     kind: 'advanced',
