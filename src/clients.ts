@@ -4,9 +4,9 @@
 // and the rules of the running provider (PKCE for everybody, consent).
 
 import { randomInt } from 'node:crypto'
-import { didYouMean } from './config.ts'
 import { ACR_ALIASES, type Level, levelOf } from './flow/assurance.ts'
 import { type Directory, InputError } from './organisations/directory.ts'
+import { didYouMean } from './setting-values.ts'
 import { auditRow } from './store/audit.ts'
 import { type ClientMetadata, createClients, type StoredClient } from './store/clients.ts'
 import { CommitRefused } from './store/database.ts'

@@ -4,10 +4,27 @@
 
 import { randomBytes } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
-import { ACR, ACR_ALIASES, LEVELS, type Level } from './flow/assurance.ts'
-import { smtpOptions } from './mail/mailer.ts'
+import { ACR_ALIASES, LEVELS, type Level } from './flow/assurance.ts'
+import {
+  absolute,
+  aliases,
+  bare,
+  databaseAddress,
+  didYouMean,
+  hostName,
+  issuerOrigin,
+  keyList,
+  oneOf,
+  Problem,
+  portNumber,
+  proxies,
+  sender,
+  shortText,
+  smtpAddress,
+  yesOrNo,
+} from './setting-values.ts'
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -73,9 +90,6 @@ interface Setting<T> {
   /** @throws Problem */
   parse(text: string): T
 }
-
-/** What is wrong with a value, as the end of a sentence that begins with the setting's name. Never holds the value of a secret. */
-class Problem extends Error {}
 
 const setting = <T>(row: Setting<T>): Setting<T> => row
 
@@ -428,186 +442,6 @@ export function describeConfig(): string {
     return `| \`${name}\` | ${fallback} | ${meaning}${also} |`
   })
   return ['| Variable | Default | Meaning |', '|---|---|---|', ...rows, ''].join('\n')
-}
-
-function oneOf<const Values extends readonly string[]>(values: Values): (text: string) => Values[number] {
-  return text => {
-    const found = values.find(each => each === text)
-    if (found === undefined) throw new Problem(`is "${text}": use one of ${values.join(', ')}`)
-    return found
-  }
-}
-
-function portNumber(text: string, least: number): number {
-  const port = Number(text)
-  if (!/^\d{1,5}$/.test(text) || port < least || port > 65_535) {
-    throw new Problem(`is "${text}": use a number from ${least} to 65535`)
-  }
-  return port
-}
-
-function yesOrNo(text: string): boolean {
-  if (text === 'true' || text === '1') return true
-  if (text === 'false' || text === '0') return false
-  throw new Problem(`is "${text}": use true or false`)
-}
-
-function hostName(text: string): string {
-  const host = bare(text)
-  if (isIP(host) === 0 && !/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(host)) {
-    throw new Problem(`is "${text}": use an address or a host name, without a port`)
-  }
-  return host
-}
-
-/** An IPv6 address without the brackets that it has in a URL. */
-function bare(host: string): string {
-  return host.replace(/^\[(.*)\]$/, '$1')
-}
-
-/** Whether a URL's host is this machine whatever the name service says (RFC 6761 section 6.3). */
-export function isLoopback(hostname: string): boolean {
-  return (
-    /^(.+\.)?localhost$/.test(hostname) ||
-    hostname === '[::1]' ||
-    (isIP(hostname) === 4 && hostname.startsWith('127.'))
-  )
-}
-
-function issuerOrigin(text: string): string {
-  const url = URL.parse(text)
-  if (url === null || !['https:', 'http:'].includes(url.protocol)) {
-    throw new Problem(`is "${text}": use an origin such as https://login.example.com`)
-  }
-  if (url.username !== '' || url.password !== '') throw new Problem('must not hold a user name or password')
-  if (url.pathname !== '/' || /[?#]/.test(text)) {
-    throw new Problem(`is "${text}": use the origin alone, ${url.origin}, without a path or query`)
-  }
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    throw new Problem(`is "${text}": http works on localhost only; use https://${url.host}`)
-  }
-  return url.origin
-}
-
-function databaseAddress(text: string): string {
-  if (/^sqlite:\/\//.test(text))
-    throw new Problem('has slashes after sqlite: where the path begins; use sqlite:PATH')
-  if (text === 'sqlite::memory:') throw new Problem('is sqlite::memory:, which cannot be used: name a file')
-  if (/^sqlite:./.test(text)) return text
-  const url = /^postgres(ql)?:\/\//.test(text) ? URL.parse(text) : null
-  if (url === null || url.hostname === '' || url.pathname.length < 2) {
-    throw new Problem('is neither sqlite:PATH nor postgres://user:password@host:port/database')
-  }
-  return text
-}
-
-function absolute(databaseUrl: string, cwd: string): string {
-  const path = /^sqlite:(.+)$/.exec(databaseUrl)?.[1]
-  return path === undefined ? databaseUrl : `sqlite:${resolve(cwd, path)}`
-}
-
-function keyList(text: string): [string, ...string[]] {
-  const [first, ...others] = text.split(',').map(each => each.trim())
-  const keys: [string, ...string[]] = [first ?? '', ...others]
-  keys.forEach((key, index) => {
-    if (key.length >= KEY_LENGTH) return
-    const which = keys.length === 1 ? 'has' : `has, as key ${index + 1} of ${keys.length},`
-    throw new Problem(`${which} only ${key.length} characters: each key needs at least ${KEY_LENGTH}`)
-  })
-  if (new Set(keys).size < keys.length) throw new Problem('has the same key twice')
-  return keys
-}
-
-function smtpAddress(text: string): string {
-  try {
-    smtpOptions(text, true)
-  } catch (error) {
-    throw new Problem(error instanceof Error ? error.message : String(error))
-  }
-  return text
-}
-
-function sender(text: string): string {
-  const address = /^(?:[^<>\p{Cc}]+ <([^<>]+)>|([^<>]+))$/u.exec(text)
-  if (address === null || !/^[^\s@,;:"()\p{Cc}]+@[a-z0-9.-]+$/iu.test(address[1] ?? address[2] ?? '')) {
-    throw new Problem(`is "${text}": use an address, or Name <address>`)
-  }
-  return text
-}
-
-function shortText(text: string): string {
-  if (/\p{Cc}/u.test(text) || text.length > 60) throw new Problem('must be one line of at most 60 characters')
-  return text
-}
-
-function proxies(text: string): TrustProxy | undefined {
-  if (/^\d+$/.test(text)) {
-    const hops = Number(text)
-    if (hops > 10) throw new Problem(`is ${text}: more than 10 proxies are not believed`)
-    return hops === 0 ? undefined : { hops }
-  }
-  return { ranges: text.split(',').map(each => cidr(each.trim())) }
-}
-
-/** @returns the range with its prefix length, which a lone address lacks */
-function cidr(text: string): string {
-  const [address = '', prefix, ...more] = text.split('/')
-  const family = isIP(address)
-  const most = family === 6 ? 128 : 32
-  try {
-    if (family === 0 || more.length > 0 || !/^\d{1,3}$/.test(prefix ?? `${most}`)) throw new RangeError(text)
-    new BlockList().addSubnet(address, Number(prefix ?? most), family === 6 ? 'ipv6' : 'ipv4')
-  } catch {
-    throw new Problem(`has "${text}": use a number of proxies, or addresses such as 10.0.0.0/8`)
-  }
-  return `${address}/${prefix ?? most}`
-}
-
-function aliases(text: string): Record<string, Level> {
-  return Object.fromEntries(
-    text.split(',').map(each => {
-      const [, name = '', label] = /^\s*(.*?)\s*=\s*([^=]*?)\s*$/.exec(each) ?? []
-      const level = LEVELS.find(known => known === label)
-      // Values of acr_values are separated by spaces.
-      if (level === undefined || !/^[\x21-\x7e]+$/.test(name)) {
-        throw new Problem(`has "${each.trim()}": use name=level, where level is one of ${LEVELS.join(', ')}`)
-      }
-      if (Object.values(ACR).includes(name))
-        throw new Problem(`gives "${name}" another meaning: it is a level's own name`)
-      return [name, level]
-    }),
-  )
-}
-
-/** ` (did you mean X?)` if one of `known` is close to `word`, else nothing. */
-export function didYouMean(word: string, known: readonly string[]): string {
-  const [nearest] = known
-    .map(each => ({ each, distance: editDistance(word.toLowerCase(), each.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance)
-  const limit = Math.max(2, Math.ceil(word.length / 4))
-  return nearest !== undefined && nearest.distance <= limit ? ` (did you mean ${nearest.each}?)` : ''
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours that make `b` out of `a`. */
-function editDistance(a: string, b: string): number {
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)]
-  const at = (i: number, j: number) => rows[i]?.[j] ?? Number.POSITIVE_INFINITY
-  for (let i = 1; i <= a.length; i++) {
-    rows[i] = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1]
-      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
-      rows[i]?.push(
-        Math.min(
-          at(i - 1, j) + 1,
-          at(i, j - 1) + 1,
-          at(i - 1, j - 1) + (same ? 0 : 1),
-          swapped ? at(i - 2, j - 2) + 1 : Number.POSITIVE_INFINITY,
-        ),
-      )
-    }
-  }
-  return at(a.length, b.length)
 }
 
 function deepFreeze<T>(value: T): T {

@@ -4,10 +4,11 @@
 
 import { createTransport } from 'nodemailer'
 import { checkKeys, missingFile, schemaFault, withDatabase } from './cli/store.ts'
-import { type Config, ConfigError, isLoopback, type LoadOptions, loadConfig } from './config.ts'
+import { type Config, ConfigError, type LoadOptions, loadConfig } from './config.ts'
 import { describeError } from './log.ts'
-import { smtpOptions } from './mail/mailer.ts'
 import { PROGRAM } from './program.ts'
+import { isLoopback } from './setting-values.ts'
+import { smtpOptions } from './smtp-url.ts'
 import { createClients } from './store/clients.ts'
 import { type Database, sql } from './store/database.ts'
 import { createKeyring, type Keyring, SealBroken } from './store/seal.ts'

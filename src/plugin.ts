@@ -19,7 +19,7 @@ import { createServices, type Services } from './services.ts'
 import { createAdapter } from './store/adapter.ts'
 import type { ClientMetadata, Clients, StoredClient } from './store/clients.ts'
 import { type Database, deferDatabase, openDatabase } from './store/database.ts'
-import { runJobs } from './store/jobs.ts'
+import { runJobs } from './store/job-worker.ts'
 import { startSweeping } from './store/sweep.ts'
 
 export interface SecondFactorOptions {

@@ -12,7 +12,7 @@ import { firstRunLink } from './organisations/first-run.ts'
 import { PROGRAM } from './program.ts'
 import { buildProvider, type Sallyport } from './provider.ts'
 import { type Database, openDatabase } from './store/database.ts'
-import { runJobs } from './store/jobs.ts'
+import { runJobs } from './store/job-worker.ts'
 import { SealBroken } from './store/seal.ts'
 import { startSweeping } from './store/sweep.ts'
 

@@ -7,10 +7,10 @@ import {
   ConfigError,
   checkConfig,
   describeConfig,
-  didYouMean,
   loadConfig,
   settingRows,
 } from '../src/config.ts'
+import { didYouMean } from '../src/setting-values.ts'
 
 const KEY = 'k'.repeat(32)
 const production = {

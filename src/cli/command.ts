@@ -3,7 +3,7 @@
 
 import type { Readable, Writable } from 'node:stream'
 import { parseArgs } from 'node:util'
-import { didYouMean } from '../config.ts'
+import { didYouMean } from '../setting-values.ts'
 
 /** Where a command reads and writes. */
 export interface Io {

@@ -194,12 +194,18 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     account: Account | undefined,
     last: StoredResult | undefined,
   ): Promise<Progress> {
-    if (account === undefined) return NO_PROGRESS
-    const named = { email: account.email, id: account.id, epoch: account.epoch }
-    const mismatch = details.prompt.reasons.some(each =>
-      ['id_token_hint', 'claims_id_token_sub_value'].includes(each),
-    )
-    return mismatch ? NO_PROGRESS : { ...carriedOver(last, account.id), account: named }
+    const hinted = await hintedAccount(details)
+    const named = hinted ?? (asksForSomebodyElse(details) ? undefined : account)
+    if (named === undefined) return NO_PROGRESS
+    const { id, email, epoch } = named
+    return { ...carriedOver(last, id), account: { id, email, epoch } }
+  }
+
+  /** The user of `id_token_hint`, which the library has verified: the app wants nobody else. */
+  async function hintedAccount({ params }: Interaction): Promise<Account | undefined> {
+    const subject = typeof params.id_token_hint === 'string' ? subjectOf(params.id_token_hint) : undefined
+    const account = subject === undefined ? undefined : await services.accounts.find(subject)
+    return account?.status === 'active' ? account : undefined
   }
 
   /** Stores the progress with what proved it, in one transaction. @throws CommitRefused */
@@ -282,6 +288,22 @@ export function interactionRoutes(provider: Provider, services: Services): Route
 function seeOther(ctx: Context, path: string): void {
   ctx.status = 303
   ctx.redirect(path)
+}
+
+function asksForSomebodyElse({ prompt }: Interaction): boolean {
+  return prompt.reasons.some(each => ['id_token_hint', 'claims_id_token_sub_value'].includes(each))
+}
+
+/** `sub` of a JWT that was verified before. */
+function subjectOf(token: string): string | undefined {
+  try {
+    const payload = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
+      sub?: unknown
+    }
+    return typeof payload.sub === 'string' ? payload.sub : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** A form with a second button: the button says which way was meant. */

@@ -4,13 +4,11 @@
 // tried again.
 
 import { chmod, mkdir, open, rename, rm } from 'node:fs/promises'
-import { isIP } from 'node:net'
 import { join } from 'node:path'
-import { createTransport, type SMTPTransportOptions } from 'nodemailer'
-import type { JobLog } from '../store/jobs.ts'
+import { createTransport } from 'nodemailer'
+import { smtpOptions } from '../smtp-url.ts'
+import type { JobLog } from '../store/job-worker.ts'
 import { parseAddress } from './address.ts'
-
-const TIMEOUT_MS = 10_000
 
 export interface Mail {
   /** The job's id: what makes this mail itself. */
@@ -104,50 +102,6 @@ export function createMailer(options: MailerOptions): Mailer {
     },
     close: () => transport.close(),
   }
-}
-
-/** Query parameters of an SMTP URL. Anything else is refused: nodemailer would take `?debug=true` and print mails. */
-const FLAGS = ['requireTLS', 'ignoreTLS', 'tls.rejectUnauthorized'] as const
-type Flag = (typeof FLAGS)[number]
-
-/**
- * Reads SALLYPORT_SMTP_URL: `smtp://user:password@host:587` or `smtps://…`, with `?requireTLS=`, `ignoreTLS=` and
- * `tls.rejectUnauthorized=` `true` or `false`. To another machine, TLS is required in production and wherever a
- * password is sent, unless the URL says otherwise; on this machine it is taken where offered, whatever the certificate.
- *
- * @throws Error whose message goes on after the variable's name, and holds no password
- */
-export function smtpOptions(text: string, production: boolean): SMTPTransportOptions {
-  const url = URL.parse(text)
-  if (url === null || !['smtp:', 'smtps:'].includes(url.protocol) || url.hostname === '') {
-    throw new Error('is no address of a mail server: use smtp://user:password@host:587 or smtps://…')
-  }
-  const flags = new Map<Flag, boolean>()
-  for (const [name, value] of url.searchParams) {
-    const flag = FLAGS.find(each => each === name)
-    if (flag === undefined)
-      throw new Error(`has the unknown parameter ${name}: known are ${FLAGS.join(', ')}`)
-    if (value !== 'true' && value !== 'false') throw new Error(`has a ${name} that is neither true nor false`)
-    flags.set(flag, value === 'true')
-  }
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  const here = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
-  const user = decodeURIComponent(url.username)
-  const ignoreTLS = flags.get('ignoreTLS') ?? false
-  const options: SMTPTransportOptions = {
-    host,
-    secure: url.protocol === 'smtps:',
-    ignoreTLS,
-    requireTLS: flags.get('requireTLS') ?? (!here && !ignoreTLS && (production || user !== '')),
-    tls: { rejectUnauthorized: flags.get('tls.rejectUnauthorized') ?? !here },
-    connectionTimeout: TIMEOUT_MS,
-    greetingTimeout: TIMEOUT_MS,
-    socketTimeout: TIMEOUT_MS,
-    dnsTimeout: TIMEOUT_MS,
-  }
-  if (url.port !== '') options.port = Number(url.port)
-  if (user !== '') options.auth = { user, pass: decodeURIComponent(url.password) }
-  return options
 }
 
 function senderOf(text: string, product: string): { name: string; address: string } {

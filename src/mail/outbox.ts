@@ -5,7 +5,8 @@
 
 import type { Database, Write } from '../store/database.ts'
 import { newId } from '../store/ids.ts'
-import { enqueue, type JobHandler, type JobLog, type JobState, listJobs } from '../store/jobs.ts'
+import type { JobHandler, JobLog } from '../store/job-worker.ts'
+import { enqueue, type JobState, listJobs } from '../store/jobs.ts'
 import type { Keyring, Place } from '../store/seal.ts'
 import type { Texts } from '../texts.ts'
 import { type Mailer, MailNotSent } from './mailer.ts'

@@ -43,9 +43,16 @@ export function issueToken(
   ]
 }
 
+// Of several that were issued at the same moment, none of which knew of the others, the last one counts.
+const works = `t.id = ? AND t.kind = ? AND t.used_at IS NULL AND t.expires_at > ?
+  AND NOT EXISTS (SELECT 1 FROM emailed_tokens n
+    WHERE n.account_id = t.account_id AND n.kind = t.kind AND n.used_at IS NULL
+      AND (n.created_at > t.created_at OR (n.created_at = t.created_at AND n.id > t.id)))`
+// The others go with it: none comes to life when the newest one is used.
 const use = sql(
   'emailed_token_use',
-  'UPDATE emailed_tokens SET used_at = ? WHERE id = ? AND kind = ? AND used_at IS NULL AND expires_at > ?',
+  `UPDATE emailed_tokens SET used_at = ? WHERE used_at IS NULL
+   AND (account_id, kind) IN (SELECT t.account_id, t.kind FROM emailed_tokens t WHERE ${works})`,
 )
 
 /** Refused as `already_used` if it was used, replaced by a newer one, or has expired. */
@@ -53,10 +60,7 @@ export function useToken(kind: EmailedKind, token: string, now: number): Write {
   return write(use, [now, digest(token), kind, now], 'already_used')
 }
 
-const find = sql(
-  'emailed_token_find',
-  `SELECT account_id, data FROM emailed_tokens WHERE id = ? AND kind = ? AND used_at IS NULL AND expires_at > ?`,
-)
+const find = sql('emailed_token_find', `SELECT t.account_id, t.data FROM emailed_tokens t WHERE ${works}`)
 
 /** What a link is for, without using it. */
 export async function readToken(

@@ -1,7 +1,8 @@
 // Expired rows go, in batches, so that no table grows with use and no writer waits long for the sweeping.
 
 import type { Database, Statement } from './database.ts'
-import { type JobLog, sweepJobs } from './jobs.ts'
+import type { JobLog } from './job-worker.ts'
+import { sweepJobs } from './jobs.ts'
 import { sql, write } from './statement.ts'
 
 const SWEEP_ROWS = 500

@@ -133,7 +133,7 @@ export async function audited(stage: Stage, event: string, { id }: { id: string 
 export function raw(origin: string, text: string): Promise<string> {
   const { hostname, port } = new URL(origin)
   return new Promise((resolve, reject) => {
-    const socket = connect(Number(port), hostname, () => socket.end(text))
+    const socket = connect(Number(port), hostname, () => socket.write(text))
     let answer = ''
     socket.setEncoding('utf8')
     socket.on('data', chunk => {

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { simpleParser } from 'mailparser'
 import pino from 'pino'
-import { createMailer, type Mail, MailNotSent, smtpOptions } from '../../src/mail/mailer.ts'
+import { createMailer, type Mail, MailNotSent } from '../../src/mail/mailer.ts'
+import { smtpOptions } from '../../src/smtp-url.ts'
 import { startSmtp } from '../support/smtp.ts'
 
 const silent = pino({ level: 'silent' })

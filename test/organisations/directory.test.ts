@@ -14,7 +14,7 @@ import { readAccount, readAccountByEmail, setPasswordByMail } from '../../src/st
 import { spend } from '../../src/store/credentials.ts'
 import { CommitRefused, sql } from '../../src/store/database.ts'
 import { readToken, useToken } from '../../src/store/emailed-tokens.ts'
-import { runJobs } from '../../src/store/jobs.ts'
+import { runJobs } from '../../src/store/job-worker.ts'
 import { hasOrganisation, readOrganisation } from '../../src/store/organisations.ts'
 import { createKeyring } from '../../src/store/seal.ts'
 import { createTexts } from '../../src/texts.ts'

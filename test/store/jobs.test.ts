@@ -2,20 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import pino from 'pino'
 import type { Database } from '../../src/store/database.ts'
+import { type JobHandler, runJobs, type Worker } from '../../src/store/job-worker.ts'
 import {
   claimJobs,
   enqueue,
   failJob,
   finishJob,
   type Job,
-  type JobHandler,
   listJobs,
   MOST_ATTEMPTS,
   retryDelay,
   retryJob,
-  runJobs,
   sweepJobs,
-  type Worker,
 } from '../../src/store/jobs.ts'
 import { onEachDatabase, type TestDatabase } from '../mail/databases.ts'
 

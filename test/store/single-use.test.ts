@@ -14,7 +14,7 @@ import {
   turnOnAuthenticator,
   usePasskey,
 } from '../../src/store/credentials.ts'
-import type { Database } from '../../src/store/database.ts'
+import { CommitRefused, type Database } from '../../src/store/database.ts'
 import { issueToken, readToken, useToken } from '../../src/store/emailed-tokens.ts'
 import { newId, newToken } from '../../src/store/ids.ts'
 import { insertOrganisation } from '../../src/store/organisations.ts'
@@ -166,7 +166,7 @@ onEveryDatabase('of fifty parallel requests to two replicas', open => {
   })
 
   for (const model of ['AuthorizationCode', 'RefreshToken']) {
-    it(`S7: one redeems a ${model}, and what it mints is all that is minted`, async () => {
+    it(`S7: one redeems an ${model === 'RefreshToken' ? 'old refresh token' : 'authorization code'}, and what it mints is all that is minted`, async () => {
       const [value, grantId] = [newToken(), newToken()]
       const more = { accountId: id, grantId, clientId: 'app' }
       await on(database)(model).upsert(value, { jti: value, kind: model, ...more }, 3600)
@@ -204,7 +204,8 @@ onEveryDatabase('of fifty parallel requests to two replicas', open => {
     const value = newToken()
     const outcome = await fifty(replicas, each =>
       inUnit(each, async () => {
-        expect(await on(each)('ReplayDetection').find(value)).to.equal(undefined)
+        // The library looks first, and then stores: some find nothing at the same time.
+        if ((await on(each)('ReplayDetection').find(value)) !== undefined) throw new CommitRefused('replayed')
         await on(each)('ReplayDetection').upsert(value, { jti: value, iss: 'app' }, 60)
       }),
     )

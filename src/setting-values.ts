@@ -1,0 +1,195 @@
+// How the text of a setting is read: one reader per kind of value, each of which says what is wrong as the end of a
+// sentence that begins with the setting's name. Leaves out which settings there are (config.ts).
+
+import { BlockList, isIP } from 'node:net'
+import { resolve } from 'node:path'
+import type { TrustProxy } from './config.ts'
+import { ACR, LEVELS, type Level } from './flow/assurance.ts'
+import { smtpOptions } from './smtp-url.ts'
+
+/** What is wrong with a value, as the end of a sentence that begins with the setting's name. Never holds the value of a secret. */
+export class Problem extends Error {}
+
+const KEY_LENGTH = 32
+
+export function oneOf<const Values extends readonly string[]>(
+  values: Values,
+): (text: string) => Values[number] {
+  return text => {
+    const found = values.find(each => each === text)
+    if (found === undefined) throw new Problem(`is "${text}": use one of ${values.join(', ')}`)
+    return found
+  }
+}
+
+export function portNumber(text: string, least: number): number {
+  const port = Number(text)
+  if (!/^\d{1,5}$/.test(text) || port < least || port > 65_535) {
+    throw new Problem(`is "${text}": use a number from ${least} to 65535`)
+  }
+  return port
+}
+
+export function yesOrNo(text: string): boolean {
+  if (text === 'true' || text === '1') return true
+  if (text === 'false' || text === '0') return false
+  throw new Problem(`is "${text}": use true or false`)
+}
+
+export function hostName(text: string): string {
+  const host = bare(text)
+  if (isIP(host) === 0 && !/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(host)) {
+    throw new Problem(`is "${text}": use an address or a host name, without a port`)
+  }
+  return host
+}
+
+/** An IPv6 address without the brackets that it has in a URL. */
+export function bare(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1')
+}
+
+/** Whether a URL's host is this machine whatever the name service says (RFC 6761 section 6.3). */
+export function isLoopback(hostname: string): boolean {
+  return (
+    /^(.+\.)?localhost$/.test(hostname) ||
+    hostname === '[::1]' ||
+    (isIP(hostname) === 4 && hostname.startsWith('127.'))
+  )
+}
+
+export function issuerOrigin(text: string): string {
+  const url = URL.parse(text)
+  if (url === null || !['https:', 'http:'].includes(url.protocol)) {
+    throw new Problem(`is "${text}": use an origin such as https://login.example.com`)
+  }
+  if (url.username !== '' || url.password !== '') throw new Problem('must not hold a user name or password')
+  if (url.pathname !== '/' || /[?#]/.test(text)) {
+    throw new Problem(`is "${text}": use the origin alone, ${url.origin}, without a path or query`)
+  }
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    throw new Problem(`is "${text}": http works on localhost only; use https://${url.host}`)
+  }
+  return url.origin
+}
+
+export function databaseAddress(text: string): string {
+  if (/^sqlite:\/\//.test(text))
+    throw new Problem('has slashes after sqlite: where the path begins; use sqlite:PATH')
+  if (text === 'sqlite::memory:') throw new Problem('is sqlite::memory:, which cannot be used: name a file')
+  if (/^sqlite:./.test(text)) return text
+  const url = /^postgres(ql)?:\/\//.test(text) ? URL.parse(text) : null
+  if (url === null || url.hostname === '' || url.pathname.length < 2) {
+    throw new Problem('is neither sqlite:PATH nor postgres://user:password@host:port/database')
+  }
+  return text
+}
+
+export function absolute(databaseUrl: string, cwd: string): string {
+  const path = /^sqlite:(.+)$/.exec(databaseUrl)?.[1]
+  return path === undefined ? databaseUrl : `sqlite:${resolve(cwd, path)}`
+}
+
+export function keyList(text: string): [string, ...string[]] {
+  const [first, ...others] = text.split(',').map(each => each.trim())
+  const keys: [string, ...string[]] = [first ?? '', ...others]
+  keys.forEach((key, index) => {
+    if (key.length >= KEY_LENGTH) return
+    const which = keys.length === 1 ? 'has' : `has, as key ${index + 1} of ${keys.length},`
+    throw new Problem(`${which} only ${key.length} characters: each key needs at least ${KEY_LENGTH}`)
+  })
+  if (new Set(keys).size < keys.length) throw new Problem('has the same key twice')
+  return keys
+}
+
+export function smtpAddress(text: string): string {
+  try {
+    smtpOptions(text, true)
+  } catch (error) {
+    throw new Problem(error instanceof Error ? error.message : String(error))
+  }
+  return text
+}
+
+export function sender(text: string): string {
+  const address = /^(?:[^<>\p{Cc}]+ <([^<>]+)>|([^<>]+))$/u.exec(text)
+  if (address === null || !/^[^\s@,;:"()\p{Cc}]+@[a-z0-9.-]+$/iu.test(address[1] ?? address[2] ?? '')) {
+    throw new Problem(`is "${text}": use an address, or Name <address>`)
+  }
+  return text
+}
+
+export function shortText(text: string): string {
+  if (/\p{Cc}/u.test(text) || text.length > 60) throw new Problem('must be one line of at most 60 characters')
+  return text
+}
+
+export function proxies(text: string): TrustProxy | undefined {
+  if (/^\d+$/.test(text)) {
+    const hops = Number(text)
+    if (hops > 10) throw new Problem(`is ${text}: more than 10 proxies are not believed`)
+    return hops === 0 ? undefined : { hops }
+  }
+  return { ranges: text.split(',').map(each => cidr(each.trim())) }
+}
+
+/** @returns the range with its prefix length, which a lone address lacks */
+export function cidr(text: string): string {
+  const [address = '', prefix, ...more] = text.split('/')
+  const family = isIP(address)
+  const most = family === 6 ? 128 : 32
+  try {
+    if (family === 0 || more.length > 0 || !/^\d{1,3}$/.test(prefix ?? `${most}`)) throw new RangeError(text)
+    new BlockList().addSubnet(address, Number(prefix ?? most), family === 6 ? 'ipv6' : 'ipv4')
+  } catch {
+    throw new Problem(`has "${text}": use a number of proxies, or addresses such as 10.0.0.0/8`)
+  }
+  return `${address}/${prefix ?? most}`
+}
+
+export function aliases(text: string): Record<string, Level> {
+  return Object.fromEntries(
+    text.split(',').map(each => {
+      const [, name = '', label] = /^\s*(.*?)\s*=\s*([^=]*?)\s*$/.exec(each) ?? []
+      const level = LEVELS.find(known => known === label)
+      // Values of acr_values are separated by spaces.
+      if (level === undefined || !/^[\x21-\x7e]+$/.test(name)) {
+        throw new Problem(`has "${each.trim()}": use name=level, where level is one of ${LEVELS.join(', ')}`)
+      }
+      if (Object.values(ACR).includes(name))
+        throw new Problem(`gives "${name}" another meaning: it is a level's own name`)
+      return [name, level]
+    }),
+  )
+}
+
+/** ` (did you mean X?)` if one of `known` is close to `word`, else nothing. */
+export function didYouMean(word: string, known: readonly string[]): string {
+  const [nearest] = known
+    .map(each => ({ each, distance: editDistance(word.toLowerCase(), each.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)
+  const limit = Math.max(2, Math.ceil(word.length / 4))
+  return nearest !== undefined && nearest.distance <= limit ? ` (did you mean ${nearest.each}?)` : ''
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours that make `b` out of `a`. */
+export function editDistance(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)]
+  const at = (i: number, j: number) => rows[i]?.[j] ?? Number.POSITIVE_INFINITY
+  for (let i = 1; i <= a.length; i++) {
+    rows[i] = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1]
+      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      rows[i]?.push(
+        Math.min(
+          at(i - 1, j) + 1,
+          at(i, j - 1) + 1,
+          at(i - 1, j - 1) + (same ? 0 : 1),
+          swapped ? at(i - 2, j - 2) + 1 : Number.POSITIVE_INFINITY,
+        ),
+      )
+    }
+  }
+  return at(a.length, b.length)
+}
