@@ -13,6 +13,7 @@ import { interactionRoutes } from './flow/routes.ts'
 import { errorPages, health, issuersHost, securityHeaders, staticFiles, unitOfWork } from './http/app.ts'
 import { clientAddress } from './http/client-address.ts'
 import { loggedOutPage, logoutPage, protocolError } from './http/protocol-pages.ts'
+import { rememberApp } from './http/way-on.ts'
 import { type Log, requestLog } from './log.ts'
 import { firstRunRoutes } from './organisations/first-run.ts'
 import { createServices, type Services } from './services.ts'
@@ -69,6 +70,7 @@ export async function buildProvider(
 /** What the server and the plugin have in common: the unit of work around everything, and the prompts. */
 export function mountFlow(provider: Provider, services: Services): void {
   provider.use(unitOfWork(services))
+  provider.use(rememberApp(services))
   provider.use(async (ctx, next) => {
     await next()
     // `ctx.oidc` exists on the library's routes only.

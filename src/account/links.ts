@@ -34,39 +34,40 @@ interface Opened {
 export function linkRoutes(services: Services): Router {
   const { config, paths, views, texts, accounts, database, keyring, clock } = services
   const router = new Router()
-  const path = '/link/:kind/:token'
 
-  router.get(path, async ctx => {
-    ctx.set('Referrer-Policy', 'no-referrer')
-    const opened = await open(ctx)
-    if (opened === undefined) return gone(ctx)
-    await show(ctx, opened)
-  })
+  // A path for each kind: other links, such as the first-run link, are somebody else's.
+  for (const kind of KINDS) {
+    const path = `/link/${kind}/:token`
+    router.get(path, async ctx => {
+      ctx.set('Referrer-Policy', 'no-referrer')
+      const opened = await open(kind, ctx)
+      if (opened === undefined) return gone(ctx)
+      await show(ctx, opened)
+    })
 
-  router.post(path, async ctx => {
-    ctx.set('Referrer-Policy', 'no-referrer')
-    requireSameOrigin(ctx, paths.origin)
-    const form = await readForm(ctx, ['password', 'username'])
-    const opened = await open(ctx)
-    if (opened === undefined) return gone(ctx)
-    try {
-      if (opened.kind === 'unblock') await unblock(ctx, opened)
-      else await setPassword(ctx, opened, form.password ?? '')
-    } catch (error) {
-      // Somebody was faster with the same link, or a newer one replaced it.
-      if (error instanceof CommitRefused) return gone(ctx)
-      throw error
-    }
-  })
+    router.post(path, async ctx => {
+      ctx.set('Referrer-Policy', 'no-referrer')
+      requireSameOrigin(ctx, paths.origin)
+      const form = await readForm(ctx, ['password', 'username'])
+      const opened = await open(kind, ctx)
+      if (opened === undefined) return gone(ctx)
+      try {
+        if (opened.kind === 'unblock') await unblock(ctx, opened)
+        else await setPassword(ctx, opened, form.password ?? '')
+      } catch (error) {
+        // Somebody was faster with the same link, or a newer one replaced it.
+        if (error instanceof CommitRefused) return gone(ctx)
+        throw error
+      }
+    })
+  }
 
-  async function open(ctx: Context): Promise<Opened | undefined> {
-    const { kind, token } = ctx.params as { kind: string; token: string }
-    const known = KINDS.find(each => each === kind)
-    if (known === undefined) throw new AppError('not_found')
-    const found = await readToken(database, known, token, clock())
+  async function open(kind: LinkKind, ctx: Context): Promise<Opened | undefined> {
+    const token = ctx.params.token as string
+    const found = await readToken(database, kind, token, clock())
     const account = found && (await accounts.find(found.accountId))
     if (found === undefined || account === undefined || account.status === 'deactivated') return undefined
-    return { kind: known, token, account, data: found.data }
+    return { kind, token, account, data: found.data }
   }
 
   async function show(ctx: Context, opened: Opened, error?: string): Promise<void> {

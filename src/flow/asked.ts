@@ -45,6 +45,23 @@ function essentialAcr(claims: unknown): string[] | undefined {
     ?.acr
   if (request?.essential !== true) return undefined
   // `values` of the wrong type asks for something, though nobody can say what: a list that cannot be met.
-  if (request.values !== undefined) return Array.isArray(request.values) ? request.values.map(String) : []
-  return request.value === undefined ? undefined : [String(request.value)]
+  if (request.values !== undefined) return Array.isArray(request.values) ? request.values.map(textOf) : []
+  return request.value === undefined ? undefined : [textOf(request.value)]
+}
+
+/** Whom an ID token that was verified before is about; undefined for one that says nothing readable. */
+export function subjectOf(idToken: string): string | undefined {
+  try {
+    const payload = JSON.parse(Buffer.from(idToken.split('.')[1] ?? '', 'base64url').toString()) as {
+      sub?: unknown
+    }
+    return typeof payload.sub === 'string' ? payload.sub : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** What is no text is no level's name either; an object may not even be turned into text. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '')
 }

@@ -13,7 +13,7 @@ import { auditRow } from '../store/audit.ts'
 import type { ClientMetadata } from '../store/clients.ts'
 import { keepFact } from '../store/session-facts.ts'
 import { unit } from '../store/unit-of-work.ts'
-import { type ClientDefaults, readAsked, startsFromNothing } from './asked.ts'
+import { type ClientDefaults, readAsked, startsFromNothing, subjectOf } from './asked.ts'
 import { amrOf, type Fact, judge, meets, mergeFacts, type Verdict } from './assurance.ts'
 import type { StoredResult } from './progress.ts'
 import { ableLevels } from './visit.ts'
@@ -57,6 +57,14 @@ export function joinPolicy(
       if (verdict.outcome === 'unmet') {
         throw unmet('none of the requested acr values is supported')
       }
+      return false
+    }),
+    0,
+  )
+  login.checks.add(
+    new Check('other_user', 'another user logged in than the one asked for', 'login_required', ctx => {
+      // The library checks the hint at the first request only, and asks again without end for the claim's subject.
+      if (isOtherUser(ctx)) throw new errors.LoginRequired('another user logged in than the one asked for')
       return false
     }),
     0,
@@ -128,6 +136,20 @@ export function keepResumed(services: Services, ctx: KoaContextWithOIDC): void {
     ),
   )
   if (!stepUp) unit().add(touchLogin(accountId, now))
+}
+
+/**
+ * Whether somebody logged in just now who is not whom the app asked for, by `id_token_hint` or the claim `sub` (OpenID
+ * Connect Core sections 3.1.2.1 and 5.5.1). The library has verified the hint when it came. A pairwise subject is not
+ * an account's id, so it says nothing here.
+ */
+function isOtherUser({ oidc }: KoaContextWithOIDC): boolean {
+  const { session, params, result, client } = oidc
+  if (session?.accountId === undefined || result?.login === undefined) return false
+  if (client?.subjectType === 'pairwise') return false
+  const hint = typeof params?.id_token_hint === 'string' ? subjectOf(params.id_token_hint) : undefined
+  const claim: unknown = oidc.claims.id_token?.sub?.value
+  return [hint, claim].some(each => each !== undefined && each !== session.accountId)
 }
 
 /** What this session's user has proven, as far as it counts for this request. */

@@ -17,7 +17,7 @@ import { CommitRefused } from '../store/database.ts'
 import type { StoredSession } from '../store/oidc-sessions.ts'
 import type { Refusal } from '../store/statement.ts'
 import { unit } from '../store/unit-of-work.ts'
-import { readAsked, startsFromNothing } from './asked.ts'
+import { readAsked, startsFromNothing, subjectOf } from './asked.ts'
 import { ACR, amrOf, meets, mergeFacts, strongest } from './assurance.ts'
 import { allow, consentPage } from './consent.ts'
 import { type PageRequest, page, prepare } from './pages.ts'
@@ -292,18 +292,6 @@ function seeOther(ctx: Context, path: string): void {
 
 function asksForSomebodyElse({ prompt }: Interaction): boolean {
   return prompt.reasons.some(each => ['id_token_hint', 'claims_id_token_sub_value'].includes(each))
-}
-
-/** `sub` of a JWT that was verified before. */
-function subjectOf(token: string): string | undefined {
-  try {
-    const payload = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
-      sub?: unknown
-    }
-    return typeof payload.sub === 'string' ? payload.sub : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** A form with a second button: the button says which way was meant. */

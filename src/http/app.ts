@@ -10,6 +10,7 @@ import { CommitRefused } from '../store/database.ts'
 import { inUnit } from '../store/unit-of-work.ts'
 import type { TextKey } from '../texts.ts'
 import { type Assets, assetCacheControl } from './assets.ts'
+import { type WayOn, wayOn } from './way-on.ts'
 
 // No form-action: Chromium applies it to the redirects that follow a form, and a login ends at the app (a page that
 // posts elsewhere would need a script or markup of a stranger's in it, which the rest forbids). No COOP: an app that
@@ -47,7 +48,7 @@ export function staticFiles(assets: Assets, base: string): Middleware {
     ctx.type = asset.type
     const encoding = ctx.acceptsEncodings('br', 'gzip', 'identity')
     if (encoding === 'br' || encoding === 'gzip') ctx.set('Content-Encoding', encoding)
-    ctx.body = encoding === 'br' || encoding === 'gzip' ? asset.encoded[encoding] : asset.body
+    ctx.body = encoding === 'br' || encoding === 'gzip' ? asset.encoded(encoding) : asset.body
     if (ctx.fresh) ctx.status = 304
   }
 }
@@ -123,14 +124,15 @@ export function errorPages(services: Services, paths = /^/): Middleware {
         error instanceof AppError ? error : new AppError('internal', undefined, { cause: error })
       forget(ctx)
       noteFailure(ctx, error)
-      if (failure.code === 'not_found') {
+      const onward = await wayOn(services, ctx, failure.code)
+      if (failure.code === 'not_found' && onward.goOn === undefined) {
         ctx.status = 404
         ctx.type = 'html'
         ctx.body = services.views.render('not-found', {})
         return
       }
       if (failure.status === 503) ctx.set('Retry-After', '5')
-      errorPage(services, ctx, failure.status, `error.${failure.code}`)
+      errorPage(services, ctx, failure.status, `error.${failure.code}`, onward)
     }
   }
 }
@@ -145,7 +147,7 @@ export function errorPage(
   ctx: Context,
   status: number,
   key: string,
-  more: { backTo?: { name: string; url: string } } = {},
+  more: WayOn = {},
 ): void {
   ctx.status = status
   ctx.type = 'html'

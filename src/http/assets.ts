@@ -17,8 +17,8 @@ export interface Asset {
   readonly type: string
   /** Weak, since it is the same for every encoding. */
   readonly etag: string
-  /** The body, compressed at boot, by Content-Encoding. */
-  readonly encoded: { readonly br: Buffer; readonly gzip: Buffer }
+  /** The body by Content-Encoding, compressed when it is first asked for. */
+  encoded(encoding: 'br' | 'gzip'): Buffer
 }
 
 export interface Assets {
@@ -41,6 +41,17 @@ const types: Readonly<Record<string, string>> = {
 const passkeyLibrary = (): Buffer =>
   readFileSync(new URL('../dist/bundle/index.umd.min.js', import.meta.resolve('@simplewebauthn/browser')))
 
+function compressed(body: Buffer): Asset['encoded'] {
+  const held: { br?: Buffer; gzip?: Buffer } = {}
+  return encoding => {
+    held[encoding] ??=
+      encoding === 'br'
+        ? brotliCompressSync(body, { params: { [zlib.BROTLI_PARAM_QUALITY]: 11 } })
+        : gzipSync(body, { level: 9 })
+    return held[encoding]
+  }
+}
+
 /**
  * Reads a folder of static files, and adds `webauthn.js`, the browser part of SimpleWebAuthn.
  * @param directory absolute path or file URL
@@ -61,9 +72,8 @@ export const createAssets = (
     if (!stem || !type) throw new Error(`No content type is known for the static file "${name}"`)
     const hash = createHash('sha256').update(body).digest('base64url').slice(0, 12)
     const url = `${base}${stem}.${hash}.${extension}`
-    const br = brotliCompressSync(body, { params: { [zlib.BROTLI_PARAM_QUALITY]: 11 } })
     urls.set(name, url)
-    assets.set(url, { body, type, etag: `W/"${hash}"`, encoded: { br, gzip: gzipSync(body, { level: 9 }) } })
+    assets.set(url, { body, type, etag: `W/"${hash}"`, encoded: compressed(body) })
   }
   return {
     url(name) {

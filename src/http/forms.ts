@@ -38,7 +38,10 @@ export async function readForm(ctx: Context, fields: readonly string[]): Promise
 
 function decode(bytes: Buffer): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    // What is escaped must be UTF-8 too: URLSearchParams would put U+FFFD in its place, the same for all of it.
+    decodeURIComponent(text)
+    return text
   } catch {
     throw new AppError('bad_request', 'the body is not UTF-8')
   }

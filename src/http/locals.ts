@@ -128,6 +128,9 @@ export interface ViewLocals {
     /** "SP-7F3K-92QD". */
     readonly reference?: string
     readonly time: number
+    /** The login, where it waits. */
+    readonly goOn?: string
+    /** Where the app begins a login. */
     readonly startAgain?: string
     readonly backTo?: { readonly name: string; readonly url: string }
     /** Seconds. */

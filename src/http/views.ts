@@ -1,6 +1,6 @@
 /**
- * Law: a page is a template compiled at boot and its declared locals, nothing else; what people typed is only
- * ever text in it. Templates read `self.…` alone (no `with`), so that a local that nobody declared is found by
+ * Law: a page is a template, compiled once, and its declared locals, nothing else; what people typed is only ever
+ * text in it. Templates read `self.…` alone (no `with`), so that a local that nobody declared is found by
  * the type checker, in a test.
  * Left out: status codes, headers, and which page comes next.
  */
@@ -79,17 +79,18 @@ export interface Views {
 }
 
 /**
- * Compiles all templates.
- * @throws for a template that is missing or doesn't parse
+ * Templates are compiled when they are first shown: a start waits for none of them. (The tests show them all.)
  */
 export const createViews = ({ texts: standard, assets, links = {} }: ViewsOptions): Views => {
-  const templates = new Map(
-    viewNames.map(name => [name, pug.compileFile(templatePath(name), templateOptions)] as const),
-  )
+  const templates = new Map<ViewName, pug.compileTemplate>()
+  const compiled = (name: ViewName): pug.compileTemplate => {
+    const template = templates.get(name) ?? pug.compileFile(templatePath(name), templateOptions)
+    templates.set(name, template)
+    return template
+  }
   return {
     render(name, locals, texts = standard) {
-      const template = templates.get(name)
-      if (!template) throw new Error(`There is no view "${name}"`)
+      const template = compiled(name)
       const heading = headings[name](texts.t, locals)
       const product = texts.t('product')
       const common: CommonLocals = {

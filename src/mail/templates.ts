@@ -96,11 +96,10 @@ export interface MailTemplates {
 }
 
 /**
- * Compiles all templates.
+ * Templates are compiled when they are first sent: a start waits for none of them.
  *
  * @param options.issuer as configured: links are made of it alone
  * @param options.product default: the catalogue's "product"
- * @throws for a template that is missing or doesn't parse
  */
 export function createMailTemplates(options: {
   texts: Texts
@@ -111,20 +110,21 @@ export function createMailTemplates(options: {
   const paths = createPaths(issuer)
   const product = options.product ?? texts.t('product')
   const folder = new URL('../../views/mail/', import.meta.url)
-  const compiled = new Map(
-    mailNames.map(name => [
-      name,
+  const templates = new Map<MailName, pug.compileTemplate>()
+  const compiled = (name: MailName): pug.compileTemplate => {
+    const template =
+      templates.get(name) ??
       pug.compileFile(fileURLToPath(new URL(`${name}.pug`, folder)), {
         doctype: 'html',
         self: true,
         compileDebug: false,
-      }),
-    ]),
-  )
+      })
+    templates.set(name, template)
+    return template
+  }
   return {
     render(name, to, given) {
-      const template = compiled.get(name)
-      if (template === undefined) throw new Error(`there is no mail "${name}"`)
+      const template = compiled(name)
       const contents = inOneLine(given)
       const subject = inOneLine({ subject: subjects[name](texts.t, contents) }).subject
       const locals: Omit<MailLocals, 'plain'> = {

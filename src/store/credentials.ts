@@ -1,6 +1,7 @@
 // What people prove themselves with, beside the password: authenticators, recovery codes, passkeys. Law 4: whatever
 // is used once is burnt by a conditional write, which refuses the whole commit if somebody was faster.
 
+import type { Account } from './accounts.ts'
 import type { Database, Write } from './database.ts'
 import { sql, write } from './statement.ts'
 
@@ -8,7 +9,8 @@ const upsertAuthenticator = sql(
   'authenticator_upsert',
   `INSERT INTO authenticators (account_id, secret, last_step, created_at, last_used_at) VALUES (?, ?, ?, ?, ?)
    ON CONFLICT (account_id) DO UPDATE SET secret = excluded.secret, last_step = excluded.last_step,
-     created_at = excluded.created_at, last_used_at = excluded.last_used_at`,
+     created_at = excluded.created_at, last_used_at = excluded.last_used_at
+   WHERE authenticators.secret = CAST(? AS text)`,
 )
 const clearReset = sql(
   'account_clear_reset',
@@ -18,18 +20,25 @@ const clearReset = sql(
 /**
  * Turns an authenticator on, with the code that proved it already spent. A pending reset is over by it.
  *
+ * Refused as `account_changed` if the account was reset since it was read, or another authenticator was turned on:
+ * of two tabs only one is told that its key is good.
+ *
+ * @param account as this request read it; the authenticator that it has is the one that is replaced
  * @param secret sealed
- * @param epoch of the account when the set-up began; a reset meanwhile refuses the commit
  */
 export function turnOnAuthenticator(
-  account: { id: string; epoch: number },
+  account: Pick<Account, 'id' | 'epoch' | 'authenticator'>,
   secret: string,
   step: number,
   now: number,
 ): Write[] {
   return [
     write(clearReset, [account.id, account.epoch], 'account_changed'),
-    write(upsertAuthenticator, [account.id, secret, step, now, now]),
+    write(
+      upsertAuthenticator,
+      [account.id, secret, step, now, now, account.authenticator?.secret ?? null],
+      'account_changed',
+    ),
   ]
 }
 

@@ -137,9 +137,15 @@ async function connect(filename: string): Promise<Session> {
       const statement = connection.prepare(text, error => (error ? reject(error) : resolve(statement)))
     })
 
-  await exec(
-    'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000; PRAGMA foreign_keys=ON',
-  )
+  try {
+    await exec(
+      'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000; PRAGMA foreign_keys=ON',
+    )
+  } catch (error) {
+    await owner.client.releaseConnection(connection)
+    await owner.destroy()
+    throw error
+  }
   return {
     async all(text, params) {
       let statement = prepared.get(text)

@@ -210,12 +210,7 @@ describe('attacks on the recovery', function () {
       expect(page.replaceAll(/<link rel="(icon|stylesheet)"[^>]*>/g, '')).not.to.match(
         /<(script|img|iframe|link)\b/,
       )
-      for (const each of [
-        old,
-        `${link}x`,
-        link.slice(0, -1),
-        link.replace('password-reset', 'invitation'),
-      ]) {
+      for (const each of [old, `${link}x`, link.slice(0, -1), link.replace('password-reset', 'invitation')]) {
         expect((await visitor.post(each, { password: NEW_PASSWORD })).status, each.slice(-60)).to.equal(404)
       }
       // A password that is not good enough does not use it up either.

@@ -23,11 +23,13 @@ const DAY = 24 * HOUR
 
 onEveryDatabase('the attempt budgets', open => {
   let database: Database
+  let replicas: Database[]
   let subject: Subject
   let who: string
 
   before(async () => {
     database = await open()
+    replicas = [database, await open()]
   })
   beforeEach(() => {
     who = newId('usr')
@@ -97,7 +99,6 @@ onEveryDatabase('the attempt budgets', open => {
     })
 
     it('L2: never let more be evaluated than the budget, by fifty at once on two replicas', async () => {
-      const replicas = [database, await open()]
       expect(
         await fifty(replicas, each => each.commit([reserveAttempt('code', subject, NOW)])),
       ).to.deep.equal({ won: 5, too_many_tries: 45 })
@@ -168,7 +169,6 @@ onEveryDatabase('the attempt budgets', open => {
   describe('for one authorization request', () => {
     it('let five codes be tried, of whatever kind, and then it starts again', async () => {
       const interaction = interactionSubject(newId('job'))
-      const replicas = [database, await open()]
       const outcome = await fifty(replicas, each =>
         each.commit([reserveAttempt('interaction', interaction, NOW)]),
       )
@@ -204,7 +204,6 @@ onEveryDatabase('the attempt budgets', open => {
     })
 
     it('never let more than ten be compared, by fifty at once on two replicas', async () => {
-      const replicas = [database, await open()]
       const outcome = await fifty(replicas, each =>
         each.commit([reserveAttempt('password', from('192.0.2.9'), NOW)]),
       )
@@ -219,7 +218,6 @@ onEveryDatabase('the attempt budgets', open => {
     })
 
     it('count all addresses of an IPv6 /64 as one', async () => {
-      const replicas = [database, await open()]
       const outcome = await fifty(replicas, (each, index) =>
         each.commit([reserveAttempt('password', from(`2001:db8:1:2::${index.toString(16)}`), NOW)]),
       )
@@ -237,7 +235,6 @@ onEveryDatabase('the attempt budgets', open => {
     })
 
     it('tell the owner of a block at most once an hour, whichever network was blocked', async () => {
-      const replicas = [database, await open()]
       const outcome = await fifty(replicas, each => each.commit([noteNotified(who, NOW)]))
       expect(outcome).to.deep.equal({ won: 1, not_allowed: 49 })
       const note = (now: number) => outcomeOf(database.commit([noteNotified(who, now)]))

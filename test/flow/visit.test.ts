@@ -21,7 +21,7 @@ import type { Account } from '../../src/store/accounts.ts'
 const NOW = Date.UTC(2026, 4, 14, 9, 31)
 const HOUR = 60 * 60 * 1000
 const DAY = 24 * HOUR
-const ALIASES = { 'http://schemas.openid.net/pape/policies/2007/06/multi-factor': '2fa' } as const
+const ALIASES = { 'https://refeds.org/profile/mfa': '2fa' } as const
 
 const ACCOUNT: Account = {
   id: 'ada',
@@ -75,6 +75,77 @@ describe('the levels that somebody can reach', () => {
     expect(ableLevels(undefined)).to.deep.equal(['1fa', '2fa'])
     expect(ableLevels(ACCOUNT)).to.deep.equal(['1fa', '2fa'])
     expect(ableLevels({ ...ACCOUNT, passkeys: 1 })).to.deep.equal(['1fa', '2fa', 'phr'])
+  })
+})
+
+describe('where a visit stands', () => {
+  const account: Account = { ...ACCOUNT, authenticator: AUTHENTICATOR }
+  const request: Request = { prompt: 'login', asked: { acr: [] }, emailProof: 'after-reset', session: [] }
+  const progress: Progress = { ...NO_PROGRESS, account: NAMED }
+  const session = held(NOW - HOUR, 'pwd', 'otp')
+
+  it('is the email page while nobody is named, whatever the session holds', () => {
+    expect(stand({ ...request, session }, account, NO_PROGRESS, NOW).kind).to.equal('email')
+  })
+
+  it('is the password page for an address that nobody has', () => {
+    const nobody = { ...NO_PROGRESS, account: { email: 'nobody@example.org' } }
+    expect(stand(request, undefined, nobody, NOW).kind).to.equal('password')
+  })
+
+  it('asks for the code where max_age has passed and two factors are due, for any factor where they are not', () => {
+    const aged: Request = { ...request, prompt: 'step_up', asked: { acr: [], maxAge: 60 }, session }
+    const typed = { ...progress, facts: held(NOW - 1000, 'pwd') }
+    expect(stand(aged, account, typed, NOW).kind).to.equal('code')
+    expect(stand(aged, { ...account, subscribedAt: NOW }, typed, NOW).kind).to.equal('done')
+  })
+
+  it('counts what the session holds together with what this interaction proved', () => {
+    const asked = { acr: [['phr', ACR['2fa']]] }
+    const able = { ...account, passkeys: 1 }
+    const before = held(NOW - HOUR, 'pwd')
+    const proven = { ...progress, facts: held(NOW, 'otp') }
+    const stepUp: Request = { ...request, prompt: 'step_up', asked }
+    expect(stand({ ...stepUp, session: before }, able, proven, NOW).kind).to.equal('done')
+    expect(stand({ ...stepUp, session: before }, able, progress, NOW).kind).to.equal('code')
+    expect(stand({ ...stepUp, session }, able, progress, NOW).kind).to.equal('done')
+  })
+
+  it('knows the names that the operator gave to levels', () => {
+    const asked = { acr: [Object.keys(ALIASES)] }
+    const once = {
+      ...request,
+      prompt: 'step_up',
+      asked,
+      session: held(NOW - HOUR, 'pwd', 'recovery'),
+    } as const
+    expect(stand(once, account, progress, NOW).kind).to.equal('code')
+  })
+
+  it('is the offer of a passkey only in a browser that can, and not before the time that was put to it', () => {
+    const proven = { ...progress, facts: held(NOW, 'pwd', 'otp') }
+    const can = { ...proven, platformAuthenticator: true }
+    expect(stand(request, account, can, NOW).kind).to.equal('passkey-offer')
+    expect(stand(request, account, proven, NOW).kind).to.equal('done')
+    expect(stand(request, account, { ...can, platformAuthenticator: false }, NOW).kind).to.equal('done')
+    expect(stand(request, { ...account, passkeyOfferAfter: NOW + 1 }, can, NOW).kind).to.equal('done')
+    expect(stand(request, { ...account, passkeyOfferAfter: NOW }, can, NOW).kind).to.equal('passkey-offer')
+  })
+
+  it('says until when setting up may be put off, and that nothing is known of it without a subscription', () => {
+    const proven = { ...progress, facts: held(NOW, 'pwd') }
+    const dayOn = stand(request, { ...ACCOUNT, subscribedAt: NOW - HOUR }, proven, NOW)
+    expect(dayOn).to.include({ kind: 'set-up', putOffUntil: NOW - HOUR + DAY })
+    const before = stand(request, { ...ACCOUNT, subscribedAt: null }, proven, NOW)
+    expect(before.ways).to.include('put-off')
+    expect(before.putOffUntil).to.equal(undefined)
+  })
+
+  it('E8: is set-up without Not now from the millisecond that the day is over, in an interaction begun before', () => {
+    const proven = { ...progress, facts: held(NOW, 'pwd'), choices: { setUpPutOff: true } }
+    const late = { ...ACCOUNT, subscribedAt: NOW - DAY + 1 }
+    expect(stand(request, late, proven, NOW).kind).to.equal('done')
+    expect(stand(request, late, proven, NOW + 1)).to.deep.include({ kind: 'set-up', ways: ['set-up'] })
   })
 })
 

@@ -78,6 +78,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     { view: 'passkey-offer', state: 'error', locals: { ...offer, error: t('passkey.error.notSaved') } },
     { view: 'code', state: '', locals: { ...code, passkey, lockedOutUrl: '/locked-out' } },
     { view: 'code', state: 'bare', locals: code },
+    { view: 'code', state: 'set-up-again', locals: { ...code, setUpAgain: '/again' } },
     { view: 'code', state: 'error', locals: { ...code, error: t('code.error.wait', { minutes: 4 }) } },
     { view: 'passkey-first', state: '', locals: { passkey, cantUse: '/mailed' } },
     {
@@ -128,6 +129,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       locals: { ...error, reference: 'SP-7F3K-92QD', startAgain: '/again', backTo },
     },
     { view: 'error', state: 'back', locals: { ...error, backTo } },
+    { view: 'error', state: 'go-on', locals: { ...error, goOn: '/interaction' } },
     {
       view: 'error',
       state: 'busy',

@@ -627,7 +627,7 @@ describe('pages', () => {
       assets.get(url),
     )
     expect(loaded).to.have.length(4)
-    const bytes = loaded.reduce((sum, asset) => sum + (asset?.encoded.br.length ?? Number.NaN), 0)
+    const bytes = loaded.reduce((sum, asset) => sum + (asset?.encoded('br').length ?? Number.NaN), 0)
     const total = bytes + brotliCompressSync(html).length
     expect(total).to.be.below(30 * 1024)
   })

@@ -29,6 +29,7 @@ import {
   account,
   epochMoves,
   failureOf,
+  fifty,
   NOW,
   onEveryDatabase,
   outcomeOf,
@@ -41,6 +42,8 @@ import {
 onEveryDatabase('accounts', open => {
   let database: Database
   let id: string
+  /** The account as it is read when nothing is enrolled. */
+  const asFresh = (epoch = 0) => ({ id, epoch, authenticator: undefined })
   const passkey = (different: Partial<Passkey> = {}): Passkey => ({
     credentialId: `credential ${newId('usr')}`,
     accountId: id,
@@ -77,7 +80,7 @@ onEveryDatabase('accounts', open => {
     const email = `Everything.${id}@northgate.example`
     id = await person(database, { organisationId: organisation.id, email, role: 'admin' })
     await database.commit([
-      ...turnOnAuthenticator({ id, epoch: 0 }, 'sealed secret', 100, NOW),
+      ...turnOnAuthenticator(asFresh(), 'sealed secret', 100, NOW),
       issueRecoveryCode(id, 'hash', NOW),
       insertPasskey(passkey(), NOW),
       insertPasskey(passkey(), NOW),
@@ -155,7 +158,7 @@ onEveryDatabase('accounts', open => {
 
     it('R4: that leaves the second factor alone when it is reset', async () => {
       await database.commit([
-        ...turnOnAuthenticator({ id, epoch: 0 }, 'sealed', 100, NOW),
+        ...turnOnAuthenticator(asFresh(), 'sealed', 100, NOW),
         issueRecoveryCode(id, 'recovery', NOW),
         insertPasskey(passkey(), NOW),
       ])
@@ -183,15 +186,15 @@ onEveryDatabase('accounts', open => {
   describe('have an authenticator', () => {
     it('that is turned on unless the account was reset since its set-up began', async () => {
       await database.commit([epochMoves(id)])
-      const stale = turnOnAuthenticator({ id, epoch: 0 }, 'sealed', 100, NOW)
+      const stale = turnOnAuthenticator(asFresh(), 'sealed', 100, NOW)
       expect(await outcomeOf(database.commit(stale))).to.equal('account_changed')
       expect((await account(database, id)).authenticator).to.equal(undefined)
-      await database.commit(turnOnAuthenticator({ id, epoch: 1 }, 'sealed', 100, NOW))
+      await database.commit(turnOnAuthenticator(asFresh(1), 'sealed', 100, NOW))
       expect((await account(database, id)).authenticator).to.deep.equal({ secret: 'sealed', lastStep: 100 })
     })
 
     it('of which a code counts once, and none that is older than the last', async () => {
-      await database.commit(turnOnAuthenticator({ id, epoch: 0 }, 'sealed', 100, NOW))
+      await database.commit(turnOnAuthenticator(asFresh(), 'sealed', 100, NOW))
       const spendStep = (step: number, secret = 'sealed') =>
         outcomeOf(database.commit([spendTotpStep(id, secret, step, NOW)]))
       expect(await spendStep(100)).to.equal('already_used')
@@ -200,9 +203,25 @@ onEveryDatabase('accounts', open => {
       expect(await spendStep(103)).to.equal('stored')
     })
 
+    it('that only one of two tabs turns on, and that only who saw it replaces', async () => {
+      const replicas = [database, await open()]
+      const seen = await account(database, id)
+      const on = (each: Database, index: number) =>
+        each.commit([
+          ...turnOnAuthenticator(seen, `sealed ${index}`, 100, NOW),
+          issueRecoveryCode(id, `hash ${index}`, NOW),
+        ])
+      expect(await fifty(replicas, on)).to.deep.equal({ won: 1, account_changed: 49 })
+      const now = await account(database, id)
+      expect(now.recoveryCode?.hash).to.equal(now.authenticator?.secret.replace('sealed', 'hash'))
+      const again = (each: Database, index: number) =>
+        each.commit(turnOnAuthenticator(now, `again ${index}`, 101, NOW))
+      expect(await fifty(replicas, again)).to.deep.equal({ won: 1, account_changed: 49 })
+    })
+
     it('whose codes are worth nothing after it was set up again', async () => {
-      await database.commit(turnOnAuthenticator({ id, epoch: 0 }, 'sealed', 100, NOW))
-      await database.commit(turnOnAuthenticator({ id, epoch: 0 }, 'sealed again', 90, NOW))
+      await database.commit(turnOnAuthenticator(asFresh(), 'sealed', 100, NOW))
+      await database.commit(turnOnAuthenticator(await account(database, id), 'sealed again', 90, NOW))
       const old = database.commit([spendTotpStep(id, 'sealed', 101, NOW)])
       expect(await outcomeOf(old)).to.equal('already_used')
       expect(await outcomeOf(database.commit([spendTotpStep(id, 'sealed again', 91, NOW)]))).to.equal(

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { expect } from 'chai'
+import pg from 'pg'
 import {
   blockedUntil,
   clearAccountAttempts,
@@ -159,16 +160,68 @@ function explain(place: Place, { name, text }: Statement): Statement {
 interface Node {
   'Node Type': string
   'Index Cond'?: string
-  'Recheck Cond'?: string
   'Relation Name'?: string
   Plans?: Node[]
+}
+
+/** Columns that have a handful of values: who searches by these alone reads the table. */
+const KINDS = ['model', 'kind', 'budget']
+
+/** The columns that an index is searched by, out of `((model)::text = 'x'::text)` or `(model=? AND id=?)`. */
+function searchedBy(condition: string): string[] {
+  const words = condition.replaceAll(/'[^']*'|::\w+/g, '').match(/\b[a-z_]+\b/g) ?? []
+  return words.filter(each => !KINDS.includes(each))
 }
 
 /** Reads every row of something, or would with many rows. */
 function fullScans(node: Node): string[] {
   const type = node['Node Type']
-  const full = type === 'Seq Scan' || (/Index/.test(type) && node['Index Cond'] === undefined)
-  return [...(full ? [`${type} on ${node['Relation Name']}`] : []), ...(node.Plans ?? []).flatMap(fullScans)]
+  const full =
+    type === 'Seq Scan' || (/Index/.test(type) && searchedBy(node['Index Cond'] ?? '').length === 0)
+  const found = full ? [`${type} on ${node['Relation Name']} (${node['Index Cond'] ?? ''})`] : []
+  return [...found, ...(node.Plans ?? []).flatMap(fullScans)]
+}
+
+/** The same, of a line of SQLite's. */
+function scans(detail: string): boolean {
+  if (/^SCAN (CONSTANT|\d+ CONSTANT)/.test(detail)) return false
+  const condition = /\(([^()]*)\)(?: LEFT-JOIN)?$/.exec(detail)?.[1] ?? ''
+  return /AUTOMATIC|^SCAN/.test(detail) || (detail.startsWith('SEARCH') && searchedBy(condition).length === 0)
+}
+
+/** Enough rows for PostgreSQL to tell a good index from a bad one. */
+async function fill(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(`
+      INSERT INTO organisations (id, name, plan, created_at) SELECT n, n, '', 0 FROM generate_series(1, 3000) n;
+      INSERT INTO accounts (id, organisation_id, email, email_key, name, role, status, created_at)
+        SELECT n, n, n, n, n, 'technician', 'active', 0 FROM generate_series(1, 3000) n;
+      INSERT INTO authenticators (account_id, secret, last_step, created_at)
+        SELECT n, '', 0, 0 FROM generate_series(1, 3000) n;
+      INSERT INTO recovery_codes (account_id, hash, created_at) SELECT n, n, 0 FROM generate_series(1, 3000) n;
+      INSERT INTO passkeys (credential_id, account_id, rp_id, public_key, counter, transports, aaguid,
+          backup_eligible, backed_up, name, created_at)
+        SELECT n, n, '', '', 0, '', '', 0, 0, '', 0 FROM generate_series(1, 3000) n;
+      INSERT INTO emailed_tokens (id, kind, account_id, created_at, expires_at)
+        SELECT n, 'code', n, n, n FROM generate_series(1, 3000) n;
+      INSERT INTO clients (id, metadata, first_party, created_at, updated_at)
+        SELECT n, '{}', 0, 0, 0 FROM generate_series(1, 3000) n;
+      INSERT INTO oidc_artefacts (model, id, grant_id, account_id, epoch, payload, expires_at)
+        SELECT CASE n % 2 WHEN 0 THEN 'Grant' ELSE 'RefreshToken' END, n, n, n, 0, '{}', n
+        FROM generate_series(1, 3000) n;
+      INSERT INTO oidc_sessions (uid, id, account_id, epoch, payload, expires_at, created_at)
+        SELECT n, n, n, 0, '{}', n, 0 FROM generate_series(1, 3000) n;
+      INSERT INTO session_facts (session_uid, account_id, factor, kind, verified_at)
+        SELECT n, n, 'pwd', 'pwd', 0 FROM generate_series(1, 3000) n;
+      INSERT INTO spent (kind, id, expires_at) SELECT 'passkey-challenge', n, n FROM generate_series(1, 3000) n;
+      INSERT INTO attempts (budget, account, source, in_a_row, today, day_started_at, blocked_until, expires_at)
+        SELECT 'code', n, '', 1, 1, 0, 0, n FROM generate_series(1, 3000) n;
+      ANALYZE`)
+  } finally {
+    await client.end()
+  }
 }
 
 onEveryDatabase('no request reads a table from end to end:', (open, place) => {
@@ -179,7 +232,8 @@ onEveryDatabase('no request reads a table from end to end:', (open, place) => {
     statements = await everything()
     await open()
     const url = await place.url()
-    // On empty tables PostgreSQL would rather read all of nothing than use an index.
+    if (place.dialect === 'postgres') await fill(url)
+    // On small tables PostgreSQL would rather read everything than use an index.
     const asIfFull = ['seqscan', 'hashjoin', 'mergejoin'].map(each => `-c enable_${each}=off`).join(' ')
     database = await openDatabase(
       place.dialect === 'sqlite' ? url : `${url}?options=${encodeURIComponent(asIfFull)}`,
@@ -188,20 +242,18 @@ onEveryDatabase('no request reads a table from end to end:', (open, place) => {
   after(() => database.close())
 
   it('every statement that requests use finds its rows by an index', async () => {
-    const scans: string[] = []
+    const full: string[] = []
     for (const { statement, params } of statements) {
       const rows = await database.read(explain(place, statement), params)
       const found =
         place.dialect === 'sqlite'
-          ? rows
-              .map(each => String(each.detail))
-              .filter(each => /AUTOMATIC|^SCAN (?!CONSTANT ROW|\d+ CONSTANT)/.test(each))
+          ? rows.map(each => String(each.detail)).filter(scans)
           : rows.flatMap(each =>
               (each['QUERY PLAN'] as unknown as { Plan: Node }[]).flatMap(plan => fullScans(plan.Plan)),
             )
-      scans.push(...found.map(each => `${statement.name}: ${each}`))
+      full.push(...found.map(each => `${statement.name}: ${each}`))
     }
-    expect(scans).to.deep.equal([])
+    expect(full).to.deep.equal([])
   })
 
   it('no statement of the store is left out here', async () => {
@@ -212,8 +264,6 @@ onEveryDatabase('no request reads a table from end to end:', (open, place) => {
       [...each.matchAll(/\bsql\(\s*'(\w+)'/g)].map(match => String(match[1])),
     )
     expect(declared.length).to.be.greaterThan(50)
-    expect(
-      [...statements.map(each => each.statement.name), ...COLD].filter(each => !/^job_/.test(each)),
-    ).to.have.members(declared)
+    expect([...statements.map(each => each.statement.name), ...COLD]).to.have.members(declared)
   })
 })

@@ -18,6 +18,10 @@ const slowWrite = sql(
   'test_slow_write',
   'UPDATE accounts SET epoch = epoch + 1 WHERE id = ? AND pg_sleep(CAST(? AS integer) / 1000.0) IS NOT NULL',
 )
+const waiting = sql(
+  'test_waiting',
+  `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+)
 const setting = sql('test_isolation', `SELECT current_setting('transaction_isolation') AS isolation`)
 
 onPostgres('the connections', (open, place) => {
@@ -46,32 +50,52 @@ onPostgres('the connections', (open, place) => {
     for (const each of handles) await each.close()
   })
 
-  it('run a commit again that another one was in the way of: serialisation failures', async () => {
-    const strict = await openWith({ default_transaction_isolation: 'serializable' })
-    expect(await strict.read(setting, [])).to.deep.equal([{ isolation: 'serializable' }])
-    const id = await person(database)
-    await Promise.all(Array.from({ length: 4 }, () => strict.commit([epochMoves(id)])))
-    expect((await account(database, id)).epoch).to.equal(4)
-  })
-
-  it('run a commit again that another one was in the way of: deadlocks', async () => {
-    // Who waits for 200 ms looks for a deadlock and gives way; the other one would only look much later.
-    const yielding = await openWith({ deadlock_timeout: '200ms' })
-    const [a, b] = await Promise.all([person(database), person(database)])
+  /** A transaction of somebody else, and a way to know that a commit waits for it. */
+  const inTheWay = async (work: (stubborn: pg.Client, waitedFor: () => Promise<void>) => Promise<void>) => {
     const stubborn = new pg.Client({ connectionString: await place.url() })
     await stubborn.connect()
     try {
       await stubborn.query(`SET deadlock_timeout = '30s'`)
       await stubborn.query('BEGIN')
-      await stubborn.query('UPDATE accounts SET epoch = 100 WHERE id = $1', [b])
-      const commit = yielding.commit([epochMoves(a), epochMoves(b)])
-      await sleep(50)
-      await stubborn.query('UPDATE accounts SET epoch = 100 WHERE id = $1', [a])
-      await stubborn.query('COMMIT')
-      await commit
+      await work(stubborn, async () => {
+        for (const deadline = Date.now() + 5000; (await database.read(waiting, [])).length === 0; ) {
+          expect(Date.now()).to.be.lessThan(deadline)
+          await sleep(10)
+        }
+      })
     } finally {
       await stubborn.end()
     }
+  }
+  const become100 = 'UPDATE accounts SET epoch = 100 WHERE id = $1'
+
+  it('run a commit again that another one was in the way of: serialisation failures', async () => {
+    const strict = await openWith({ default_transaction_isolation: 'serializable' })
+    expect(await strict.read(setting, [])).to.deep.equal([{ isolation: 'serializable' }])
+    const id = await person(database)
+    await inTheWay(async (stubborn, waitedFor) => {
+      await stubborn.query(become100, [id])
+      const commit = strict.commit([epochMoves(id)])
+      await waitedFor()
+      await stubborn.query('COMMIT')
+      await commit
+    })
+    expect((await account(database, id)).epoch).to.equal(101)
+  })
+
+  it('run a commit again that another one was in the way of: deadlocks', async () => {
+    // Who waits for half a second looks for a deadlock and gives way; the other one would only look much later.
+    const yielding = await openWith({ deadlock_timeout: '500ms' })
+    await yielding.read(setting, [])
+    const [a, b] = await Promise.all([person(database), person(database)])
+    await inTheWay(async (stubborn, waitedFor) => {
+      await stubborn.query(become100, [b])
+      const commit = yielding.commit([epochMoves(a), epochMoves(b)])
+      await waitedFor()
+      await stubborn.query(become100, [a])
+      await stubborn.query('COMMIT')
+      await commit
+    })
     expect((await account(database, a)).epoch).to.equal(101)
     expect((await account(database, b)).epoch).to.equal(101)
   })

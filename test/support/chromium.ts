@@ -108,7 +108,9 @@ export async function launch(options: LaunchOptions = {}): Promise<Browser> {
 let shared: Promise<Browser> | undefined
 
 /** The one Chromium that all suites of a run share: open a context in it, close the context, leave it open. */
-export function browser(): Promise<Browser> {
+export async function browser(): Promise<Browser> {
+  // One that crashed takes its suite down, not the suites after it.
+  if (shared !== undefined && !(await shared).isConnected()) shared = undefined
   shared ??= launch()
   return shared
 }

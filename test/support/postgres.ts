@@ -69,7 +69,7 @@ export async function binaries(): Promise<string | undefined> {
   )
 }
 
-export type Cluster = { url: string; stop(): Promise<void> }
+export type Cluster = { url: string; directory: string; stop(): Promise<void> }
 
 // $1 is the folder to remove. A shell's background job has no terminal and no stdin; `cat` ends when the tests do.
 const keeper =
@@ -126,7 +126,7 @@ export async function startCluster(bin: string, options: { durable?: boolean } =
     })
     const url = `postgres://postgres@127.0.0.1:${port}/postgres`
     await ready(url, child, folder)
-    return { url, stop }
+    return { url, directory: data, stop }
   } catch (error) {
     await stop()
     throw error

@@ -1,6 +1,7 @@
 // Setting up: the authenticator, its recovery code, and what may be put off. The authenticator is on when its first
 // code was accepted, in the same commit that makes a recovery code valid: never "on" without a way in.
 
+import { AppError } from '../../errors.ts'
 import { verifyTotp } from '../../factors/totp.ts'
 import { mailJob } from '../../mail/outbox.ts'
 import { issueRecoveryCode, recoveryCodeSaved, turnOnAuthenticator } from '../../store/credentials.ts'
@@ -76,8 +77,9 @@ export const saveRecoveryCode: Handler = async (_, visit, form) => {
   }
 }
 
-export const setUpAgain: Handler = async (_, visit, form) => ({
-  kind: 'advanced',
-  progress: chosen(visit, { setUpAgain: form.answer === 'yes' ? 'yes' : 'no' }),
-  writes: [],
-})
+export const setUpAgain: Handler = async (_, visit, form) => {
+  // "Not now" on the set-up page says `later`.
+  const answer = form.later === 'yes' ? 'no' : form.answer
+  if (answer !== 'yes' && answer !== 'no') throw new AppError('bad_request', 'no answer')
+  return { kind: 'advanced', progress: chosen(visit, { setUpAgain: answer }), writes: [] }
+}

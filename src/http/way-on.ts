@@ -1,0 +1,74 @@
+// The way on from an error page: to the login while it waits, else back to the app that began it. Which app that was
+// must be known when its interaction is gone, so a cookie of the interaction's own path keeps the client's id; it
+// grants nothing. Leaves out what the page says.
+
+import type { Context, Middleware } from 'koa'
+import type { ErrorCode } from '../errors.ts'
+import type { Services } from '../services.ts'
+import type { ViewLocals } from './locals.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+const INTERACTION = /\/interaction\/([\w-]+)/
+
+export type WayOn = Pick<ViewLocals['error'], 'goOn' | 'startAgain' | 'backTo'>
+
+/** After these the login is over; after any other error it waits where it was. */
+const OVER: readonly ErrorCode[] = ['interaction_expired', 'interaction_ended', 'too_many_tries']
+
+/** Keeps, with each interaction that begins, which app began it. */
+export function rememberApp(services: Services): Middleware {
+  const secure = services.config.issuer.startsWith('https:')
+  return async (ctx, next) => {
+    await next()
+    // `ctx.oidc` exists on the library's routes only.
+    const { oidc } = ctx as { oidc?: { client?: { clientId: string } } }
+    const uid = INTERACTION.exec(ctx.response.get('Location'))?.[1]
+    if (oidc?.client === undefined || uid === undefined) return
+    ctx.cookies.set(cookieName(services), Buffer.from(oidc.client.clientId).toString('base64url'), {
+      path: services.paths.interaction(uid),
+      httpOnly: true,
+      sameSite: 'lax',
+      secure,
+      maxAge: DAY_MS,
+      overwrite: true,
+      signed: false,
+    })
+  }
+}
+
+/** Where somebody goes from an error on one of an interaction's pages; nowhere from others. */
+export async function wayOn(services: Services, ctx: Context, code: ErrorCode): Promise<WayOn> {
+  const uid = INTERACTION.exec(ctx.path)?.[1]
+  if (uid === undefined) return {}
+  if (!OVER.includes(code)) return { goOn: services.paths.interaction(uid) }
+  const kept = ctx.cookies.get(cookieName(services))
+  // Without a database there is no way on but the sentence that the page has for it.
+  const client = await services.clients
+    .find(Buffer.from(kept ?? '', 'base64url').toString())
+    .catch(() => undefined)
+  return client === undefined ? {} : wayBack(client.metadata, services.config.issuer)
+}
+
+function wayBack(metadata: Record<string, unknown>, issuer: string): WayOn {
+  const name = String(metadata.client_name ?? metadata.client_id)
+  const start = webAddress(metadata.initiate_login_uri)
+  // OpenID Connect Core section 4: the app is told who asks it to begin.
+  start?.searchParams.set('iss', issuer)
+  const redirectUris = metadata.application_type === 'native' ? [] : metadata.redirect_uris
+  const home =
+    webAddress(metadata.client_uri)?.href ??
+    (Array.isArray(redirectUris) ? webAddress(redirectUris[0])?.origin : undefined)
+  return {
+    ...(start === undefined ? {} : { startAgain: start.href }),
+    ...(home === undefined ? {} : { backTo: { name, url: home } }),
+  }
+}
+
+function webAddress(value: unknown): URL | undefined {
+  const url = typeof value === 'string' ? URL.parse(value) : null
+  return url !== null && ['https:', 'http:'].includes(url.protocol) ? url : undefined
+}
+
+function cookieName({ config }: Services): string {
+  return config.issuer.startsWith('https:') ? '__Secure-sallyport_app' : 'sallyport_app'
+}

@@ -1,0 +1,278 @@
+// Attacks on passkeys, over HTTP and through the whole flow: what the library lets pass and the flow must not. A passkey
+// is two factors at once, so whoever gets one accepted that is not the owner's has the account.
+
+import { expect } from 'chai'
+import { type Authenticator, createAuthenticator, type RegistrationKnobs } from '../support/authenticator.ts'
+import { code } from '../support/one-time-codes.ts'
+import { openStage, PASSWORD, type Person, type Stage } from '../support/stage.ts'
+import {
+  type Answer,
+  createVisitor,
+  type RelyingParty,
+  relyingParty,
+  textOf,
+  uidOf,
+  type Visitor,
+} from '../support/visitor.ts'
+import {
+  audited,
+  challengeOf,
+  change,
+  codeIn,
+  givePasskey,
+  halfLogin,
+  MINUTE,
+  rows,
+  victim,
+} from './ground.ts'
+
+describe('attacks on passkeys', function () {
+  this.timeout(60_000)
+  let stage: Stage
+  let party: RelyingParty
+
+  before(async () => {
+    stage = await openStage()
+    party = await relyingParty(stage)
+  })
+  after(() => stage.close())
+
+  interface At {
+    visitor: Visitor
+    base: string
+    page: Answer
+  }
+
+  /** A fresh browser on the email page, whose button takes any passkey. */
+  async function emailPage(): Promise<At> {
+    const visitor = createVisitor(stage.origin)
+    const page = await visitor.follow((await party.begin()).url)
+    return { visitor, base: `/interaction/${uidOf(page.url)}`, page }
+  }
+
+  /** Somebody who has just set their authenticator up and is offered a passkey. */
+  async function offered(): Promise<At & { person: Person }> {
+    const person = await stage.person()
+    const { visitor, base } = await emailPage()
+    await visitor.post(`${base}/identify`, { email: person.email, webauthn: 'platform' })
+    await visitor.post(`${base}/password`, { password: PASSWORD, webauthn: 'platform' })
+    const setUp = await visitor.follow(base)
+    const key = textOf(setUp.body, 'key').replaceAll(' ', '')
+    await visitor.post(`${base}/set-up`, { code: code(key, stage.now()) })
+    await visitor.post(`${base}/recovery-code-saved`, { saved: 'yes' })
+    const page = await visitor.follow(base)
+    expect(page.heading).to.equal('Log in faster with a passkey')
+    return { visitor, base, page, person }
+  }
+
+  const authenticatorOf = ({ id }: Person) =>
+    createAuthenticator({
+      origin: stage.origin,
+      rpId: 'localhost',
+      userHandle: Buffer.from(id).toString('base64url'),
+    })
+
+  const register = ({ visitor, base }: At, response: unknown) =>
+    visitor.post(`${base}/passkey-registration`, { response: JSON.stringify(response) })
+  const present = ({ visitor, base }: At, response: unknown) =>
+    visitor.post(`${base}/passkey`, { response: JSON.stringify(response) })
+
+  const passkeysOf = async ({ id }: Person) =>
+    (await rows(stage, 'SELECT credential_id FROM passkeys WHERE account_id = ?', [id])).length
+
+  it('P1 registers no passkey without user verification, from another origin, or of a wrong ceremony', async () => {
+    const at = await offered()
+    const wrong: RegistrationKnobs[] = [
+      { userVerified: false },
+      { userPresent: false },
+      { origin: 'https://evil.example' },
+      { origin: `${stage.origin}.evil.example` },
+      { rpId: 'evil.example' },
+      { type: 'webauthn.get' },
+      { crossOrigin: true },
+      { crossOrigin: true, topOrigin: stage.origin },
+      { backedUp: true, backupEligible: false },
+      { attestation: 'packed-self-broken' },
+      { attestation: 'packed-x5c' },
+    ]
+    let { page } = at
+    for (const knobs of wrong) {
+      const answer = await register(at, authenticatorOf(at.person).register(challengeOf(page), knobs))
+      expect(answer.status, JSON.stringify(knobs)).to.equal(400)
+      page = await at.visitor.follow(at.base)
+    }
+    expect(await passkeysOf(at.person)).to.equal(0)
+    expect((await register(at, authenticatorOf(at.person).register(challengeOf(page)))).status).to.equal(303)
+    expect(await passkeysOf(at.person)).to.equal(1)
+  })
+
+  it('P1 logs nobody in without user verification, or for another origin, party or handle', async () => {
+    const { person } = await victim(stage, party)
+    const other = await victim(stage, party)
+    const authenticator = await givePasskey(stage, person)
+    const handle = (id: string) => Buffer.from(id).toString('base64url')
+    for (const knobs of [
+      { userVerified: false },
+      { userPresent: false },
+      { origin: 'https://evil.example' },
+      { rpId: 'evil.example' },
+      { type: 'webauthn.create' },
+      { crossOrigin: true },
+      { topOrigin: stage.origin },
+      { userHandle: handle(other.person.id) },
+      { userHandle: null },
+      { breakSignature: true },
+      { id: authenticatorOf(person).credentialId },
+    ]) {
+      const at = await emailPage()
+      const answer = await present(at, authenticator.assert(challengeOf(at.page), knobs))
+      expect(answer.status, JSON.stringify(knobs)).to.equal(400)
+      expect((await at.visitor.follow(at.base)).heading).to.equal('Log in')
+    }
+    const at = await emailPage()
+    expect((await present(at, authenticator.assert(challengeOf(at.page)))).status).to.equal(303)
+  })
+
+  it('P1 takes nobody else’s passkey as the second factor of a password', async () => {
+    const mine = await victim(stage, party)
+    const theirs = await victim(stage, party)
+    await givePasskey(stage, theirs.person)
+    const attackers = await givePasskey(stage, mine.person)
+    const half = await halfLogin(stage, party, theirs.person)
+    expect((await present(half, attackers.assert(challengeOf(half.page)))).status).to.equal(400)
+    // Nor with the victim's handle beside the attacker's key.
+    const handle = Buffer.from(theirs.person.id).toString('base64url')
+    const again = await half.visitor.follow(half.base)
+    const lie = await present(half, attackers.assert(challengeOf(again), { userHandle: handle }))
+    expect(lie.status).to.equal(400)
+    expect((await half.visitor.follow(half.base)).heading).to.equal('Verify your identity')
+  })
+
+  it('P2 takes a challenge once, in time, in its own interaction and for its own ceremony', async () => {
+    const { person } = await victim(stage, party)
+    const authenticator = await givePasskey(stage, person)
+    const mine = await emailPage()
+    const other = await emailPage()
+    // Two tabs: the challenge of one in the other.
+    expect((await present(other, authenticator.assert(challengeOf(mine.page)))).status).to.equal(400)
+    // One that we never made, and one that was changed.
+    for (const forged of [
+      'A'.repeat(72),
+      challengeOf(mine.page).replace(/^./, each => (each === 'A' ? 'B' : 'A')),
+    ]) {
+      expect((await present(mine, authenticator.assert(forged))).status).to.equal(400)
+    }
+    // Of the registration.
+    const offer = await offered()
+    expect((await present(mine, authenticator.assert(challengeOf(offer.page)))).status).to.equal(400)
+    const misused = await register(offer, authenticatorOf(offer.person).register(challengeOf(mine.page)))
+    expect(misused.status).to.equal(400)
+    // Too old.
+    const late = await emailPage()
+    stage.advance(10 * MINUTE + 1)
+    expect((await present(late, authenticator.assert(challengeOf(late.page)))).status).to.equal(400)
+    // Used before: the same interaction is begun again by its owner, and the same answer comes once more.
+    const used = await emailPage()
+    const response = authenticator.assert(challengeOf(used.page))
+    expect((await present(used, response)).status).to.equal(303)
+    const elsewhere = await emailPage()
+    expect((await present(elsewhere, response)).status).to.equal(400)
+    expect((await present(used, response)).status).to.be.oneOf([400, 409])
+  })
+
+  it('P4 registers no credential id that anybody has, and leaves its owner as they were', async () => {
+    const { person } = await victim(stage, party)
+    const owners = await givePasskey(stage, person)
+    const at = await offered()
+    // The attacker's key under the victim's id.
+    const attackers = authenticatorOf(at.person)
+    const stolen: Authenticator = { ...attackers, credentialId: owners.credentialId }
+    const sameKey = owners.register(challengeOf(at.page))
+    expect((await register(at, sameKey)).status).to.equal(400)
+    const page = await at.visitor.follow(at.base)
+    const relabelled = attackers.register(challengeOf(page), {
+      id: stolen.credentialId,
+      rawId: stolen.credentialId,
+    })
+    expect((await register(at, relabelled)).status).to.equal(400)
+    expect(await passkeysOf(at.person)).to.equal(0)
+    const [{ account_id: owner } = { account_id: '' }] = await rows(
+      stage,
+      'SELECT account_id FROM passkeys WHERE credential_id = ?',
+      [owners.credentialId],
+    )
+    expect(owner).to.equal(person.id)
+    const login = await emailPage()
+    expect((await present(login, owners.assert(challengeOf(login.page)))).status).to.equal(303)
+    expect((await login.visitor.follow(login.base)).url).to.include('code=')
+  })
+
+  describe('P7 flags and counters', () => {
+    it('refuses a counter that goes back or stands still, and records it', async () => {
+      const { person } = await victim(stage, party)
+      const authenticator = await givePasskey(stage, person)
+      const first = await emailPage()
+      expect(
+        (await present(first, authenticator.assert(challengeOf(first.page), { counter: 9 }))).status,
+      ).to.equal(303)
+      for (const counter of [9, 8, 0]) {
+        const at = await emailPage()
+        expect((await present(at, authenticator.assert(challengeOf(at.page), { counter }))).status).to.equal(
+          400,
+        )
+      }
+      expect(await audited(stage, 'passkey.refused', person)).to.equal(3)
+    })
+
+    it('refuses a passkey that changes its kind, and one that is backed up but cannot be', async () => {
+      const { person } = await victim(stage, party)
+      const authenticator = await givePasskey(stage, person)
+      for (const knobs of [
+        { backupEligible: true },
+        { backupEligible: true, backedUp: true },
+        { backedUp: true },
+      ]) {
+        const at = await emailPage()
+        const answer = await present(at, authenticator.assert(challengeOf(at.page), knobs))
+        expect(answer.status, JSON.stringify(knobs)).to.equal(400)
+      }
+      expect(await audited(stage, 'passkey.refused', person)).to.equal(3)
+    })
+
+    it('refuses a deleted passkey and that of somebody deactivated, also where the login had begun', async () => {
+      const { person } = await victim(stage, party)
+      const authenticator = await givePasskey(stage, person)
+      const begun = await emailPage()
+      const half = await halfLogin(stage, party, person)
+      await change(stage, "UPDATE accounts SET status = 'deactivated' WHERE id = ?", [person.id])
+      expect((await present(begun, authenticator.assert(challengeOf(begun.page)))).status).to.equal(400)
+      expect((await present(half, authenticator.assert(challengeOf(half.page)))).status).to.equal(400)
+      await change(stage, "UPDATE accounts SET status = 'active' WHERE id = ?", [person.id])
+      await change(stage, 'DELETE FROM passkeys WHERE account_id = ?', [person.id])
+      const at = await emailPage()
+      expect((await present(at, authenticator.assert(challengeOf(at.page)))).status).to.equal(400)
+    })
+  })
+
+  it('answers whatever is sent as a passkey with a page', async () => {
+    const at = await emailPage()
+    const deep = `${'['.repeat(5000)}${']'.repeat(5000)}`
+    const responses = [
+      '',
+      'null',
+      '[]',
+      '{}',
+      '{"id":{}}',
+      '{"__proto__":{"id":"x"}}',
+      deep,
+      '{"id":"x","rawId":"x","type":"public-key","response":{"clientDataJSON":"bnVsbA","authenticatorData":"AA","signature":"AA"}}',
+      `{"id":"${'A'.repeat(9000)}"}`,
+    ]
+    for (const response of responses) {
+      const answer = await at.visitor.post(`${at.base}/passkey`, { response })
+      expect(answer.status, response.slice(0, 40)).to.equal(400)
+      expect(answer.heading).to.equal('Log in')
+    }
+    expect(codeIn((await at.visitor.follow(at.base)).url)).to.equal(undefined)
+  })
+})
