@@ -5,6 +5,7 @@ import type { Context } from 'koa'
 import { AppError } from '../errors.ts'
 
 const MOST_BYTES = 16 * 1024
+const MOST_READ_BYTES = 2 * 1024 * 1024
 
 export type Form = Readonly<Record<string, string>>
 
@@ -15,25 +16,39 @@ export type Form = Readonly<Record<string, string>>
  * @throws AppError bad_request, payload_too_large, unsupported_media_type
  */
 export async function readForm(ctx: Context, fields: readonly string[]): Promise<Form> {
-  if (ctx.is('application/x-www-form-urlencoded') === false && (ctx.length ?? 1) !== 0) {
+  const bytes = await bodyOf(ctx)
+  if (ctx.is('application/x-www-form-urlencoded') === false && bytes.length !== 0) {
     throw new AppError('unsupported_media_type', ctx.get('content-type').slice(0, 100))
   }
-  if ((ctx.length ?? 0) > MOST_BYTES) throw new AppError('payload_too_large')
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of ctx.req as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > MOST_BYTES) throw new AppError('payload_too_large')
-    chunks.push(chunk)
-  }
   const form: Record<string, string> = Object.create(null)
-  for (const [name, value] of new URLSearchParams(decode(Buffer.concat(chunks)))) {
+  for (const [name, value] of new URLSearchParams(decode(bytes))) {
     if (!fields.includes(name)) throw new AppError('bad_request', 'a field that the form does not have')
     if (Object.hasOwn(form, name)) throw new AppError('bad_request', `field ${name} twice`)
     if (value.includes('\0')) throw new AppError('bad_request', `NUL in field ${name}`)
     form[name] = value
   }
   return form
+}
+
+/**
+ * Reads the body. What is too much is still read, up to a point, and thrown away: an answer that is given while the
+ * browser sends is lost with the connection.
+ */
+async function bodyOf(ctx: Context): Promise<Buffer> {
+  if ((ctx.length ?? 0) > MOST_READ_BYTES) throw new AppError('payload_too_large')
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of ctx.req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size <= MOST_BYTES) chunks.push(chunk)
+      else if (size > MOST_READ_BYTES) break
+    }
+  } catch (error) {
+    throw new AppError('bad_request', 'the body was cut off', { cause: error })
+  }
+  if (size > MOST_BYTES) throw new AppError('payload_too_large')
+  return Buffer.concat(chunks)
 }
 
 function decode(bytes: Buffer): string {

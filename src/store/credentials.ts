@@ -27,7 +27,7 @@ const clearReset = sql(
  * @param secret sealed
  */
 export function turnOnAuthenticator(
-  account: Pick<Account, 'id' | 'epoch' | 'authenticator'>,
+  account: Pick<Account, 'id' | 'epoch'> & Partial<Pick<Account, 'authenticator'>>,
   secret: string,
   step: number,
   now: number,

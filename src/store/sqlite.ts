@@ -65,29 +65,35 @@ export async function openSqlite(filename: string): Promise<Driver> {
   }
 }
 
-/** One transaction for all units that wait; each succeeds or is rolled back alone. */
+/**
+ * One transaction for all units that wait; each succeeds or is rolled back alone. A statement is atomic by itself, so
+ * a unit of one needs no savepoint. It does need the transaction: on a full disk a statement of its own may be stored
+ * and yet reported as failed, which COMMIT never is.
+ */
 async function runTogether(writer: Session, units: readonly Waiting[]): Promise<void> {
+  const alone = units.length === 1
   const settle: (() => void)[] = []
   try {
     await writer.exec('BEGIN IMMEDIATE')
     for (const unit of units) {
-      if (units.length > 1) await writer.exec('SAVEPOINT unit')
+      const saved = !alone && unit.writes.length > 1
+      if (saved) await writer.exec('SAVEPOINT unit')
       try {
         const rows = await runUnit(writer, unit.writes)
-        if (units.length > 1) await writer.exec('RELEASE unit')
+        if (saved) await writer.exec('RELEASE unit')
         settle.push(() => unit.resolve(rows))
       } catch (error) {
         // Of no unit's own making: it ends the transaction for all of them.
         if (isFault(error)) throw error
-        await writer.exec(units.length > 1 ? 'ROLLBACK TO unit; RELEASE unit' : 'ROLLBACK')
+        if (saved) await writer.exec('ROLLBACK TO unit; RELEASE unit')
+        else if (alone) await writer.exec('ROLLBACK')
         settle.push(() => unit.reject(error))
-        if (units.length === 1) break
       }
     }
-    if (await writer.inTransaction()) await writer.exec('COMMIT')
+    if (writer.inTransaction()) await writer.exec('COMMIT')
   } catch (error) {
     const failure = new AppError('unavailable', FAULT, { cause: error })
-    await writer.exec('ROLLBACK').catch(() => undefined)
+    if (writer.inTransaction()) await writer.exec('ROLLBACK').catch(() => undefined)
     for (const unit of units) unit.reject(failure)
     return
   }
@@ -114,7 +120,7 @@ async function runUnit(writer: Session, writes: readonly Write[]): Promise<Row[]
 interface Session {
   all(text: string, params: readonly Param[]): Promise<Row[]>
   exec(text: string): Promise<void>
-  inTransaction(): Promise<boolean>
+  inTransaction(): boolean
   close(): Promise<void>
 }
 
@@ -160,11 +166,13 @@ async function connect(filename: string): Promise<Session> {
       )
     },
     async exec(text) {
+      // A fault may have ended the transaction by itself: after a rollback there is none, even where it found none.
+      if (text === 'ROLLBACK') open = false
       await exec(text)
       if (text.startsWith('BEGIN')) open = true
-      if (text === 'COMMIT' || text === 'ROLLBACK') open = false
+      if (text === 'COMMIT') open = false
     },
-    inTransaction: async () => open,
+    inTransaction: () => open,
     async close() {
       for (const statement of prepared.values()) (await statement).finalize()
       await owner.client.releaseConnection(connection)

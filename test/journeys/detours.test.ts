@@ -62,11 +62,26 @@ describe('journey: detours', function () {
     expect((await answer).claims?.sub).to.equal(dana.id)
   })
 
-  it('shows where the login stands after Back, and after a reload, at each step', async () => {
+  it('shows where the login stands after Back, at each step', async () => {
     const { answer } = await begin()
     await tab.identify(dana.email)
     await tab.see('Enter your password')
     await tab.page.goBack()
+    await tab.enterPassword()
+    await tab.see('Verify your identity')
+    await tab.page.goBack()
+    await tab.see('Verify your identity')
+    await finish()
+    expect((await answer).claims?.amr).to.deep.equal(['pwd', 'otp', 'mfa'])
+    await tab.page.goBack()
+    await tab.see(EXPIRED)
+    const back = tab.page.getByRole('link', { name: 'Back to Fleetdesk' })
+    expect(await back.getAttribute('href')).to.equal(app.origin)
+  })
+
+  it('shows the same page after a reload, also of what was sent', async () => {
+    await begin()
+    await tab.identify(dana.email)
     await tab.see('Enter your password')
     await tab.page.reload()
     await tab.enterPassword('not my password')
@@ -75,21 +90,13 @@ describe('journey: detours', function () {
     await tab.read('The email address or the password isn’t right.')
     await tab.enterPassword()
     await tab.see('Verify your identity')
+    const used = await nextCode(stage, dana.secret)
+    await tab.enterCode('000000')
+    await tab.read('That code isn’t right.')
     await tab.page.reload()
-    await tab.see('Verify your identity')
-    // The browser keeps no answer to a form: it asks whether to send it again.
-    await tab.page.goBack().catch(() => undefined)
-    await tab.page.reload()
-    await tab.see(OVER)
-    await tab.follow('Go on with the login')
-    await tab.see('Verify your identity')
-    await finish()
-    expect((await answer).claims?.amr).to.deep.equal(['pwd', 'otp', 'mfa'])
-    await tab.page.goBack()
-    await tab.see(EXPIRED)
-    expect(await tab.page.getByRole('link', { name: 'Back to Fleetdesk' }).getAttribute('href')).to.equal(
-      app.origin,
-    )
+    await tab.read('That code isn’t right.')
+    await tab.enterCode(used)
+    await tab.see('Welcome to Fleetdesk')
   })
 
   it('keeps the setup key through Back and reload, and leaves no authenticator behind a first code', async () => {
@@ -217,7 +224,8 @@ describe('journey: detours', function () {
     await begin()
     await tab.identify(dana.email)
     await tab.see('Enter your password')
-    stage.advance(31 * MINUTE)
+    // What has expired is kept five minutes more.
+    stage.advance(36 * MINUTE)
     await sweep(stage.running.services.database, stage.now())
     await tab.enterPassword()
     await tab.see(EXPIRED)

@@ -1,5 +1,5 @@
 // A user's browser tab, by what the user sees: headings, labels, names of buttons and links. Every page that it sees is
-// judged: by axe in light and dark, once per page and state; no answer of 500 or more, no script error, nothing that
+// judged: by axe in light and dark, once per page and what it offers; no answer of 500 or more, no script error, nothing that
 // the Content-Security-Policy stopped. With JOURNEY_PICTURES=folder each is also kept as a picture.
 
 import { createHash } from 'node:crypto'
@@ -147,16 +147,16 @@ async function tabOf(stage: Stage, context: BrowserContext, options: BrowserCont
 
 const judged = new Set<string>()
 
-// Runs in the page; as text, since the types of the DOM stay out of a server's program. What can be done on it and what
-// it complains of, not what is written on it: two pages that differ by a name or a code alone are one.
-const state = `[...document.querySelectorAll('button, a, input, summary, .notice, .error')]
+// Runs in the page; as text, since the types of the DOM stay out of a server's program. Two pages that offer the same are
+// one, whatever is written on them; what a page complains of is judged with the views.
+const offered = `[...document.querySelectorAll('button, a, input')]
   .filter(each => each.checkVisibility())
   .map(each => [each.tagName, each.className, each.name, each.type].join())
   .join()`
 
 async function judge(page: Page, phone: boolean): Promise<void> {
   const heading = await page.locator('h1').innerText()
-  const what = `${heading}\n${phone}\n${await page.evaluate<string>(state)}`
+  const what = `${heading}\n${phone}\n${await page.evaluate<string>(offered)}`
   const id = createHash('sha256').update(what).digest('hex').slice(0, 6)
   if (judged.has(id)) return
   judged.add(id)
@@ -165,7 +165,9 @@ async function judge(page: Page, phone: boolean): Promise<void> {
     await page.emulateMedia({ colorScheme: scheme })
     if (pictures !== undefined)
       await takePicture(page, `${heading} ${phone ? 'phone' : 'desktop'} ${id} ${scheme}`)
-    const axe = new AxeBuilder({ page }).setLegacyMode()
+    const axe = new AxeBuilder({ page })
+      .setLegacyMode()
+      .options({ preload: false, resultTypes: ['violations'] })
     const { violations } = await (scheme === 'light'
       ? axe.withTags(RULES)
       : axe.withRules(OF_COLOUR)
