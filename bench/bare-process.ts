@@ -45,6 +45,7 @@ const provider = new Provider(issuer, {
     Session: 1e5,
     ClientCredentials: 300,
   },
+  issueRefreshToken: async () => true,
   async loadExistingGrant(ctx) {
     const { client, session, params } = ctx.oidc
     if (client === undefined || session?.accountId === undefined) return undefined

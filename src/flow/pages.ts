@@ -110,7 +110,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
           action: to('mailed-code'),
           email: accountOf(visit).email,
           resend: to('send-code'),
-          ...failed,
+          ...mailed(),
         },
       }
     case 'set-up':
@@ -147,6 +147,12 @@ export async function page(services: Services, visit: Visit, request: PageReques
       return { name: 'passkey-needed', locals: { action: to('give-up'), app: visit.app } }
     case 'done':
       throw new Error('a finished interaction has no page')
+  }
+
+  /** What is said of a code that was typed, or of another that was asked for. */
+  function mailed() {
+    if (error !== undefined) return request.way === 'mailed-code' ? { error } : { resendError: error }
+    return progress.codeMailedAgain ? { notice: texts.t('mailedCode.notice.sent') } : {}
   }
 
   async function emailPage(): Promise<Page> {

@@ -21,6 +21,8 @@ export interface Progress {
   readonly recoveryCode?: { readonly sealed: string; readonly replaces: boolean }
   /** When a code was last mailed, milliseconds since 1970. */
   readonly codeMailedAt?: number
+  /** The code before it was asked to be replaced. */
+  readonly codeMailedAgain?: true
 }
 
 export const NO_PROGRESS: Progress = { facts: [], choices: {} }

@@ -101,6 +101,8 @@ export interface ViewLocals {
     readonly email: string
     readonly resend: string
     readonly error?: string
+    /** Why no other code was sent. */
+    readonly resendError?: string
     readonly notice?: string
   }
   /** Posts `code`. */

@@ -57,12 +57,13 @@ export const viewNames = Object.keys(headings) as readonly ViewName[]
 
 interface Wrong {
   error?: string
+  resendError?: string
   passkey?: { error?: string }
   errors?: Record<string, string | undefined>
 }
 const isWrong = (locals: object): boolean => {
-  const { error, passkey, errors = {} }: Wrong = locals
-  return [error, passkey?.error, ...Object.values(errors)].some(Boolean)
+  const { error, resendError, passkey, errors = {} }: Wrong = locals
+  return [error, resendError, passkey?.error, ...Object.values(errors)].some(Boolean)
 }
 
 export interface ViewsOptions {

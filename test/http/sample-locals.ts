@@ -89,6 +89,11 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     { view: 'mailed-code', state: '', locals: mailed },
     {
       view: 'mailed-code',
+      state: 'resend-error',
+      locals: { ...mailed, resendError: t('mailedCode.error.wait', { minutes: 1 }) },
+    },
+    {
+      view: 'mailed-code',
       state: 'notice-error',
       locals: { ...mailed, notice: t('mailedCode.notice.sent'), error: t('mailedCode.error.wrong') },
     },

@@ -182,7 +182,11 @@ export const sendCode: Handler = async (services, visit) => {
   const code = String(randomInt(1_000_000)).padStart(6, '0')
   return {
     kind: 'advanced',
-    progress: { ...visit.progress, codeMailedAt: visit.now },
+    progress: {
+      ...visit.progress,
+      codeMailedAt: visit.now,
+      ...(last === undefined ? {} : { codeMailedAgain: true }),
+    },
     writes: [
       reserveAttempt('mail', { account: account.id, source: '' }, visit.now),
       ...issueToken('code', account.id, mailedToken(services, visit, code), null, visit.now),
