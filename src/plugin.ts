@@ -109,6 +109,7 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
       provider.use(requestLog(log))
       provider.use(onlyAt(PAGES, securityHeaders(config.issuer.startsWith('https:'))))
       provider.use(onlyAt(PAGES, staticFiles(services.assets, services.paths.base)))
+      provider.use(services.languages.middleware)
       provider.use(errorPages(services, PAGES))
       mountFlow(provider, services)
       const ready = database.open()

@@ -59,6 +59,7 @@ export async function buildProvider(
   provider.use(securityHeaders(config.issuer.startsWith('https:')))
   provider.use(health(services))
   provider.use(staticFiles(services.assets, services.paths.base))
+  provider.use(services.languages.middleware)
   provider.use(errorPages(services))
   provider.use(issuersHost(services))
   mountFlow(provider, services)

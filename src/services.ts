@@ -4,12 +4,13 @@ import type { Logger } from 'pino'
 import type { AccountSource } from './accounts.ts'
 import type { Config } from './config.ts'
 import { type Assets, createAssets } from './http/assets.ts'
+import { createLanguages, type Languages } from './http/language.ts'
 import { createViews, type Views } from './http/views.ts'
 import { createPaths, type Paths } from './paths.ts'
 import type { Clients } from './store/clients.ts'
 import type { Database } from './store/database.ts'
 import { createKeyring, type Keyring } from './store/seal.ts'
-import { createTexts, type Texts } from './texts.ts'
+import { availableLocales, createTexts, type Texts } from './texts.ts'
 
 export interface Services {
   readonly config: Config
@@ -20,6 +21,7 @@ export interface Services {
   readonly paths: Paths
   readonly views: Views
   readonly texts: Texts
+  readonly languages: Languages
   readonly log: Logger
   /** Milliseconds since 1970. */
   readonly clock: () => number
@@ -37,7 +39,9 @@ export function createServices(
   },
 ): Services & { readonly assets: Assets } {
   const keyring = createKeyring(config.secretKeys)
-  const texts = createTexts()
+  const [standard = 'en', ...others] = availableLocales()
+  const languages = createLanguages([createTexts(standard), ...others.map(each => createTexts(each))])
+  const { texts } = languages
   const paths = createPaths(config.issuer)
   const assets = createAssets(undefined, `${paths.base}/assets/`)
   return {
@@ -50,6 +54,7 @@ export function createServices(
     assets,
     views: createViews({ texts, assets }),
     texts,
+    languages,
     log,
     clock,
   }

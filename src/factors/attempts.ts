@@ -180,11 +180,13 @@ const notify = sql(
 )
 
 /**
- * Refused as `not_allowed` if the owner was told in the last hour, whichever network was stopped: mails must not grow
- * with the networks that a stranger has.
+ * Refused as `not_allowed` if the same was told less than `everyMs` ago. The owner of an account is told of a stop once
+ * an hour, whichever network was stopped: mails must not grow with the networks that a stranger has.
+ *
+ * @param about what is told of: an account's id, or the `cid` of an authorization request
  */
-export function noteNotified(account: string, now: number): Write {
-  return write(notify, [account, now, now, now + DAY, now - HOUR], 'not_allowed')
+export function noteNotified(about: string, now: number, everyMs = HOUR): Write {
+  return write(notify, [about, now, now, now + DAY, now - everyMs], 'not_allowed')
 }
 
 /** The account's codes, or those of a device that is known for it. */

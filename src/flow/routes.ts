@@ -145,6 +145,8 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     if (details.uid !== ctx.params.uid) {
       throw new AppError('interaction_expired', 'another interaction’s cookie')
     }
+    const { ui_locales: wanted } = details.params
+    if (typeof wanted === 'string') services.languages.prefer(wanted.split(' '))
     return details
   }
 

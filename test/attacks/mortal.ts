@@ -23,6 +23,8 @@ export interface Mortal {
   readonly database: Database
   /** All that the process has written so far, both streams. */
   output(): string
+  /** The bytes of the database's files, also of rows that were deleted. */
+  files(): Buffer
   /** Ends the process as a power cut would. */
   kill(): Promise<void>
   /** Starts it again. @returns its exit code, if it refused to */
@@ -132,6 +134,12 @@ export async function startMortal(secretKeys: string, env: Record<string, string
     stage,
     database,
     output: () => written,
+    files: () =>
+      Buffer.concat(
+        readdirSync(folder)
+          .filter(each => each.startsWith('test.sqlite'))
+          .map(each => readFileSync(join(folder, each))),
+      ),
     kill,
     start,
     async close() {

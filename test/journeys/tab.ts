@@ -3,7 +3,7 @@
 // the Content-Security-Policy stopped. With JOURNEY_PICTURES=folder each is also kept as a picture.
 
 import { createHash } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
 import { expect } from 'chai'
@@ -163,8 +163,7 @@ async function judge(page: Page, phone: boolean): Promise<void> {
   const found: string[] = []
   for (const scheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme: scheme })
-    if (pictures !== undefined)
-      await takePicture(page, `${heading} ${phone ? 'phone' : 'desktop'} ${id} ${scheme}`)
+    if (pictures !== undefined) await takePicture(page, pictures, `${heading} ${id} ${scheme}`)
     const axe = new AxeBuilder({ page })
       .setLegacyMode()
       .options({ preload: false, resultTypes: ['violations'] })
@@ -180,8 +179,20 @@ async function judge(page: Page, phone: boolean): Promise<void> {
   expect(found, heading).to.deep.equal([])
 }
 
-async function takePicture(page: Page, name: string): Promise<void> {
-  const file = `${name.replaceAll(/[^\w]+/g, '-')}.png`
-  mkdirSync(pictures ?? '.', { recursive: true })
-  writeFileSync(join(pictures ?? '.', file), await page.screenshot({ fullPage: true, caret: 'initial' }))
+/** As it is, and on a desktop also as narrow as a phone is. */
+async function takePicture(page: Page, folder: string, name: string): Promise<void> {
+  mkdirSync(folder, { recursive: true })
+  const take = (width: number) =>
+    page.screenshot({
+      fullPage: true,
+      caret: 'initial',
+      path: join(folder, `${`${name} ${width}`.replaceAll(/[^\w]+/g, '-')}.png`),
+    })
+  const size = page.viewportSize()
+  if (size === null) return
+  await take(size.width)
+  if (size.width < 500) return
+  await page.setViewportSize({ width: 390, height: 844 })
+  await take(390)
+  await page.setViewportSize(size)
 }

@@ -9,6 +9,7 @@ import {
   codeSubject,
   giveBackAttempt,
   interactionSubject,
+  noteNotified,
   reserveAttempt,
 } from '../../factors/attempts.ts'
 import {
@@ -188,6 +189,8 @@ export const sendCode: Handler = async (services, visit) => {
       ...(last === undefined ? {} : { codeMailedAgain: true }),
     },
     writes: [
+      // A page that is opened twice at once sends one code.
+      noteNotified(visit.cid, visit.now, MINUTE),
       reserveAttempt('mail', { account: account.id, source: '' }, visit.now),
       ...issueToken('code', account.id, mailedToken(services, visit, code), null, visit.now),
       mailJob(services.keyring, {
@@ -198,7 +201,10 @@ export const sendCode: Handler = async (services, visit) => {
       }),
       record(visit, 'mailed_code.sent'),
     ],
-    refused: { too_many_tries: { key: 'mailedCode.error.wait', values: { minutes: 60 } } },
+    refused: {
+      not_allowed: { key: 'mailedCode.error.wait', values: { minutes: 1 } },
+      too_many_tries: { key: 'mailedCode.error.wait', values: { minutes: 60 } },
+    },
   }
 }
 
