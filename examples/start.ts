@@ -2,7 +2,7 @@
 
 import { randomText } from '../src/clients.ts'
 import { loadConfig } from '../src/config.ts'
-import { announceFirstRun, type Running, runUntilStopped, startServer } from '../src/server.ts'
+import { announceFirstRun, type Running, runUntilStopped, StartRefused, startServer } from '../src/server.ts'
 import { createDemo, demoClient } from './demo/app.ts'
 
 const CLIENT_ID = 'demo'
@@ -32,7 +32,15 @@ process.exitCode = await runUntilStopped(async () => {
   const origin = `http://localhost:${config.demoPort}`
   const clientSecret = await registerDemo(running, origin)
   const demo = createDemo({ issuer: config.issuer, clientId: CLIENT_ID, clientSecret, origin })
-  await demo.listen(config.demoPort)
+  try {
+    await demo.listen(config.demoPort)
+  } catch (error) {
+    await running.close()
+    throw new StartRefused(
+      `the demo app's port ${config.demoPort} cannot be used: set SALLYPORT_DEMO_PORT to another, or to 0`,
+      { cause: error },
+    )
+  }
   process.stderr.write(`\nSallyport: ${config.issuer}\nDemo app:  ${origin}\n`)
   announceFirstRun(running)
   return {

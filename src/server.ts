@@ -46,21 +46,13 @@ export async function startServer(
     await bringSchemaUpToDate(config, database, log)
     const sallyport = await buildProvider(config, database, log, clock)
     const { services } = sallyport
-    const mailer = createMailer({ ...config, from: config.mailFrom, product: config.productName, log })
-    const { keyring, texts } = services
-    const mails = mailHandler({
-      keyring,
-      mailer,
-      texts,
-      issuer: config.issuer,
-      product: config.productName,
-      log,
-    })
-    const jobs = runJobs({ database, handlers: { [MAIL]: mails }, log, clock })
-    const sweeping = startSweeping(database, log, clock)
     const server = createServer(sallyport.provider.callback())
     await listen(server, config)
     log.info({ issuer: config.issuer, port: config.port, host: config.host }, 'listening')
+    const mailer = createMailer({ ...config, from: config.mailFrom, product: config.productName, log })
+    const mails = mailHandler({ ...services, mailer, issuer: config.issuer, product: config.productName })
+    const jobs = runJobs({ database, handlers: { [MAIL]: mails }, log, clock })
+    const sweeping = startSweeping(database, log, clock)
     return {
       ...sallyport,
       config,
