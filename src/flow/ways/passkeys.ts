@@ -70,8 +70,8 @@ export const passkey: Handler = async ({ keyring, paths, database, accounts }, v
   })
   if (!challenge.ok) return refused('passkey.error.expired')
   const found = await readPasskey(database, read.credentialId)
-  const pinned =
-    visit.step.kind === 'email' || visit.step.kind === 'password' ? undefined : accountOf(visit).id
+  // Where somebody else may be named, a passkey may name them; elsewhere it must be the one who is here.
+  const pinned = visit.step.ways.includes('identify') ? undefined : accountOf(visit).id
   const account = found === undefined ? undefined : await accounts.find(found.accountId)
   if (
     found === undefined ||
