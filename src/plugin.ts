@@ -14,7 +14,7 @@ import { errorPages, onlyAt, securityHeaders, staticFiles } from './http/app.ts'
 import { createLog, type Log, requestLog } from './log.ts'
 import { createMailer } from './mail/mailer.ts'
 import { MAIL, mailHandler } from './mail/outbox.ts'
-import { authenticationClaims, mountFlow } from './provider.ts'
+import { authenticationClaims, checkClientMetadata, mountFlow, OUR_CLIENT_METADATA } from './provider.ts'
 import { createServices, type Services } from './services.ts'
 import { createAdapter } from './store/adapter.ts'
 import type { ClientMetadata, Clients, StoredClient } from './store/clients.ts'
@@ -211,6 +211,15 @@ function merge(host: Configuration, services: Services, options: SecondFactorOpt
     acrValues: [
       ...new Set([...(host.acrValues ?? []), ...Object.values(ACR), ...Object.keys(config.acrAliases)]),
     ],
+    // Both. Without ours the library drops `minimum_acr` in silence, and a client that has a floor has none.
+    extraClientMetadata: {
+      ...host.extraClientMetadata,
+      properties: [...new Set([...(host.extraClientMetadata?.properties ?? []), ...OUR_CLIENT_METADATA])],
+      validator(ctx, key, value, metadata) {
+        checkClientMetadata(ctx, key, value)
+        return host.extraClientMetadata?.validator?.(ctx, key, value, metadata)
+      },
+    },
     // Both; of acr, amr and auth_time, ours.
     async extraTokenClaims(ctx, token) {
       const theirs = await host.extraTokenClaims?.(ctx, token)

@@ -30,6 +30,9 @@ const DAY = 24 * HOUR
 const REFRESH_IDLE = 30 * DAY
 const REFRESH_MOST = 90 * DAY
 
+/** Client metadata beyond the standards: the floor that no request lowers. */
+export const OUR_CLIENT_METADATA = ['minimum_acr'] as const
+
 export interface Sallyport {
   readonly provider: Provider
   readonly services: Services
@@ -128,7 +131,7 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
     allowOmittingSingleRegisteredRedirectUri: false,
     enableHttpPostMethods: false,
     clockTolerance: 15,
-    extraClientMetadata: { properties: ['minimum_acr'], validator: checkClientMetadata },
+    extraClientMetadata: { properties: [...OUR_CLIENT_METADATA], validator: checkClientMetadata },
     clientBasedCORS: (_, origin, client) =>
       (client.redirectUris ?? []).some(uri => URL.parse(uri)?.origin === origin),
     formats: { bitsOfOpaqueRandomness: 256 },
@@ -217,7 +220,8 @@ function refreshLifetime(
   return Math.max(1, Math.min(REFRESH_IDLE, began + REFRESH_MOST - now))
 }
 
-function checkClientMetadata(_: unknown, key: string, value: unknown): void {
+/** Of the client metadata that is ours, what cannot be. @throws errors.InvalidClientMetadata */
+export function checkClientMetadata(_: unknown, key: string, value: unknown): void {
   if (key === 'minimum_acr' && value !== undefined && typeof value !== 'string') {
     throw new errors.InvalidClientMetadata('minimum_acr must be a string')
   }

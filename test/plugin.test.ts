@@ -51,6 +51,13 @@ describe('the plugin in an existing deployment', function () {
               client_secret: 'a secret that the host gave to its app',
               redirect_uris: ['http://localhost:9/callback'],
             },
+            {
+              client_id: 'floor',
+              client_secret: 'a secret that the host gave to this app',
+              redirect_uris: ['http://localhost:9/callback'],
+              // A level that nobody can reach, so that the floor shows at the first request.
+              minimum_acr: 'urn:example:out-of-reach',
+            },
           ],
           jwks: { keys: [{ ...(await exportJWK(privateKey)), kid: 'host', use: 'sig', alg: 'RS256' }] },
         })
@@ -114,6 +121,13 @@ describe('the plugin in an existing deployment', function () {
         const answer = await visitor.post(`${new URL(url).pathname}/consent`, { answer: 'allow' })
         return (await visitor.follow(answer.location ?? '')).url
       }
+
+      it('holds a client of the host to its minimum_acr, which no request lowers', async () => {
+        const visitor = createVisitor(new URL(issuer).origin)
+        const { url } = await begin({ acr_values: 'urn:sallyport:acr:1fa' })
+        const { location = '' } = await visitor.get(url.replace('client_id=app', 'client_id=floor'))
+        expect(new URL(location).searchParams.get('error')).to.equal('unmet_authentication_requirements')
+      })
 
       it('leaves out “Forgot password?”, since the passwords are the host’s', async () => {
         const visitor = createVisitor(new URL(issuer).origin)
@@ -232,6 +246,19 @@ describe('the plugin in an existing deployment', function () {
         amr: ['swk'],
         auth_time: 5,
       })
+    })
+
+    it('extraClientMetadata: both, and both validators are asked', () => {
+      const asked: string[] = []
+      const { extraClientMetadata } = merged({
+        extraClientMetadata: { properties: ['tenant'], validator: (_, key) => void asked.push(key) },
+      })
+      expect(extraClientMetadata?.properties).to.have.members(['tenant', 'minimum_acr'])
+      const check = (value: unknown) =>
+        extraClientMetadata?.validator?.({} as never, 'minimum_acr', value as never, {} as never)
+      check('phr')
+      expect(asked).to.deep.equal(['minimum_acr'])
+      expect(() => check(5)).to.throw()
     })
 
     const conflicts: [string, Configuration][] = [
