@@ -94,7 +94,7 @@ export async function openPostgres(url: string): Promise<Driver> {
         } catch (error) {
           const refusal = refusalOf(error, writes)
           if (refusal !== undefined) throw new CommitRefused(refusal)
-          if (tries === TRIES || !isSerialisationFailure(error)) throw error
+          if (tries === TRIES || !wasInTheWay(error)) throw error
           // A random wait, so that those who met once do not meet again.
           await sleep(Math.random() * FIRST_WAIT_MS * 2 ** tries)
         }
@@ -137,8 +137,13 @@ function codeOf(error: unknown): string {
   return String((error as { code?: unknown } | null)?.code ?? '')
 }
 
-function isSerialisationFailure(error: unknown): boolean {
-  return ['40001', '40P01'].includes(codeOf(error))
+/**
+ * Whether another commit was in the way, so that this one, of which nothing was stored, is worth another try:
+ * serialisation failures, deadlocks, and unique violations. ON CONFLICT waits for its own index only; where somebody
+ * writes the same row at the same moment, another unique index of it may be met first. The second try finds the row.
+ */
+function wasInTheWay(error: unknown): boolean {
+  return ['40001', '40P01', '23505'].includes(codeOf(error))
 }
 
 function isConnectionFailure(error: unknown): boolean {

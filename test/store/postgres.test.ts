@@ -6,6 +6,7 @@ import { AppError } from '../../src/errors.ts'
 import { reserveAttempt } from '../../src/factors/attempts.ts'
 import { spend, spendTotpStep, turnOnAuthenticator } from '../../src/store/credentials.ts'
 import { type Database, openDatabase, sql, write } from '../../src/store/database.ts'
+import { upsertSession } from '../../src/store/oidc-sessions.ts'
 import { account, epochMoves, failureOf, NOW, onPostgres, outcomeOf, person } from './contract.ts'
 
 const endOthers = sql(
@@ -98,6 +99,25 @@ onPostgres('the connections', (open, place) => {
     })
     expect((await account(database, a)).epoch).to.equal(101)
     expect((await account(database, b)).epoch).to.equal(101)
+  })
+
+  it('run a commit again that another one was in the way of: two unique indexes of one row', async () => {
+    // ON CONFLICT waits for its own index only; of another one that the same row is in, PostgreSQL says "duplicate".
+    const accountId = await person(database)
+    const owner = { accountId, epoch: 0 }
+    for (let round = 0; round < 60; round++) {
+      const uid = `uid ${round}`
+      const session = { uid, id: `id ${round}`, payload: { uid }, expiresAt: NOW + 1, owner }
+      const outcomes = await Promise.all(
+        Array.from({ length: 10 }, (_, index) =>
+          outcomeOf((index % 2 ? database : other).commit([upsertSession(session, NOW)])),
+        ),
+      )
+      expect(
+        outcomes.filter(each => each !== 'stored'),
+        `round ${round}`,
+      ).to.deep.equal([])
+    }
   })
 
   it('serve more requests at once than there are connections', async () => {
