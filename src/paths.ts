@@ -9,6 +9,8 @@ export interface Paths {
   readonly base: string
   /** Scheme, host and port of the issuer. */
   readonly origin: string
+  /** Whether cookies may be, and must be, secure. */
+  readonly https: boolean
   /** An interaction's page, or where one of its forms goes. */
   interaction(uid: string, form?: string): string
   /** @param uid the interaction that the page leads back to */
@@ -19,11 +21,12 @@ export interface Paths {
 
 /** @param issuer an origin, with a path where the provider is mounted below one */
 export function createPaths(issuer: string): Paths {
-  const { origin, pathname } = new URL(issuer)
+  const { origin, pathname, protocol } = new URL(issuer)
   const base = pathname.replace(/\/$/, '')
   return {
     base,
     origin,
+    https: protocol === 'https:',
     interaction: (uid, form) => `${base}/interaction/${uid}${form === undefined ? '' : `/${form}`}`,
     forgotPassword: uid => `${base}/forgot-password${uid === undefined ? '' : `?back=${uid}`}`,
     link: (kind, token) => `${origin}${base}/link/${kind}/${encodeURIComponent(token)}`,

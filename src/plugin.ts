@@ -6,21 +6,18 @@
 import type Provider from 'oidc-provider'
 import type { Adapter, Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import { type HostAccounts, hostAccounts, ownAccounts } from './accounts.ts'
+import { startBackground } from './background.ts'
 import type { Config } from './config.ts'
 import { AppError } from './errors.ts'
 import { ACR, ACR_ALIASES, type Level } from './flow/assurance.ts'
 import { joinPolicy } from './flow/policy.ts'
 import { errorPages, onlyAt, securityHeaders, staticFiles } from './http/app.ts'
 import { createLog, type Log, requestLog } from './log.ts'
-import { createMailer } from './mail/mailer.ts'
-import { MAIL, mailHandler } from './mail/outbox.ts'
 import { authenticationClaims, checkClientMetadata, mountFlow, OUR_CLIENT_METADATA } from './provider.ts'
 import { createServices, type Services } from './services.ts'
 import { createAdapter } from './store/adapter.ts'
 import type { ClientMetadata, Clients, StoredClient } from './store/clients.ts'
 import { type Database, deferDatabase, openDatabase } from './store/database.ts'
-import { runJobs } from './store/job-worker.ts'
-import { startSweeping } from './store/sweep.ts'
 
 export interface SecondFactorOptions {
   /** The issuer that the provider is constructed with; below its path our pages are. */
@@ -102,12 +99,9 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
     mount(mounting) {
       if (provider !== undefined) throw new AppError('plugin_conflict', 'mounted twice')
       provider = mounting
-      const mailer = createMailer({ ...config, from: config.mailFrom, product: config.productName, log })
-      const mails = mailHandler({ ...services, mailer, issuer: config.issuer, product: config.productName })
-      const jobs = runJobs({ database, handlers: { [MAIL]: mails }, log })
-      const sweeping = startSweeping(database, log, Date.now)
+      const background = startBackground(services)
       provider.use(requestLog(log))
-      provider.use(onlyAt(PAGES, securityHeaders(config.issuer.startsWith('https:'))))
+      provider.use(onlyAt(PAGES, securityHeaders(services.paths.https)))
       provider.use(onlyAt(PAGES, staticFiles(services.assets, services.paths.base)))
       provider.use(services.languages.middleware)
       provider.use(errorPages(services, PAGES))
@@ -118,9 +112,7 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
       return {
         ready,
         async close() {
-          await sweeping.stop()
-          await jobs.stop()
-          mailer.close()
+          await background.stop()
           await database.close()
         },
       }

@@ -8,7 +8,7 @@ import { ownAccounts } from './accounts.ts'
 import type { Config } from './config.ts'
 import { ACR, ACR_ALIASES } from './flow/assurance.ts'
 import { loadGrant } from './flow/consent.ts'
-import { createPolicy, keepResumed } from './flow/policy.ts'
+import { joinPolicy, keepResumed } from './flow/policy.ts'
 import { interactionRoutes } from './flow/routes.ts'
 import { errorPages, health, issuersHost, securityHeaders, staticFiles, unitOfWork } from './http/app.ts'
 import { clientAddress } from './http/client-address.ts'
@@ -59,7 +59,7 @@ export async function buildProvider(
 
   provider.use(clientAddress(config.trustProxy))
   provider.use(requestLog(log))
-  provider.use(securityHeaders(config.issuer.startsWith('https:')))
+  provider.use(securityHeaders(services.paths.https))
   provider.use(health(services))
   provider.use(staticFiles(services.assets, services.paths.base))
   provider.use(services.languages.middleware)
@@ -88,7 +88,7 @@ export function mountFlow(provider: Provider, services: Services): void {
 
 function configuration(services: Services, keys: Awaited<ReturnType<typeof signingKeys>>): Configuration {
   const { config, database, keyring, clients, clock, accounts, paths } = services
-  const https = config.issuer.startsWith('https:')
+  const { https } = paths
   const host = https ? '__Host-' : ''
   const secure = https ? '__Secure-' : ''
   const cookie = { httpOnly: true, sameSite: 'lax', signed: true, secure: https, overwrite: true } as const
@@ -137,7 +137,7 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
     formats: { bitsOfOpaqueRandomness: 256 },
 
     interactions: {
-      policy: createPolicy(services),
+      policy: joinPolicy(services),
       url: (_, interaction) => paths.interaction(interaction.uid),
     },
     loadExistingGrant: ctx => loadGrant(services, ctx),

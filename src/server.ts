@@ -4,17 +4,14 @@
 import { realpathSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { fileURLToPath } from 'node:url'
+import { startBackground } from './background.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { createLog, type Log } from './log.ts'
-import { createMailer } from './mail/mailer.ts'
-import { MAIL, mailHandler } from './mail/outbox.ts'
 import { firstRunLink } from './organisations/first-run.ts'
 import { PROGRAM } from './program.ts'
 import { buildProvider, type Sallyport } from './provider.ts'
 import { type Database, openDatabase } from './store/database.ts'
-import { runJobs } from './store/job-worker.ts'
 import { SealBroken } from './store/seal.ts'
-import { startSweeping } from './store/sweep.ts'
 
 /** Requests in flight get this long to finish. */
 const DRAIN_MS = 3_000
@@ -49,19 +46,14 @@ export async function startServer(
     const server = createServer(sallyport.provider.callback())
     await listen(server, config)
     log.info({ issuer: config.issuer, port: config.port, host: config.host }, 'listening')
-    const mailer = createMailer({ ...config, from: config.mailFrom, product: config.productName, log })
-    const mails = mailHandler({ ...services, mailer, issuer: config.issuer, product: config.productName })
-    const jobs = runJobs({ database, handlers: { [MAIL]: mails }, log, clock })
-    const sweeping = startSweeping(database, log, clock)
+    const background = startBackground(services)
     return {
       ...sallyport,
       config,
       firstRun: await firstRunLink(services),
       async close() {
         await drain(server)
-        await sweeping.stop()
-        await jobs.stop()
-        mailer.close()
+        await background.stop()
         await database.close()
         log.info('stopped')
       },

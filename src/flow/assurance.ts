@@ -65,6 +65,11 @@ export function meets(level: Level, facts: readonly Fact[], since = Number.NEGAT
   return reached !== undefined && reached >= since
 }
 
+/** Whether the facts are enough where a second factor is due. A recovery code is, and raises no level by it. */
+export function throughGate(facts: readonly Fact[]): boolean {
+  return meets('2fa', facts) || facts.some(each => each.factor === 'recovery')
+}
+
 /** The strongest level that the facts meet. */
 export function strongest(facts: readonly Fact[]): Level | undefined {
   return LEVELS.findLast(level => meets(level, facts))

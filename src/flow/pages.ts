@@ -5,7 +5,7 @@ import { groupRecoveryCode } from '../factors/recovery-code.ts'
 import { newSecret, otpauthUri, qrSvg, setupKey } from '../factors/totp.ts'
 import type { SetupStep, ViewLocals, ViewName } from '../http/locals.ts'
 import type { Services } from '../services.ts'
-import { interactionSecrets, type Progress, SETUP_KEY_MS } from './progress.ts'
+import { interactionSecrets, SETUP_KEY_MS } from './progress.ts'
 import type { Way } from './step.ts'
 import type { Visit } from './visit.ts'
 import { sendCode } from './ways/codes.ts'
@@ -17,7 +17,6 @@ export interface PageRequest {
   readonly way?: Way | undefined
   /** What just went wrong. */
   readonly error?: Message | undefined
-  readonly notice?: Message | undefined
   /** What was typed and may be shown again. */
   readonly typed?: { readonly email?: string | undefined }
   /** The browser is on a phone. */
@@ -47,11 +46,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
   const to = (way: Way) => services.paths.interaction(visit.uid, way)
   const show = (way: Way) => `${services.paths.interaction(visit.uid)}?with=${way}`
   const error = request.error && texts.t(request.error.key, request.error.values)
-  const notice = request.notice && texts.t(request.notice.key, request.notice.values)
-  const failed = {
-    ...(error === undefined ? {} : { error }),
-    ...(notice === undefined ? {} : { notice }),
-  }
+  const failed = error === undefined ? {} : { error }
   const way = request.way !== undefined && step.ways.includes(request.way) ? request.way : step.ways[0]
   // A passkey that was refused says so beside its own button.
   const passkeyFailed = way === 'passkey' && error !== undefined
@@ -99,7 +94,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
       return {
         name: 'passkey-first',
         locals: {
-          passkey: { ...(await passkey(true)), ...(error === undefined ? {} : { error }) },
+          passkey: { ...(await passkey(true)), ...failed },
           ...(step.ways.includes('cannot-use-passkey') ? { cantUse: to('cannot-use-passkey') } : {}),
         },
       }
@@ -209,9 +204,4 @@ function stepsOf({ progress, account }: Visit): { steps?: readonly SetupStep[] }
   if (!shown || progress.facts.some(each => each.factor === 'recovery')) return {}
   const offersPasskey = progress.platformAuthenticator === true && account?.passkeys === 0
   return { steps: ['authenticator', 'recoveryCode', ...(offersPasskey ? (['passkey'] as const) : [])] }
-}
-
-/** The progress that a step's preparation made, if it made any. */
-export function preparedProgress(outcome: Outcome): Progress | undefined {
-  return outcome.kind === 'advanced' ? outcome.progress : undefined
 }

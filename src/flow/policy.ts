@@ -14,9 +14,9 @@ import type { ClientMetadata } from '../store/clients.ts'
 import { keepFact } from '../store/session-facts.ts'
 import { unit } from '../store/unit-of-work.ts'
 import { type ClientDefaults, readAsked, startsFromNothing, subjectOf } from './asked.ts'
-import { amrOf, type Fact, judge, meets, mergeFacts, type Verdict } from './assurance.ts'
+import { amrOf, type Fact, mergeFacts, throughGate, type Verdict } from './assurance.ts'
 import type { StoredResult } from './progress.ts'
-import { ableLevels } from './visit.ts'
+import { judgeAccount } from './visit.ts'
 
 const { Check, Prompt, base } = interactionPolicy
 
@@ -30,13 +30,8 @@ export function clientDefaults(metadata: ClientMetadata | undefined): ClientDefa
   }
 }
 
-/** The prompts, in order: login, step_up, consent. */
-export function createPolicy(services: Services): interactionPolicy.DefaultPolicy {
-  return joinPolicy(services, base())
-}
-
 /**
- * A policy with our checks in its login prompt and step_up behind it.
+ * A policy with our checks in its login prompt and step_up behind it: login, step_up, consent.
  *
  * @param host prompts of the plugin's host; default: the library's own
  */
@@ -79,9 +74,8 @@ export function joinPolicy(
     new Check('second_factor_due', 'two-factor authentication is due', 'interaction_required', async ctx => {
       const account = await accountOf(services, ctx)
       if (account === undefined) return false
-      const held = heldFacts(ctx)
-      const through = meets('2fa', held) || held.some(each => each.factor === 'recovery')
-      return enforcement(account.subscribedAt, services.clock()).state === 'enforced' && !through
+      const due = enforcement(account.subscribedAt, services.clock()).state === 'enforced'
+      return due && !throughGate(heldFacts(ctx))
     }),
   )
 
@@ -180,16 +174,8 @@ async function judgeRequest(
   const account = await accountOf(services, ctx)
   const client = await services.clients.find(String(ctx.oidc.params?.client_id))
   const { acr, maxAge } = readAsked(ctx.oidc.params ?? {}, clientDefaults(client?.metadata))
-  const now = services.clock()
-  const due = enforcement(account?.subscribedAt ?? null, now)
-  return judge({
-    asked: maxAge === undefined || ignoreMaxAge ? { acr } : { acr, maxAge },
-    facts,
-    gate: due.state === 'enforced' ? '2fa' : '1fa',
-    able: ableLevels(account),
-    now,
-    aliases: services.config.acrAliases,
-  })
+  const asked = maxAge === undefined || ignoreMaxAge ? { acr } : { acr, maxAge }
+  return judgeAccount(account, asked, facts, services.clock(), services.config.acrAliases)
 }
 
 /** What the tokens of this request say, and of this request only. */

@@ -68,7 +68,7 @@ const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: 
 
 export function interactionRoutes(provider: Provider, services: Services): Router {
   const { clock, config, views } = services
-  const devices = deviceCookies(services.keyring, config.issuer.startsWith('https:'))
+  const devices = deviceCookies(services.keyring, services.paths.https)
   const settings = { emailProof: config.enrolmentEmailProof, acrAliases: config.acrAliases }
   const router = new Router()
 
@@ -280,8 +280,7 @@ export function interactionRoutes(provider: Provider, services: Services): Route
   /** @param merge a consent goes with the login before it */
   async function back(ctx: Context, result: Record<string, unknown>, merge = false): Promise<void> {
     const returnTo = await save(ctx, result, merge)
-    ctx.status = 303
-    ctx.redirect(returnTo)
+    seeOther(ctx, returnTo)
   }
 
   return router

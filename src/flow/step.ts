@@ -2,7 +2,7 @@
 // what the app asked for and what the organisation's policy says follows the next step, and with it every POST that
 // may be taken now. Pure: no clock, no storage, no HTTP. Steps never name one another.
 
-import { type Fact, type Level, meets } from './assurance.ts'
+import { type Fact, type Level, meets, throughGate } from './assurance.ts'
 
 /** What the account has to prove itself with. */
 export interface Enrolment {
@@ -122,8 +122,7 @@ function decide(facts: Facts, policy: Policy, now: number): Step {
     : who.enrolment
 
   // Whoever holds a second factor proves it, before anything else is set up or let through.
-  const throughGate = meets('2fa', held) || has('recovery')
-  if (!throughGate) {
+  if (!throughGate(held)) {
     const step = prove(facts, enrolment, policy)
     if (step !== undefined) return step
   }

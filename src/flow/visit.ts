@@ -3,7 +3,7 @@
 
 import { enforcement } from '../organisations/enforcement.ts'
 import type { Account } from '../store/accounts.ts'
-import { type Asked, type Fact, judge, type Level, mergeFacts } from './assurance.ts'
+import { type Asked, type Fact, judge, type Level, mergeFacts, type Verdict } from './assurance.ts'
 import type { Progress } from './progress.ts'
 import { type Facts, nextStep, type Policy, type Step } from './step.ts'
 
@@ -47,14 +47,7 @@ export function standing(visit: Omit<Visit, 'step' | 'graceUntil'>, settings: Vi
   const due = enforcement(account?.subscribedAt ?? null, now)
   const graceUntil = due.state === 'grace' ? due.until : undefined
   const held = mergeFacts(visit.session, progress.facts)
-  const verdict = judge({
-    asked: visit.asked,
-    facts: held,
-    gate: due.state === 'enforced' ? '2fa' : '1fa',
-    able: ableLevels(account),
-    now,
-    aliases: settings.acrAliases,
-  })
+  const verdict = judgeAccount(account, visit.asked, held, now, settings.acrAliases)
   const facts: Facts = {
     who: progress.account === undefined ? undefined : { enrolment: account && enrolmentOf(account) },
     verified: progress.facts,
@@ -72,6 +65,19 @@ export function standing(visit: Omit<Visit, 'step' | 'graceUntil'>, settings: Vi
     passkeyOfferAfter: account?.passkeyOfferAfter ?? 0,
   }
   return { step: nextStep(facts, policy, now), graceUntil }
+}
+
+/** Whether an account's facts meet what was asked, on the gate that its organisation is behind at this time. */
+export function judgeAccount(
+  account: Account | undefined,
+  asked: Asked,
+  facts: readonly Fact[],
+  now: number,
+  aliases: Readonly<Record<string, Level>>,
+): Verdict {
+  const { state } = enforcement(account?.subscribedAt ?? null, now)
+  const gate = state === 'enforced' ? '2fa' : '1fa'
+  return judge({ asked, facts, gate, able: ableLevels(account), now, aliases })
 }
 
 /** Levels that somebody can reach: two factors can always be set up, a passkey must be there. */

@@ -17,7 +17,7 @@ const OVER: readonly ErrorCode[] = ['interaction_expired', 'interaction_ended', 
 
 /** Keeps, with each interaction that begins, which app began it. */
 export function rememberApp(services: Services): Middleware {
-  const secure = services.config.issuer.startsWith('https:')
+  const secure = services.paths.https
   return async (ctx, next) => {
     await next()
     // `ctx.oidc` exists on the library's routes only.
@@ -69,6 +69,6 @@ function webAddress(value: unknown): URL | undefined {
   return url !== null && ['https:', 'http:'].includes(url.protocol) ? url : undefined
 }
 
-function cookieName({ config }: Services): string {
-  return config.issuer.startsWith('https:') ? '__Secure-sallyport_app' : 'sallyport_app'
+function cookieName({ paths }: Services): string {
+  return paths.https ? '__Secure-sallyport_app' : 'sallyport_app'
 }

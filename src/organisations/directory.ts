@@ -13,7 +13,7 @@ import { issueToken } from '../store/emailed-tokens.ts'
 import { newId, newToken } from '../store/ids.ts'
 import { insertOrganisation, type Organisation, readOrganisation } from '../store/organisations.ts'
 import type { Keyring } from '../store/seal.ts'
-import { enforcement } from './enforcement.ts'
+import { minimumPasswordLength } from './password-rule.ts'
 
 /** What changes to organisations, users and clients need. */
 export interface Directory {
@@ -224,10 +224,8 @@ async function acceptPassword(
   organisation: Organisation,
   user: UserInput,
 ): Promise<string> {
-  const enforced = enforcement(organisation.subscribedAt, clock()).state === 'enforced'
   const verdict = await judgePassword(password, {
-    // Until a second factor is demanded, the password may be all there is (NIST SP 800-63B section 3.1.1.2).
-    minLength: enforced ? 8 : 15,
+    minLength: minimumPasswordLength(organisation.subscribedAt, clock()),
     names: [user.name, user.email, organisation.name],
     product: productName,
   })

@@ -11,6 +11,7 @@ import { spend } from '../store/credentials.ts'
 import { CommitRefused } from '../store/database.ts'
 import { hasOrganisation } from '../store/organisations.ts'
 import { type Directory, foundOrganisation, InputError } from './directory.ts'
+import { minimumPasswordLength } from './password-rule.ts'
 
 const HOUR = 60 * 60 * 1000
 const FIELDS = ['organisation', 'name', 'email', 'password'] as const
@@ -94,8 +95,7 @@ export function firstRunRoutes(services: Services): Router {
     ctx.type = 'html'
     ctx.body = views.render('first-run', {
       action: `${paths.base}${ctx.path}`,
-      // Its subscription starts now, so that its first day is not enforced yet.
-      minimum: 15,
+      minimum: minimumPasswordLength(clock(), clock()),
       ...filled,
     })
   }

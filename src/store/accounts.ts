@@ -98,16 +98,10 @@ const insert = sql(
    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (email_key) DO NOTHING`,
 )
 
-export interface NewAccount {
-  readonly id: string
-  readonly organisationId: string | null
-  readonly email: string
-  readonly name: string
-  readonly role: Role
-  readonly status: Status
-  readonly passwordHash: string | null
-  readonly mailboxProvenAt: number | null
-}
+export type NewAccount = Pick<
+  Account,
+  'id' | 'organisationId' | 'email' | 'name' | 'role' | 'status' | 'passwordHash' | 'mailboxProvenAt'
+>
 
 /** Refused as `already_exists` if the email address is taken. */
 export function insertAccount(account: NewAccount, now: number): Write {

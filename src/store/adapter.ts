@@ -10,6 +10,7 @@ import {
   readArtefacts,
   revokeArtefacts,
   type StoredArtefact,
+  TOKEN_MODELS,
   upsertArtefact,
 } from './artefacts.ts'
 import type { Clients } from './clients.ts'
@@ -151,9 +152,7 @@ function artefactAdapter(model: string, { database, clock, account }: AdapterOpt
 
 /** A presented token may be of any of three models: they are read at once and share a key. */
 function cacheKey(model: string, id: string): string {
-  return ['AccessToken', 'ClientCredentials', 'RefreshToken'].includes(model)
-    ? `token:${id}`
-    : `${model}:${id}`
+  return (TOKEN_MODELS as readonly string[]).includes(model) ? `token:${id}` : `${model}:${id}`
 }
 
 function bringAlong({ payload, grant, session, account }: StoredArtefact): void {

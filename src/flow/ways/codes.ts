@@ -97,9 +97,7 @@ export const otp: Handler = async (services, visit, form) => {
     writes: [
       spendTotpStep(account.id, secret, verdict.step, visit.now),
       ...rightCode(visit),
-      ...(recovery === undefined
-        ? []
-        : [issueRecoveryCode(account.id, recovery.hash, visit.now), recovery.audit]),
+      ...(recovery?.writes ?? []),
     ],
     refused: { already_used: { key: 'code.error.used' } },
   }
@@ -141,19 +139,21 @@ export const recovery: Handler = async (services, visit, form) => {
   }
 }
 
-/** A fresh recovery code: its hash for the store, and itself, sealed, for the page that shows it. */
+/** A fresh recovery code: itself, sealed, for the page that shows it, and the writes that make it valid by themselves. */
 export function newRecovery(
   { keyring }: Services,
   visit: Visit,
   replaces: boolean,
-): { hash: string; change: Partial<Progress>; audit: Write } {
+): { hash: string; change: Partial<Progress>; writes: Write[] } {
+  const { id } = accountOf(visit)
   const code = newRecoveryCode()
+  const hash = hashRecoveryCode(code, keyring.keys('recovery-code')[0], id)
   return {
-    hash: hashRecoveryCode(code, keyring.keys('recovery-code')[0], accountOf(visit).id),
+    hash,
     change: {
       recoveryCode: { sealed: interactionSecrets(keyring, visit.uid).seal('recovery-code', code), replaces },
     },
-    audit: record(visit, 'recovery_code.issued'),
+    writes: [issueRecoveryCode(id, hash, visit.now), record(visit, 'recovery_code.issued')],
   }
 }
 

@@ -1,6 +1,7 @@
 // What a way of proving something comes to. A handler verifies one thing; it commits nothing but the reservation of
 // an attempt. What it proved, burnt and has to record is committed together by the routes.
 
+import type { Form } from '../../http/forms.ts'
 import type { Services } from '../../services.ts'
 import type { AuditEntry } from '../../store/audit.ts'
 import { auditRow } from '../../store/audit.ts'
@@ -11,9 +12,6 @@ import type { Fact } from '../assurance.ts'
 import { mergeFacts } from '../assurance.ts'
 import type { Progress } from '../progress.ts'
 import type { Visit } from '../visit.ts'
-
-/** A posted form: the fields that the way declares, each at most once. */
-export type Form = Readonly<Record<string, string>>
 
 export interface Message {
   readonly key: TextKey

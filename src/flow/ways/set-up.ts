@@ -4,7 +4,7 @@
 import { AppError } from '../../errors.ts'
 import { verifyTotp } from '../../factors/totp.ts'
 import { mailJob } from '../../mail/outbox.ts'
-import { issueRecoveryCode, recoveryCodeSaved, turnOnAuthenticator } from '../../store/credentials.ts'
+import { recoveryCodeSaved, turnOnAuthenticator } from '../../store/credentials.ts'
 import { interactionSecrets, SETUP_KEY_MS } from '../progress.ts'
 import { newRecovery, reserveCode, rightCode } from './codes.ts'
 import { accountOf, chosen, type Handler, proven, record, refused } from './outcome.ts'
@@ -39,9 +39,7 @@ export const setUp: Handler = async (services, visit, form) => {
         verdict.step,
         visit.now,
       ),
-      ...(recovery === undefined
-        ? []
-        : [issueRecoveryCode(account.id, recovery.hash, visit.now), recovery.audit]),
+      ...(recovery?.writes ?? []),
       ...rightCode(visit),
       record(visit, 'authenticator.set_up'),
       mailJob(services.keyring, {
