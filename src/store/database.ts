@@ -21,18 +21,21 @@ export type Observer = (kind: 'read' | 'commit', statements: readonly string[]) 
 /** What each of the two databases brings. */
 export interface Driver {
   read(statement: Statement, params: readonly Param[]): Promise<Row[]>
-  commit(writes: readonly Write[]): Promise<Row[][]>
+  commit(writes: readonly Write[]): Promise<void>
+  commitTelling(writes: readonly Write[]): Promise<Row[][]>
   close(): Promise<void>
 }
 
 export interface Database extends Driver {
   readonly dialect: Dialect
   /**
-   * Runs writes as one transaction. Every write returns the rows it touched.
+   * Runs writes as one transaction.
    *
    * @throws CommitRefused if a write with a `refusal` touched no row; nothing is stored then
    */
-  commit(writes: readonly Write[]): Promise<Row[][]>
+  commit(writes: readonly Write[]): Promise<void>
+  /** The same, at a higher price. @returns the rows that each write touched, in the order of the writes */
+  commitTelling(writes: readonly Write[]): Promise<Row[][]>
   observe(observer: Observer | undefined): void
   /** Brings the schema up to date. @returns names of the migrations that ran */
   migrate(): Promise<string[]>
@@ -55,6 +58,11 @@ export async function openDatabase(url: string): Promise<Database> {
   const dialect: Dialect = sqliteFile === undefined ? 'postgres' : 'sqlite'
   const driver = sqliteFile === undefined ? await openPostgres(url) : await openSqlite(sqliteFile)
   let observer: Observer | undefined
+  const observed = (writes: readonly Write[]) =>
+    observer?.(
+      'commit',
+      writes.map(each => each.statement.name),
+    )
 
   return {
     dialect,
@@ -63,12 +71,14 @@ export async function openDatabase(url: string): Promise<Database> {
       return driver.read(statement, params)
     },
     async commit(writes) {
-      if (writes.length === 0) return []
-      observer?.(
-        'commit',
-        writes.map(each => each.statement.name),
-      )
+      if (writes.length === 0) return
+      observed(writes)
       return driver.commit(writes)
+    },
+    async commitTelling(writes) {
+      if (writes.length === 0) return []
+      observed(writes)
+      return driver.commitTelling(writes)
     },
     observe(next) {
       observer = next
@@ -121,6 +131,7 @@ export function deferDatabase(url: string, openIt: () => Promise<Database>): Def
     open: async () => void (await opened()),
     read: async (statement, params) => (await opened()).read(statement, params),
     commit: async writes => (await opened()).commit(writes),
+    commitTelling: async writes => (await opened()).commitTelling(writes),
     observe(next) {
       observer = next
       opening?.then(database => database.observe(next)).catch(() => undefined)

@@ -126,7 +126,7 @@ export function runJobs(options: WorkerOptions): Worker {
   async function settle(job: Job, outcome: Write): Promise<void> {
     for (;;) {
       try {
-        const [rows = []] = await database.commit([outcome])
+        const [rows = []] = await database.commitTelling([outcome])
         if (rows.length === 0)
           log.warn({ job: job.id, kind: job.kind }, 'the lease of a job ran out before its end')
         return

@@ -101,7 +101,7 @@ export interface Claim {
 export async function claimJobs(database: Database, { kinds, limit, leaseMs, now }: Claim): Promise<Job[]> {
   const wanted = kinds === undefined ? null : JSON.stringify(kinds)
   const params = [now + leaseMs, now, now, wanted, wanted, limit]
-  const [rows = []] = await database.commit([write(claim[database.dialect], params)])
+  const [rows = []] = await database.commitTelling([write(claim[database.dialect], params)])
   return rows.map(jobOf)
 }
 
@@ -210,7 +210,7 @@ const sweepSettled = sql(
 /** Deletes jobs that were settled long ago, in batches. @returns how many went */
 export async function sweepJobs(database: Database, now: number): Promise<number> {
   for (let gone = 0; ; ) {
-    const [rows = []] = await database.commit([
+    const [rows = []] = await database.commitTelling([
       write(sweepSettled, [now - KEEP_DONE_MS, now - KEEP_FAILED_MS]),
     ])
     gone += rows.length

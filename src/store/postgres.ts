@@ -77,30 +77,39 @@ export async function openPostgres(url: string): Promise<Driver> {
       return run({ name: statement.name, text }, params)
     },
     async commit(writes) {
-      const key = writes.map(each => `${each.statement.name}${each.refusal ? '!' : ''}`).join('+')
-      let query = composed.get(key)
-      if (query === undefined) {
-        query = { text: compose(writes) }
-        if (composed.size < MOST_COMPOSED) {
-          query.name = `commit_${createHash('sha256').update(key).digest('hex').slice(0, 40)}`
-          composed.set(key, query)
-        }
-      }
-      const params = writes.flatMap(each => [...each.params])
-      for (let tries = 1; ; tries++) {
-        try {
-          const [row] = await run(query, params)
-          return writes.map((_, index) => (row?.[`r${index}`] ?? []) as unknown as Row[])
-        } catch (error) {
-          const refusal = refusalOf(error, writes)
-          if (refusal !== undefined) throw new CommitRefused(refusal)
-          if (tries === TRIES || !wasInTheWay(error)) throw error
-          // A random wait, so that those who met once do not meet again.
-          await sleep(Math.random() * FIRST_WAIT_MS * 2 ** tries)
-        }
-      }
+      await runCommit(writes, false)
+    },
+    async commitTelling(writes) {
+      const row = await runCommit(writes, true)
+      return writes.map((_, index) => (row?.[`r${index}`] ?? []) as unknown as Row[])
     },
     close: () => owner.destroy(),
+  }
+
+  async function runCommit(writes: readonly Write[], telling: boolean): Promise<Row | undefined> {
+    const names = writes.map(each => `${each.statement.name}${each.refusal ? '!' : ''}`)
+    const key = `${names.join('+')}${telling ? '?' : ''}`
+    let query = composed.get(key)
+    if (query === undefined) {
+      query = { text: compose(writes, telling) }
+      if (composed.size < MOST_COMPOSED) {
+        query.name = `commit_${createHash('sha256').update(key).digest('hex').slice(0, 40)}`
+        composed.set(key, query)
+      }
+    }
+    const params = writes.flatMap(each => [...each.params])
+    for (let tries = 1; ; tries++) {
+      try {
+        const [row] = await run(query, params)
+        return row
+      } catch (error) {
+        const refusal = refusalOf(error, writes)
+        if (refusal !== undefined) throw new CommitRefused(refusal)
+        if (tries === TRIES || !wasInTheWay(error)) throw error
+        // A random wait, so that those who met once do not meet again.
+        await sleep(Math.random() * FIRST_WAIT_MS * 2 ** tries)
+      }
+    }
   }
 }
 
@@ -110,20 +119,20 @@ function numbered(text: string, from: number): string {
 }
 
 /** `WITH w0 AS (…), w1 AS (…) SELECT …`; a refused write becomes a cast of its marker to a number, which fails. */
-function compose(writes: readonly Write[]): string {
+function compose(writes: readonly Write[], telling: boolean): string {
   let used = 0
   const parts: string[] = []
   const columns: string[] = []
   writes.forEach((each, index) => {
     parts.push(`w${index} AS (${numbered(returning(each.statement.text), used)})`)
     used += each.params.length
-    columns.push(`(SELECT json_agg(w${index}) FROM w${index}) AS r${index}`)
+    if (telling) columns.push(`(SELECT json_agg(w${index}) FROM w${index}) AS r${index}`)
     if (each.refusal !== undefined) {
       const count = `(SELECT count(*) FROM w${index})`
       columns.push(`CASE WHEN ${count} = 0 THEN ('refused:${index}:' || ${count})::int END AS c${index}`)
     }
   })
-  return `WITH ${parts.join(', ')} SELECT ${columns.join(', ')}`
+  return `WITH ${parts.join(', ')} SELECT ${columns.join(', ') || '1'}`
 }
 
 function refusalOf(error: unknown, writes: readonly Write[]): Refusal | undefined {

@@ -6,7 +6,9 @@ import {
   createCipheriv,
   createDecipheriv,
   createHmac,
+  createSecretKey,
   hkdfSync,
+  type KeyObject,
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto'
@@ -25,9 +27,11 @@ export type Purpose =
   | 'dpop-nonce'
   | 'digest'
 
+export type NewestFirst<T> = readonly [T, ...T[]]
+
 export interface Keyring {
   /** @returns one 32-byte key per secret key, newest first */
-  keys(purpose: Purpose): readonly [Uint8Array, ...Uint8Array[]]
+  keys(purpose: Purpose): NewestFirst<Uint8Array>
   seal(plain: string | Uint8Array, place: Place): string
   /** @throws SealBroken if no key opens it, or if it was sealed for another place */
   open(sealed: string, place: Place): Buffer
@@ -35,6 +39,8 @@ export interface Keyring {
   sign(purpose: Purpose, text: string): string
   /** Whether `signature` was made over `text` by any of the keys; constant time. */
   verify(purpose: Purpose, text: string, signature: string): boolean
+  /** The same. @returns which key made the signature, 0 the newest; -1 if none did */
+  signedBy(purpose: Purpose, text: string, signature: string): number
 }
 
 /** A sealed value that none of the configured keys opens. */
@@ -52,24 +58,29 @@ const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
 /** @param secretKeys newest first, each at least 32 characters */
-export function createKeyring(secretKeys: readonly [string, ...string[]]): Keyring {
-  const derived = new Map<Purpose, readonly [Uint8Array, ...Uint8Array[]]>()
-  const keys: Keyring['keys'] = purpose => {
-    let found = derived.get(purpose)
-    if (found === undefined) {
-      const [first, ...rest] = secretKeys
-      found = [derive(first, purpose), ...rest.map(each => derive(each, purpose))]
-      derived.set(purpose, found)
-    }
-    return found
+export function createKeyring(secretKeys: NewestFirst<string>): Keyring {
+  const derived = new Map<Purpose, NewestFirst<Uint8Array>>()
+  // Made once: a key that comes as bytes is wrapped anew at every use.
+  const wrapped = new Map<Purpose, NewestFirst<KeyObject>>()
+  const keys: Keyring['keys'] = purpose =>
+    remembered(derived, purpose, () => mapped(secretKeys, each => derive(each, purpose)))
+  const keyObjects = (purpose: Purpose): NewestFirst<KeyObject> =>
+    remembered(wrapped, purpose, () => mapped(keys(purpose), each => createSecretKey(each)))
+  const mac = (key: KeyObject, text: string): string =>
+    createHmac('sha256', key).update(text).digest('base64url')
+  const signedBy: Keyring['signedBy'] = (purpose, text, signature) => {
+    const given = Buffer.from(signature)
+    return keyObjects(purpose).findIndex(key => {
+      const expected = Buffer.from(mac(key, text))
+      return given.length === expected.length && timingSafeEqual(given, expected)
+    })
   }
-  const mac = (key: Uint8Array, text: string): Buffer => createHmac('sha256', key).update(text).digest()
 
   return {
     keys,
     seal(plain, place) {
       const nonce = randomBytes(NONCE_BYTES)
-      const cipher = createCipheriv('aes-256-gcm', keys('seal')[0], nonce).setAAD(placeBytes(place))
+      const cipher = createCipheriv('aes-256-gcm', keyObjects('seal')[0], nonce).setAAD(placeBytes(place))
       const text = Buffer.concat([cipher.update(plain), cipher.final()])
       return spell(Buffer.concat([nonce, text, cipher.getAuthTag()]))
     },
@@ -77,22 +88,27 @@ export function createKeyring(secretKeys: readonly [string, ...string[]]): Keyri
       const bytes = Buffer.from(sealed.slice(VERSION.length + 1), 'base64url')
       // Spelled back, since decoding overlooks letters that don't belong: a value has one spelling.
       if (sealed === spell(bytes) && bytes.length >= NONCE_BYTES + TAG_BYTES) {
-        for (const key of keys('seal')) {
+        for (const key of keyObjects('seal')) {
           const opened = tryOpen(key, bytes, place)
           if (opened !== undefined) return opened
         }
       }
       throw new SealBroken(place)
     },
-    sign: (purpose, text) => mac(keys(purpose)[0], text).toString('base64url'),
-    verify(purpose, text, signature) {
-      const given = Buffer.from(signature)
-      return keys(purpose).some(key => {
-        const expected = Buffer.from(mac(key, text).toString('base64url'))
-        return given.length === expected.length && timingSafeEqual(given, expected)
-      })
-    },
+    sign: (purpose, text) => mac(keyObjects(purpose)[0], text),
+    verify: (purpose, text, signature) => signedBy(purpose, text, signature) >= 0,
+    signedBy,
   }
+}
+
+function mapped<T, Result>([first, ...rest]: NewestFirst<T>, make: (each: T) => Result): NewestFirst<Result> {
+  return [make(first), ...rest.map(make)]
+}
+
+function remembered<Key, Value>(known: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const found = known.get(key) ?? make()
+  known.set(key, found)
+  return found
 }
 
 function spell(bytes: Buffer): string {
@@ -107,7 +123,7 @@ function placeBytes(place: Place): Buffer {
   return Buffer.from(JSON.stringify(place))
 }
 
-function tryOpen(key: Uint8Array, bytes: Buffer, place: Place): Buffer | undefined {
+function tryOpen(key: KeyObject, bytes: Buffer, place: Place): Buffer | undefined {
   const nonce = bytes.subarray(0, NONCE_BYTES)
   const tag = bytes.subarray(bytes.length - TAG_BYTES)
   const decipher = createDecipheriv('aes-256-gcm', key, nonce).setAAD(placeBytes(place)).setAuthTag(tag)

@@ -1,7 +1,10 @@
 // SQLite for `database.ts`. Two connections on one file in WAL mode: a reader, which sees committed data only, and
-// one writer, owned by a queue that runs one transaction at a time. Units that wait together share one transaction,
-// each in a savepoint of its own, so that a storm of logins costs few fsyncs. Nobody else may take the writer:
-// knex's own transactions begin deferred and fail as busy as soon as another process writes.
+// one writer, owned by a queue that runs one transaction at a time. Commits that wait together share one transaction,
+// so that a storm of logins costs few fsyncs; where one of them can't be stored, each is tried alone. Nobody else may
+// take the writer: knex's own transactions begin deferred and fail as busy as soon as another process writes.
+//
+// Every call of the driver is a hop to another thread and back, which costs as much as several small statements. So a
+// transaction is one call: a script, with its parameters spelled out as literals (`sqlite-script.ts`).
 
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -9,6 +12,7 @@ import knex, { type Knex } from 'knex'
 import { AppError } from '../errors.ts'
 import type { Driver } from './database.ts'
 import { quiet } from './quiet.ts'
+import { REFUSING, refusedBy, script } from './sqlite-script.ts'
 import { CommitRefused, type Param, type Row, returning, type Write } from './statement.ts'
 
 /** What we use of sqlite3's connection and statement objects. */
@@ -22,25 +26,39 @@ interface Prepared {
 }
 
 interface Waiting {
-  writes: readonly Write[]
+  readonly writes: readonly Write[]
+  /** Whether the rows that were touched are asked for: statement by statement then, and in a transaction of its own. */
+  readonly telling: boolean
   resolve(rows: Row[][]): void
   reject(error: unknown): void
 }
 
-const MOST_UNITS_AT_ONCE = 64
+const MOST_COMMITS_AT_ONCE = 64
 const FAULT = 'the SQLite file cannot be used'
 
 export async function openSqlite(filename: string): Promise<Driver> {
   if (filename === ':memory:') throw new Error('sqlite::memory: cannot be used: name a file')
   mkdirSync(dirname(filename), { recursive: true })
-  const writer = await connect(filename)
+  const writer = await connect(filename, REFUSING)
   const reader = await connect(filename)
   const queue: Waiting[] = []
   let draining: Promise<void> | undefined
 
   async function drain(): Promise<void> {
-    while (queue.length > 0) await runTogether(writer, queue.splice(0, MOST_UNITS_AT_ONCE))
+    while (queue.length > 0) {
+      const alone = queue.findIndex(each => each.telling)
+      const together =
+        alone === -1 ? MOST_COMMITS_AT_ONCE : Math.max(1, Math.min(alone, MOST_COMMITS_AT_ONCE))
+      await runTogether(writer, queue.splice(0, together))
+    }
     draining = undefined
+  }
+
+  function enqueue(writes: readonly Write[], telling: boolean): Promise<Row[][]> {
+    return new Promise((resolve, reject) => {
+      queue.push({ writes, telling, resolve, reject })
+      draining ??= drain()
+    })
   }
 
   return {
@@ -51,12 +69,10 @@ export async function openSqlite(filename: string): Promise<Driver> {
         throw isFault(error) ? new AppError('unavailable', FAULT, { cause: error }) : error
       }
     },
-    commit(writes) {
-      return new Promise((resolve, reject) => {
-        queue.push({ writes, resolve, reject })
-        draining ??= drain()
-      })
+    async commit(writes) {
+      await enqueue(writes, false)
     },
+    commitTelling: writes => enqueue(writes, true),
     async close() {
       await draining
       await writer.close()
@@ -65,39 +81,45 @@ export async function openSqlite(filename: string): Promise<Driver> {
   }
 }
 
-/**
- * One transaction for all units that wait; each succeeds or is rolled back alone. A statement is atomic by itself, so
- * a unit of one needs no savepoint. It does need the transaction: on a full disk a statement of its own may be stored
- * and yet reported as failed, which COMMIT never is.
- */
-async function runTogether(writer: Session, units: readonly Waiting[]): Promise<void> {
-  const alone = units.length === 1
-  const settle: (() => void)[] = []
+/** One transaction for all that wait; if it fails because of one of them, one transaction for each. */
+async function runTogether(writer: Session, commits: readonly Waiting[]): Promise<void> {
   try {
-    await writer.exec('BEGIN IMMEDIATE')
-    for (const unit of units) {
-      const saved = !alone && unit.writes.length > 1
-      if (saved) await writer.exec('SAVEPOINT unit')
-      try {
-        const rows = await runUnit(writer, unit.writes)
-        if (saved) await writer.exec('RELEASE unit')
-        settle.push(() => unit.resolve(rows))
-      } catch (error) {
-        // Of no unit's own making: it ends the transaction for all of them.
-        if (isFault(error)) throw error
-        if (saved) await writer.exec('ROLLBACK TO unit; RELEASE unit')
-        else if (alone) await writer.exec('ROLLBACK')
-        settle.push(() => unit.reject(error))
-      }
-    }
-    if (writer.inTransaction()) await writer.exec('COMMIT')
+    const rows = await transact(writer, commits)
+    for (const each of commits) each.resolve(rows)
   } catch (error) {
-    const failure = new AppError('unavailable', FAULT, { cause: error })
-    if (writer.inTransaction()) await writer.exec('ROLLBACK').catch(() => undefined)
-    for (const unit of units) unit.reject(failure)
-    return
+    if (isFault(error)) {
+      const failure = new AppError('unavailable', FAULT, { cause: error })
+      for (const each of commits) each.reject(failure)
+    } else if (commits.length === 1) commits[0]?.reject(error)
+    else for (const each of commits) await runTogether(writer, [each])
   }
-  for (const each of settle) each()
+}
+
+/**
+ * All or nothing. COMMIT is a statement of its own, even after a single write: on a full disk a statement that commits
+ * by itself may be stored and yet reported as failed, which COMMIT never is.
+ */
+async function transact(writer: Session, commits: readonly Waiting[]): Promise<Row[][]> {
+  const writes = commits.flatMap(each => each.writes)
+  try {
+    if (!commits[0]?.telling) {
+      await writer.exec(`BEGIN IMMEDIATE;${script(writes)}COMMIT`)
+      return []
+    }
+    await writer.exec('BEGIN IMMEDIATE')
+    const rows: Row[][] = []
+    for (const { statement, params, refusal } of writes) {
+      const touched = await writer.all(returning(statement.text), params)
+      if (touched.length === 0 && refusal !== undefined) throw new CommitRefused(refusal)
+      rows.push(touched)
+    }
+    await writer.exec('COMMIT')
+    return rows
+  } catch (error) {
+    // A fault may have ended the transaction by itself, or have kept it from beginning.
+    await writer.exec('ROLLBACK').catch(() => undefined)
+    throw refusedBy(error) ?? error
+  }
 }
 
 /** A fault of the file, its disk or its other users, rather than of a statement. */
@@ -106,25 +128,14 @@ function isFault(error: unknown): boolean {
   return /^SQLITE_(BUSY|LOCKED|FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|NOMEM|MISUSE)$/.test(code)
 }
 
-async function runUnit(writer: Session, writes: readonly Write[]): Promise<Row[][]> {
-  const results: Row[][] = []
-  for (const { statement, params, refusal } of writes) {
-    const rows = await writer.all(returning(statement.text), params)
-    if (rows.length === 0 && refusal !== undefined) throw new CommitRefused(refusal)
-    results.push(rows)
-  }
-  return results
-}
-
 /** A connection with its prepared statements. Callbacks only settle promises: no context is read inside them. */
 interface Session {
   all(text: string, params: readonly Param[]): Promise<Row[]>
   exec(text: string): Promise<void>
-  inTransaction(): boolean
   close(): Promise<void>
 }
 
-async function connect(filename: string): Promise<Session> {
+async function connect(filename: string, also = ''): Promise<Session> {
   const owner: Knex = knex({
     client: 'sqlite3',
     connection: { filename },
@@ -134,7 +145,6 @@ async function connect(filename: string): Promise<Session> {
   })
   const connection = (await owner.client.acquireConnection()) as Connection
   const prepared = new Map<string, Promise<Prepared>>()
-  let open = false
 
   const exec = (text: string): Promise<void> =>
     new Promise((resolve, reject) => connection.exec(text, error => (error ? reject(error) : resolve())))
@@ -145,7 +155,7 @@ async function connect(filename: string): Promise<Session> {
 
   try {
     await exec(
-      'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000; PRAGMA foreign_keys=ON',
+      `PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000; PRAGMA foreign_keys=ON; ${also}`,
     )
   } catch (error) {
     await owner.client.releaseConnection(connection)
@@ -165,14 +175,7 @@ async function connect(filename: string): Promise<Session> {
         ready.all(params, (error, rows) => (error ? reject(error) : resolve(rows))),
       )
     },
-    async exec(text) {
-      // A fault may have ended the transaction by itself: after a rollback there is none, even where it found none.
-      if (text === 'ROLLBACK') open = false
-      await exec(text)
-      if (text.startsWith('BEGIN')) open = true
-      if (text === 'COMMIT') open = false
-    },
-    inTransaction: () => open,
+    exec,
     async close() {
       for (const statement of prepared.values()) (await statement).finalize()
       await owner.client.releaseConnection(connection)

@@ -48,7 +48,7 @@ export async function sweep(database: Database, now: number): Promise<number> {
   for (const statement of [...sweeps, sweepSessions]) {
     const also = statement === sweepSessions ? [write(sweepFacts, [before])] : []
     for (;;) {
-      const touched = await database.commit([...also, write(statement, [before])])
+      const touched = await database.commitTelling([...also, write(statement, [before])])
       const rows = touched.at(-1)?.length ?? 0
       gone += rows
       if (rows < SWEEP_ROWS) break

@@ -4,7 +4,7 @@
 // Work outside a request opens a unit of its own.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Database, Row, Write } from './database.ts'
+import type { Database, Write } from './database.ts'
 
 export interface Unit {
   /** What this request has read, by a key of the reader's choice. */
@@ -18,10 +18,9 @@ export interface Unit {
   /**
    * Commits what is buffered and `writes`, all or nothing.
    *
-   * @returns the rows that `writes` touched
    * @throws CommitRefused: nothing was stored, and what was buffered is dropped
    */
-  flush(writes?: readonly Write[]): Promise<Row[][]>
+  flush(writes?: readonly Write[]): Promise<void>
   /** Drops what is buffered. */
   discard(): void
 }
@@ -66,8 +65,7 @@ function open(database: Database): Unit {
     async flush(writes = []) {
       const all = [...writes, ...buffered.values(), ...loose]
       this.discard()
-      const rows = await database.commit(all)
-      return rows.slice(0, writes.length)
+      await database.commit(all)
     },
   }
 }

@@ -2,7 +2,7 @@
 // database's URL. Prints how it was told so, and whether it can still read, as JSON.
 
 import { AppError } from '../../src/errors.ts'
-import { type Database, openDatabase, type Row, sql, write } from '../../src/store/database.ts'
+import { type Database, openDatabase, sql, write } from '../../src/store/database.ts'
 
 const fill = sql(
   'test_fill',
@@ -12,8 +12,8 @@ const stored = sql('test_filled', `SELECT id FROM oidc_artefacts WHERE model = '
 const payload = 'x'.repeat(100_000)
 
 /** Stores until something fails. @returns what came of each */
-async function untilFull(database: Database, atOnce: number): Promise<PromiseSettledResult<Row[][]>[]> {
-  const outcomes: PromiseSettledResult<Row[][]>[] = []
+async function untilFull(database: Database, atOnce: number): Promise<PromiseSettledResult<void>[]> {
+  const outcomes: PromiseSettledResult<void>[] = []
   for (let round = 0; !outcomes.some(each => each.status === 'rejected'); round++) {
     const commits = Array.from({ length: atOnce }, (_, index) =>
       database.commit([write(fill, [`${atOnce} ${round} ${index}`, payload])]),

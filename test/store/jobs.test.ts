@@ -110,9 +110,9 @@ onEachDatabase('the job queue', open => {
     const late = await claimOne()
     const holder = await claimOne(start + MINUTE)
     for (const outcome of [finishJob, (each: Job, now: number) => failJob(each, 'no', now), retried])
-      expect(await database.commit([outcome(late, start + MINUTE)])).to.deep.equal([[]])
-    expect((await database.commit([finishJob(holder, start + MINUTE)]))[0]).to.have.lengthOf(1)
-    expect(await database.commit([finishJob(holder, start + MINUTE)])).to.deep.equal([[]])
+      expect(await database.commitTelling([outcome(late, start + MINUTE)])).to.deep.equal([[]])
+    expect((await database.commitTelling([finishJob(holder, start + MINUTE)]))[0]).to.have.lengthOf(1)
+    expect(await database.commitTelling([finishJob(holder, start + MINUTE)])).to.deep.equal([[]])
     function retried(each: Job, now: number) {
       return retryJob(each, 'no', now)
     }
@@ -345,7 +345,7 @@ describe('a worker without its database', () => {
     const log = pino({}, { write: line => void lines.push(line) })
     const broken = {
       dialect: 'sqlite',
-      commit: () => Promise.reject(new Error('the database is away')),
+      commitTelling: () => Promise.reject(new Error('the database is away')),
     } as unknown as Database
     const worker = runJobs({ database: broken, handlers: {}, log, intervalMs: 1 })
     await sleep(30)
