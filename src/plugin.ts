@@ -12,6 +12,7 @@ import { AppError } from './errors.ts'
 import { ACR, ACR_ALIASES, type Level } from './flow/assurance.ts'
 import { joinPolicy } from './flow/policy.ts'
 import { errorPages, onlyAt, securityHeaders, staticFiles } from './http/app.ts'
+import { cookieSignatures } from './http/cookie-signatures.ts'
 import { createLog, type Log, requestLog } from './log.ts'
 import { authenticationClaims, checkClientMetadata, mountFlow, OUR_CLIENT_METADATA } from './provider.ts'
 import { createServices, type Services } from './services.ts'
@@ -187,7 +188,7 @@ function merge(host: Configuration, services: Services, options: SecondFactorOpt
     // Kept; without any, ours.
     cookies: {
       ...host.cookies,
-      keys: host.cookies?.keys ?? keyring.keys('cookie').map(each => Buffer.from(each).toString('base64url')),
+      keys: host.cookies?.keys ?? cookieSignatures(keyring),
     },
     // The host's, for whom our row is active: a reset or a deactivation stops every token at once.
     async findAccount(ctx, id, token) {

@@ -12,6 +12,7 @@ import { joinPolicy, keepResumed } from './flow/policy.ts'
 import { interactionRoutes } from './flow/routes.ts'
 import { errorPages, health, issuersHost, securityHeaders, staticFiles, unitOfWork } from './http/app.ts'
 import { clientAddress } from './http/client-address.ts'
+import { cookieSignatures } from './http/cookie-signatures.ts'
 import { loggedOutPage, logoutPage, protocolError } from './http/protocol-pages.ts'
 import { rememberApp } from './http/way-on.ts'
 import { type Log, requestLog } from './log.ts'
@@ -97,7 +98,7 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
     adapter: createAdapter({ database, clients, clock, account: id => accounts.find(id) }),
     jwks: { keys },
     cookies: {
-      keys: keyring.keys('cookie').map(key => Buffer.from(key).toString('base64url')),
+      keys: cookieSignatures(keyring),
       names: {
         session: `${host}sallyport_session`,
         interaction: `${secure}sallyport_interaction`,

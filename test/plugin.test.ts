@@ -216,7 +216,7 @@ describe('the plugin in an existing deployment', function () {
 
     it('cookies.keys: the host’s are kept; without any, ours', () => {
       expect(merged({ cookies: { keys: ['theirs'] } }).cookies?.keys).to.deep.equal(['theirs'])
-      expect(merged({}).cookies?.keys).to.have.length(1)
+      expect(merged({}).cookies?.keys).to.respondTo('sign')
     })
 
     it('claims.openid: both', () => {
