@@ -2,7 +2,7 @@
 // cookie or query value); taking secrets out of what others log is a second line of defence, not the first. A request
 // has an id of our own making, whose beginning is the reference number that people read on an error page.
 
-import { randomBytes } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 import type Koa from 'koa'
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
 import type { LogLevel } from './config.ts'
@@ -87,10 +87,23 @@ export function createLog(level: LogLevel, destination?: DestinationStream): Log
 /** Digits and letters that can't be taken for one another (Crockford's base 32). */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
+const ID_BYTES = 16
+// Asking for a few random bytes costs a request more than its whole log line: they are drawn for many at once.
+const pool = new Uint8Array(256 * ID_BYTES)
+let drawn = pool.length
+
 /** A new id, such as `SP-7K3M-9XQ2-0C4T-HNB8`: 80 random bits. */
 export function newRequestId(): string {
-  const letters = Array.from(randomBytes(16), byte => ALPHABET[byte % ALPHABET.length]).join('')
-  return `SP-${letters.replace(/....(?=.)/g, '$&-')}`
+  if (drawn === pool.length) {
+    randomFillSync(pool)
+    drawn = 0
+  }
+  let id = 'SP'
+  for (let index = 0; index < ID_BYTES; index++) {
+    if (index % 4 === 0) id += '-'
+    id += ALPHABET[(pool[drawn++] ?? 0) % ALPHABET.length]
+  }
+  return id
 }
 
 /** The number that people read to support: the beginning of the request's id, by which the log is searched. */
