@@ -1,23 +1,29 @@
-// What runs beside the requests, in the server as in the plugin: mails are sent, expired rows are swept.
+// What runs beside the requests, in the server as in the plugin: mails are sent, apps are told of ended sessions,
+// expired rows are swept.
 
+import { logoutHandler, type TellApp } from './backchannel-logout.ts'
 import { createMailer } from './mail/mailer.ts'
 import { MAIL, mailHandler } from './mail/outbox.ts'
 import type { Services } from './services.ts'
 import { runJobs } from './store/job-worker.ts'
+import { BACKCHANNEL_LOGOUT } from './store/logout-jobs.ts'
 import { startSweeping } from './store/sweep.ts'
 
 /** Starts it. @returns what ends it: the jobs in hand are finished first */
-export function startBackground(services: Services): { stop(): Promise<void> } {
+export function startBackground(services: Services, tellApp: TellApp): { stop(): Promise<void> } {
   const { config, database, log, clock } = services
   const { issuer, productName: product } = config
   const mailer = createMailer({ ...config, from: config.mailFrom, product, log })
   const mails = mailHandler({ ...services, mailer, issuer, product })
-  const jobs = runJobs({ database, handlers: { [MAIL]: mails }, log, clock })
+  // Each kind has its own worker: an app that is slow to answer must not keep a mailed code waiting.
+  const workers = [{ [MAIL]: mails }, { [BACKCHANNEL_LOGOUT]: logoutHandler(tellApp) }].map(handlers =>
+    runJobs({ database, handlers, log, clock }),
+  )
   const sweeping = startSweeping(database, log, clock)
   return {
     async stop() {
       await sweeping.stop()
-      await jobs.stop()
+      await Promise.all(workers.map(each => each.stop()))
       mailer.close()
     },
   }

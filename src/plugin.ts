@@ -100,13 +100,12 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
     mount(mounting) {
       if (provider !== undefined) throw new AppError('plugin_conflict', 'mounted twice')
       provider = mounting
-      const background = startBackground(services)
       provider.use(requestLog(log))
       provider.use(onlyAt(PAGES, securityHeaders(services.paths.https)))
       provider.use(onlyAt(PAGES, staticFiles(services.assets, services.paths.base)))
       provider.use(services.languages.middleware)
       provider.use(errorPages(services, PAGES))
-      mountFlow(provider, services)
+      const background = startBackground(services, mountFlow(provider, services))
       const ready = database.open()
       // Who waits for it is told; so is every request.
       ready.catch(() => undefined)

@@ -5,6 +5,7 @@ import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'o
 import { forgottenPasswordRoutes } from './account/forgotten-password.ts'
 import { linkRoutes } from './account/links.ts'
 import { ownAccounts } from './accounts.ts'
+import { deferLogouts, type TellApp } from './backchannel-logout.ts'
 import type { Config } from './config.ts'
 import { ACR, ACR_ALIASES } from './flow/assurance.ts'
 import { loadGrant } from './flow/consent.ts'
@@ -37,6 +38,8 @@ export const OUR_CLIENT_METADATA = ['minimum_acr'] as const
 export interface Sallyport {
   readonly provider: Provider
   readonly services: Services
+  /** For the jobs that run beside the requests. */
+  readonly tellApp: TellApp
 }
 
 /**
@@ -66,14 +69,14 @@ export async function buildProvider(
   provider.use(services.languages.middleware)
   provider.use(errorPages(services))
   provider.use(issuersHost(services))
-  mountFlow(provider, services)
+  const tellApp = mountFlow(provider, services)
   provider.use(firstRunRoutes(services).routes())
   reportErrors(provider, log)
-  return { provider, services }
+  return { provider, services, tellApp }
 }
 
-/** What the server and the plugin have in common: the unit of work around everything, and the prompts. */
-export function mountFlow(provider: Provider, services: Services): void {
+/** What the server and the plugin have in common: the unit of work around everything, the prompts, logouts that arrive. */
+export function mountFlow(provider: Provider, services: Services): TellApp {
   provider.use(unitOfWork(services))
   provider.use(rememberApp(services))
   provider.use(async (ctx, next) => {
@@ -85,6 +88,7 @@ export function mountFlow(provider: Provider, services: Services): void {
   provider.use(interactionRoutes(provider, services).routes())
   if (services.accounts.passwords === 'own') provider.use(forgottenPasswordRoutes(services).routes())
   provider.use(linkRoutes(services).routes())
+  return deferLogouts(provider, services.clock)
 }
 
 function configuration(services: Services, keys: Awaited<ReturnType<typeof signingKeys>>): Configuration {
@@ -249,10 +253,4 @@ function reportErrors(provider: Provider, log: Log): void {
   provider.on('introspection.error', report('introspection.error'))
   provider.on('revocation.error', report('revocation.error'))
   provider.on('pushed_authorization_request.error', report('pushed_authorization_request.error'))
-  provider.on('backchannel.error', (ctx, error, client) => {
-    log.warn(
-      { request: ctx.state.requestId, client: client.clientId, error: error.message },
-      'back-channel logout failed',
-    )
-  })
 }

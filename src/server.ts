@@ -42,11 +42,11 @@ export async function startServer(
   try {
     await bringSchemaUpToDate(config, database, log)
     const sallyport = await buildProvider(config, database, log, clock)
-    const { services } = sallyport
+    const { services, tellApp } = sallyport
     const server = createServer(sallyport.provider.callback())
     await listen(server, config)
     log.info({ issuer: config.issuer, port: config.port, host: config.host }, 'listening')
-    const background = startBackground(services)
+    const background = startBackground(services, tellApp)
     return {
       ...sallyport,
       config,

@@ -104,7 +104,7 @@ describe('the structure of the source', () => {
     ['configuration and log', /^(config|log)\.ts$/],
     ['store, factors, mail', /^(store|factors|mail)\//],
     ['accounts, organisations, clients', /^(accounts|clients)\.ts$|^organisations\/directory\.ts$/],
-    ['services and http', /^(services|background)\.ts$|^http\//],
+    ['services and http', /^(services|background|backchannel-logout)\.ts$|^http\//],
     ['the flow and its pages', /^flow\/|^account\/|^organisations\/first-run\.ts$/],
     ['the provider', /^provider\.ts$/],
     ['the plugin', /^plugin\.ts$/],

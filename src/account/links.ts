@@ -109,7 +109,7 @@ export function linkRoutes(services: Services): Router {
       useToken(kind, token, now),
       retireOtherTokens(account.id, token, now),
       setPasswordByMail(account.id, hash, now),
-      ...endSessions(account.id, now),
+      ...endSessions(database.dialect, account.id, now),
       revokeAccountArtefacts(account.id),
       clearAccountAttempts('password', account.id),
       record(opened, ctx, 'password.set', now),

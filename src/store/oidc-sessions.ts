@@ -6,6 +6,7 @@ import type { Fact } from '../flow/assurance.ts'
 import { type Account, accountColumns, accountJoins, accountOf } from './accounts.ts'
 import type { Database, Row, Write } from './database.ts'
 import { digest } from './ids.ts'
+import { logoutJobsOf } from './logout-jobs.ts'
 import { factColumns, factsOf } from './session-facts.ts'
 import { sql, write } from './statement.ts'
 
@@ -114,7 +115,15 @@ const endAll = sql(
 )
 const endAllFacts = sql('session_end_all_facts', 'DELETE FROM session_facts WHERE account_id = ?')
 
-/** Ends every session of an account. */
-export function endSessions(accountId: string, now: number): Write[] {
-  return [write(endAll, [now, accountId]), write(endAllFacts, [accountId])]
+/**
+ * Ends every session of an account, and has every app of them told, in the same commit. The one way to end sessions
+ * that the user did not end: a new password, a reset, a deactivation.
+ */
+export function endSessions(dialect: Database['dialect'], accountId: string, now: number): Write[] {
+  // The apps are read before what names them goes.
+  return [
+    logoutJobsOf(dialect, accountId, now),
+    write(endAll, [now, accountId]),
+    write(endAllFacts, [accountId]),
+  ]
 }

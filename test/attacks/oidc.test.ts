@@ -786,6 +786,6 @@ describe('attacks by the protocol', function () {
   async function change(accountId: string): Promise<void> {
     const { database } = stage.running.services
     const { endSessions } = await import('../../src/store/oidc-sessions.ts')
-    await database.commit(endSessions(accountId, stage.now()))
+    await database.commit(endSessions(database.dialect, accountId, stage.now()))
   }
 })

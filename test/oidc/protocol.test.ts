@@ -1,6 +1,7 @@
 // OpenID Connect as apps use it, through openid-client against the running server: what works, and what is refused.
 
 import { createServer, type Server } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import * as client from 'openid-client'
@@ -223,6 +224,7 @@ describe('OpenID Connect', function () {
       const xsrf = /name="xsrf" value="([^"]+)"/.exec(page.body)?.[1] ?? ''
       const done = await visitor.post('/session/end/confirm', { xsrf, logout: 'yes' })
       expect(done.location).to.equal('http://localhost:9/bye?state=s')
+      for (const since = Date.now(); tokens.length === 0 && Date.now() - since < 10_000; await sleep(50));
       const token = decodeJwt(tokens[0] ?? '')
       expect(token.sub).to.equal(person.id)
       expect(token.sid).to.equal(decodeJwt(idToken).sid)

@@ -242,7 +242,7 @@ onEveryDatabase('the adapter', open => {
       const { id, uid } = await session()
       const inFlight = inUnit(database, async () => {
         await adapters('Session').find(id)
-        await database.commit(endSessions(accountId, NOW))
+        await database.commit(endSessions(database.dialect, accountId, NOW))
         await adapters('Session').upsert(id, payload(id, 'Session', { uid, accountId }), HOUR)
         await adapters('AccessToken').upsert(newToken(), payload('x', 'AccessToken', owned()), HOUR)
       })
@@ -376,7 +376,10 @@ onEveryDatabase('the adapter', open => {
       const mine = await mint('RefreshToken', owned())
       const other = await person(database)
       const theirs = await mint('RefreshToken', { ...owned(), accountId: other })
-      await database.commit([revokeAccountArtefacts(accountId), ...endSessions(accountId, NOW)])
+      await database.commit([
+        revokeAccountArtefacts(accountId),
+        ...endSessions(database.dialect, accountId, NOW),
+      ])
       expect(await adapters('RefreshToken').find(mine)).to.equal(undefined)
       expect(await adapters('RefreshToken').find(theirs)).not.to.equal(undefined)
     })

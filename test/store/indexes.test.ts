@@ -137,7 +137,7 @@ async function everything(): Promise<Write[]> {
     insertOrganisation({ id: 'org_1', name: 'N', plan: 'P', subscribedAt: null }, NOW),
     ...sessions.endSession({ id: 'x' }, NOW),
     ...sessions.endSession({ uid: 'u' }, NOW),
-    ...sessions.endSessions(id, NOW),
+    ...sessions.endSessions(database.dialect, id, NOW),
     sessions.upsertSession({ ...session, owner: undefined }, NOW),
     sessions.upsertSession({ ...session, owner }, NOW),
     keepFact('u', id, { factor: 'pwd', kind: 'pwd', verifiedAt: NOW }),

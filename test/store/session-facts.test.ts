@@ -101,7 +101,7 @@ onEveryDatabase('what a session’s user proved', open => {
     uid = newToken()
     await begin(id)
     await keep(fact)
-    await database.commit(endSessions(id, NOW))
+    await database.commit(endSessions(database.dialect, id, NOW))
     expect(await kept()).to.deep.equal([])
     expect(await readSession(database, { uid }, NOW)).to.equal(undefined)
   })
