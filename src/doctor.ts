@@ -11,6 +11,7 @@ import { isLoopback } from './setting-values.ts'
 import { smtpOptions } from './smtp-url.ts'
 import { createClients } from './store/clients.ts'
 import { type Database, sql } from './store/database.ts'
+import { countFailedJobs } from './store/jobs.ts'
 import { createKeyring, type Keyring, SealBroken } from './store/seal.ts'
 
 export interface Check {
@@ -79,6 +80,7 @@ async function checkStore(config: Config): Promise<Check[]> {
       const checks = [ok('database', `reached (${database.dialect}), its schema is this version's`)]
       checks.push(await checkSecretKeys(database, keyring))
       checks.push(...(await checkOrganisations(database)))
+      checks.push(...(await checkJobs(database)))
       // Clients' secrets are sealed: without the keys they cannot be read.
       if (checks.every(check => check.outcome !== 'failed'))
         checks.push(...(await checkClients(database, keyring)))
@@ -114,6 +116,18 @@ async function checkOrganisations(database: Database): Promise<Check[]> {
       'organisation',
       `${name} (${id}) has no subscription, so its users may log in without a second factor`,
       'record when its subscription begins; 2FA is enforced a day later',
+    ),
+  )
+}
+
+async function checkJobs(database: Database): Promise<Check[]> {
+  const kinds = await countFailedJobs(database)
+  if (kinds.length === 0) return [ok('jobs', 'none was given up in the last days')]
+  return kinds.map(({ kind, count }) =>
+    warning(
+      'jobs',
+      `${count} of ${kind} ${count === 1 ? 'was' : 'were'} given up in the last 30 days`,
+      `see why: ${PROGRAM} job list --kind ${kind} --state failed`,
     ),
   )
 }

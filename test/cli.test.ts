@@ -12,6 +12,8 @@ import { verifyPassword } from '../src/factors/password.ts'
 import { readAccount } from '../src/store/accounts.ts'
 import { createClients } from '../src/store/clients.ts'
 import { openDatabase, sql, write } from '../src/store/database.ts'
+import { claimJobs, failJob } from '../src/store/jobs.ts'
+import { logoutJob } from '../src/store/logout-jobs.ts'
 import { createKeyring } from '../src/store/seal.ts'
 import { freshDatabase, postgresUrl } from './support/postgres.ts'
 import { startSmtp } from './support/smtp.ts'
@@ -124,6 +126,7 @@ describe('the command line', () => {
       ['--role', ['user', 'create', '--org', 'x', '--email', 'a@b.example', '--name', 'A', '--role', 'root']],
       ['--metadata', ['client', 'create', '--metadata', 'nowhere.json']],
       ['--state', ['mail', 'queue', '--state', 'lost']],
+      ['--state', ['job', 'list', '--state', 'lost']],
       ['exclude each other', ['client', 'update', '--id', 'x', '--public', '--confidential']],
       ['say what is to change', ['client', 'update', '--id', 'x']],
     ]
@@ -275,6 +278,33 @@ describe('the command line', () => {
         const people = await run(['mail', 'queue'])
         expect(people.stdout).to.include('invitation to ann@acme.example').and.not.to.include('/link/')
         expect(await json(['mail', 'queue', '--state', 'failed'])).to.deep.equal([])
+      })
+
+      it('lists the jobs of every kind, with what went wrong, and has doctor name those that were given up', async () => {
+        await json(userArgs('invite', await organisation(), 'job@acme.example'))
+        await withDatabase(async database => {
+          const session = { clientId: 'app', accountId: 'usr_1', sid: 'sid1' }
+          await database.commit([logoutJob(session, Date.now())])
+          const claim = { kinds: ['backchannel-logout'], limit: 1, leaseMs: 1000, now: Date.now() }
+          const [job] = await claimJobs(database, claim)
+          if (job === undefined) throw new Error('no job')
+          await database.commit([failJob(job, 'got: 500', Date.now())])
+        })
+        const jobs = await json<Record<string, unknown>[]>(['job', 'list'])
+        expect(jobs.map(each => each.kind)).to.include.members(['mail', 'backchannel-logout'])
+        const [job, ...more] = await json<Record<string, unknown>[]>([
+          ...['job', 'list', '--kind', 'backchannel-logout', '--state', 'failed'],
+        ])
+        expect(job).to.include({
+          summary: 'usr_1 at app',
+          attempts: 1,
+          last_error: 'got: 500',
+          next_try: null,
+        })
+        expect(job).not.to.have.property('payload')
+        expect(more).to.deep.equal([])
+        expect((await run(['job', 'list'])).stdout).to.include('usr_1 at app, tried 1×: got: 500')
+        expect((await run(['doctor'])).stdout).to.include('1 of backchannel-logout was given up')
       })
 
       it('registers a client by flags and a metadata file, of which flags win', async () => {

@@ -13,7 +13,6 @@ import {
   type User,
   type UserRole,
 } from '../organisations/directory.ts'
-import type { JobState } from '../store/jobs.ts'
 import { createKeyring } from '../store/seal.ts'
 import { signingKeys } from '../store/signing-keys.ts'
 import { clientCreate, clientList, clientUpdate } from './client-commands.ts'
@@ -27,6 +26,7 @@ import {
   print,
   UsageError,
 } from './command.ts'
+import { jobList, STATE_FLAG, wantedState } from './job-commands.ts'
 import { schemaFault, withDatabase, withDirectory } from './store.ts'
 
 const migrate: Command = {
@@ -159,18 +159,14 @@ const doctor: Command = {
   },
 }
 
-const STATES: readonly JobState[] = ['waiting', 'running', 'done', 'failed']
-
 const mailQueue: Command = {
   words: ['mail', 'queue'],
   summary: 'List the mails that wait, were sent in the last days, or were given up.',
-  flags: { state: { value: STATES.join('|'), meaning: 'Only those in this state.' } },
+  flags: { state: STATE_FLAG },
   async run(flags, io) {
-    const state = STATES.find(each => each === flags.text('state'))
-    if (flags.has('state') && state === undefined)
-      throw new UsageError(`--state must be one of ${STATES.join(', ')}`)
+    const wanted = wantedState(flags)
     const mails = await withDirectory(io, ({ database, clock }) =>
-      queueView(database, { ...(state === undefined ? {} : { state }), now: clock() }),
+      queueView(database, { ...wanted, now: clock() }),
     )
     const iso = (time: number | null) => (time === null ? null : new Date(time).toISOString())
     const rows = mails.map(mail => {
@@ -200,6 +196,7 @@ export const commands: readonly Command[] = [
   config,
   doctor,
   mailQueue,
+  jobList,
 ]
 
 /** How the things that the product judges are called on the command line. */

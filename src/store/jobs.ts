@@ -200,6 +200,17 @@ export async function listJobs(
   }))
 }
 
+const failedByKind = sql(
+  'job_failed_by_kind',
+  'SELECT kind, count(*) AS n FROM jobs WHERE done_at IS NULL AND failed_at IS NOT NULL GROUP BY kind ORDER BY kind',
+)
+
+/** What was given up and not swept yet. */
+export async function countFailedJobs(database: Database): Promise<{ kind: string; count: number }[]> {
+  const rows = await database.read(failedByKind, [])
+  return rows.map(row => ({ kind: String(row.kind), count: Number(row.n) }))
+}
+
 const SWEEP_ROWS = 500
 const sweepSettled = sql(
   'job_sweep',
