@@ -7,11 +7,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { IntlMessageFormat } from 'intl-messageformat'
 import en from '../views/texts/en.json' with { type: 'json' }
+// By itself: the declarations need no more, and there an import attribute would be lost.
+import type English from '../views/texts/en.json'
 
 const folder = new URL('../views/texts/', import.meta.url)
 
 /** A key of the catalogue. English defines them; another locale may leave some out. */
-export type TextKey = keyof typeof en
+export type TextKey = keyof typeof English
 /** What a message's placeholders are filled with. */
 export type TextValues = Readonly<Record<string, string | number>>
 /** A piece of a message: plain, `<b>` emphasised, `<nowrap>` unbreakable, `<time>` a moment. */
