@@ -1,6 +1,7 @@
 // The package `sallyport`: the plugin for an oidc-provider deployment, and the whole provider for a program of one's
 // own.
 
+import { startBackground } from './background.ts'
 import { type Config, loadConfig } from './config.ts'
 import { createLog, type Log } from './log.ts'
 import { buildProvider, type Sallyport } from './provider.ts'
@@ -13,8 +14,15 @@ export { ACR, type Level } from './flow/assurance.ts'
 export { type Mounted, type SecondFactor, type SecondFactorOptions, secondFactor } from './plugin.ts'
 export type { Sallyport } from './provider.ts'
 
+/** A provider, and what runs beside its requests. */
+export interface RunningProvider extends Sallyport {
+  /** Finishes the jobs in hand and closes the database; after the server that takes requests was closed. */
+  close(): Promise<void>
+}
+
 /**
- * A complete provider on its database, which is migrated. It listens nowhere: take `provider.callback()`.
+ * A complete provider on its database, which is migrated. It sends mails, tells apps of ended sessions and sweeps what
+ * has run out, until it is closed. It listens nowhere: take `provider.callback()`.
  *
  * @param config from {@link loadConfig}
  * @throws SealBroken if the secret keys are not those that the database was sealed with
@@ -24,15 +32,29 @@ export type { Sallyport } from './provider.ts'
  * import { createServer } from 'node:http'
  * import { createProvider, loadConfig } from 'sallyport'
  *
- * const { provider } = await createProvider(loadConfig(process.env))
- * createServer(provider.callback()).listen(3000)
+ * const { provider, close } = await createProvider(loadConfig(process.env))
+ * const server = createServer(provider.callback()).listen(3000)
+ * process.once('SIGTERM', () => server.close(close))
  * ```
  */
 export async function createProvider(
   config: Config = loadConfig(process.env),
   log: Log = createLog(config.logLevel),
-): Promise<Sallyport> {
+): Promise<RunningProvider> {
   const database = await openDatabase(config.databaseUrl)
-  await database.migrate()
-  return buildProvider(config, database, log)
+  try {
+    await database.migrate()
+    const sallyport = await buildProvider(config, database, log)
+    const background = startBackground(sallyport.services, sallyport.tellApp)
+    return {
+      ...sallyport,
+      async close() {
+        await background.stop()
+        await database.close()
+      },
+    }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
 }

@@ -239,7 +239,7 @@ describe('the package', function () {
         refused = error instanceof AppError && error.code
       }
       const whole = await createProvider(loadConfig({ SALLYPORT_DATA_DIR: 'whole', SALLYPORT_LOG_LEVEL: 'silent' }))
-      await whole.services.database.close()
+      await whole.close()
       console.log(JSON.stringify({ refused, issuer: whole.provider.issuer }))
     `
     writeFileSync(join(app, 'program.js'), program)
