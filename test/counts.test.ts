@@ -6,7 +6,15 @@ import * as client from 'openid-client'
 import { onEveryStage } from './support/every-stage.ts'
 import { code } from './support/one-time-codes.ts'
 import type { Stage } from './support/stage.ts'
-import { createVisitor, enrol, logIn, type RelyingParty, relyingParty, uidOf } from './support/visitor.ts'
+import {
+  createVisitor,
+  enrol,
+  logIn,
+  type RelyingParty,
+  relyingParty,
+  throughPassword,
+  uidOf,
+} from './support/visitor.ts'
 
 interface Counted {
   reads: number
@@ -92,6 +100,19 @@ onEveryStage('database work per request', open => {
     for (const [name, each] of steps.filter(([name]) => ['email', 'password', 'code'].includes(name))) {
       expect(each.commits, `${name}\n${table}`).to.be.at.most(2)
     }
+  })
+
+  it('commits twice for a wrong password, the tenth included, which tells the owner', async () => {
+    const person = await stage.person()
+    const visitor = createVisitor(stage.origin)
+    const { base } = await throughPassword(visitor, (await party.begin()).url, person.email, 'wrong')
+    for (let wrong = 2; wrong <= 10; wrong++) {
+      const { commits, statements } = await count(() =>
+        visitor.post(`${base}/password`, { password: 'wrong' }),
+      )
+      expect(commits, statements.join('\n')).to.equal(2)
+    }
+    expect((await visitor.post(`${base}/password`, { password: 'wrong' })).status).to.equal(400)
   })
 
   it('refreshes in 2 round trips, one of them a commit, and answers userinfo in one read', async () => {

@@ -112,6 +112,7 @@ export function linkRoutes(services: Services): Router {
       ...endSessions(database.dialect, account.id, now),
       revokeAccountArtefacts(account.id),
       clearAccountAttempts('password', account.id),
+      clearAccountAttempts('password-everywhere', account.id),
       record(opened, ctx, 'password.set', now),
       mailJob(keyring, {
         to: account.email,

@@ -13,6 +13,8 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 /** For counts that only a reset may end. */
 const EVER = 36_500 * DAY
+/** Such counts of addresses that nobody has: strangers must not fill the table for ever. */
+const NOBODY_MS = 30 * DAY
 
 export interface Budget {
   /** Wrong tries in a row without a wait; from then on each is followed by one. */
@@ -60,6 +62,20 @@ export const BUDGETS = {
     keepMs: 2 * DAY,
     refusal: 'too_many_tries',
   },
+  /**
+   * Passwords per account from everywhere, known devices apart (NIST SP 800-63B-4 section 3.2.2: at most 100 in a row).
+   * Any right password starts the count anew, as does a new one; only where passwords are ours, since nobody tells us
+   * of a host's new ones.
+   */
+  'password-everywhere': {
+    free: 1000,
+    doublings: 0,
+    longestWaitMs: 0,
+    perDay: 100,
+    inARow: 100,
+    keepMs: EVER,
+    refusal: 'stopped',
+  },
   /** Mails that somebody can have sent to an address: forgotten password, another code. */
   mail: {
     free: 1000,
@@ -80,6 +96,8 @@ export interface Subject {
   readonly account: string
   /** A network, a known device, or nothing. */
   readonly source: string
+  /** Set: no account has it. */
+  readonly nobody?: boolean
 }
 
 const reserve = sql(
@@ -101,7 +119,7 @@ const reserve = sql(
    WHERE attempts.blocked_until <= excluded.day_started_at
      AND attempts.in_a_row < CAST(? AS integer)
      AND (attempts.day_started_at <= ? OR attempts.today < CAST(? AS integer))
-   RETURNING in_a_row, today, blocked_until`,
+   RETURNING in_a_row, today, day_started_at, blocked_until`,
 )
 
 /**
@@ -110,7 +128,8 @@ const reserve = sql(
  * @param now milliseconds since 1970
  */
 export function reserveAttempt(budget: BudgetName, subject: Subject, now: number): Write {
-  const { free, doublings, longestWaitMs, perDay, inARow, keepMs, refusal } = BUDGETS[budget]
+  const { free, doublings, longestWaitMs, perDay, inARow, refusal, ...rest } = BUDGETS[budget]
+  const keepMs = subject.nobody ? Math.min(rest.keepMs, NOBODY_MS) : rest.keepMs
   const dayAgo = now - DAY
   return write(
     reserve,
@@ -164,6 +183,16 @@ export async function blockedUntil(
   return row === undefined ? 0 : openFrom(BUDGETS[budget], row)
 }
 
+/**
+ * Whether the attempt that was reserved is the last one for now: if it fails, the next one is refused.
+ *
+ * @param reserved what the write of {@link reserveAttempt} returned
+ */
+export function wasLastAttempt(budget: BudgetName, reserved: readonly Row[] = [], now: number): boolean {
+  const [row] = reserved
+  return row !== undefined && (openFrom(BUDGETS[budget], row) ?? Number.POSITIVE_INFINITY) > now
+}
+
 function openFrom(budget: Budget, row: Row): number | undefined {
   if (Number(row.in_a_row) >= budget.inARow) return undefined
   const dayOver = Number(row.today) >= budget.perDay ? Number(row.day_started_at) + DAY : 0
@@ -197,6 +226,11 @@ export function codeSubject(accountId: string, device: string | undefined): Subj
 /** The account's passwords from a network, or from a device that is known for it. */
 export function passwordSubject(who: string, address: string, device: string | undefined): Subject {
   return { account: who, source: device ?? network(address) }
+}
+
+/** The account's passwords from everywhere; the digest of an address that nobody has counts alike. */
+export function everywhereSubject(who: string, nobody = false): Subject {
+  return { account: who, source: '', nobody }
 }
 
 /** All codes of one authorization request. */

@@ -28,6 +28,7 @@ export interface MailContents {
   }
   'password-reset': Deed & { readonly token: string }
   unblock: Deed & { readonly token: string }
+  'passwords-stopped': Deed
   /** Six digits. */
   code: Deed & { readonly code: string }
   'authenticator-set-up': Deed
@@ -55,6 +56,7 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   invitation: (t, { organisation }) => t('mail.invitation.subject', { organisation }),
   'password-reset': t => t('mail.passwordReset.subject'),
   unblock: t => t('mail.unblock.subject'),
+  'passwords-stopped': t => t('mail.passwordsStopped.subject'),
   code: t => t('mail.code.subject'),
   'authenticator-set-up': t => t('mail.authenticatorSetUp.subject'),
   'passkey-added': t => t('mail.passkeyAdded.subject'),

@@ -30,6 +30,7 @@ export type Refusal =
   | 'already_exists'
   | 'not_allowed'
   | 'too_many_tries'
+  | 'stopped'
   | 'start_again'
 
 /** A commit of which one conditional write matched no row: nothing of it was stored. */

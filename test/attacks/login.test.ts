@@ -3,7 +3,9 @@
 // find is named in the test. The stage believes one proxy, so that tests come from any network they like.
 
 import { expect } from 'chai'
-import { BUDGETS } from '../../src/factors/attempts.ts'
+import { BUDGETS, everywhereSubject, reserveAttempt } from '../../src/factors/attempts.ts'
+import { emailKey } from '../../src/store/accounts.ts'
+import { digest } from '../../src/store/ids.ts'
 import { openStage, PASSWORD, type Stage } from '../support/stage.ts'
 import {
   type Answer,
@@ -24,6 +26,8 @@ import {
   givePasskey,
   halfLogin,
   MINUTE,
+  mailed,
+  RESET_LINK,
   rows,
   victim,
   wrongCode,
@@ -275,12 +279,13 @@ describe('attacks on the login', function () {
 
     it('unblocks by the button of the newest mail, not by opening its link', async () => {
       const { person } = await victim(stage, party)
-      for (let guess = 0; guess < 11; guess++) await tryPassword(person.email, `wrong ${guess}`, '192.0.2.77')
-      expect((await tryPassword(person.email, PASSWORD, '192.0.2.77')).status).to.equal(400)
+      for (let guess = 0; guess < 10; guess++) await tryPassword(person.email, `wrong ${guess}`, '192.0.2.77')
+      // The tenth wrong one is told of, not a try after it.
       const mail = await stage.mail(
         each =>
           each.text?.includes('/link/unblock/') === true && JSON.stringify(each.to).includes(person.email),
       )
+      expect((await tryPassword(person.email, PASSWORD, '192.0.2.77')).status).to.equal(400)
       const link = /http\S+\/link\/unblock\/[\w-]+/.exec(mail.text ?? '')?.[0] ?? ''
       const scanner = createVisitor(stage.origin)
       expect((await scanner.get(link)).status).to.equal(200)
@@ -288,6 +293,91 @@ describe('attacks on the login', function () {
       expect((await scanner.post(link, {})).status).to.equal(200)
       expect((await tryPassword(person.email, PASSWORD, '192.0.2.77')).status).to.equal(303)
       expect((await scanner.post(link, {})).status).to.equal(404)
+    })
+  })
+
+  describe('guessing the password of one account from many networks', () => {
+    // A budget per network is no limit to somebody who rents a thousand of them (NIST SP 800-63B-4 section 3.2.2).
+    const STOPPED = /Too many wrong passwords for this address, from many places/
+    const NEW_PASSWORD = 'seven paper boats drift north'
+
+    /** As if strangers had tried so often, each from another network. */
+    async function guessed(who: string, times: number): Promise<void> {
+      const { database } = stage.running.services
+      for (let guess = 0; guess < times; guess++) {
+        await database.commit([reserveAttempt('password-everywhere', everywhereSubject(who), stage.now())])
+      }
+    }
+    const stops = (person: { email: string }) =>
+      rows(stage, 'SELECT id FROM jobs WHERE summary = ?', [`passwords-stopped to ${person.email}`])
+
+    it('ends with the hundredth in a row, is told, and leaves the owner every other way in', async () => {
+      const { person, secret, visitor } = await victim(stage, party)
+      const authenticator = await givePasskey(stage, person)
+      await guessed(person.id, 98)
+      expect((await tryPassword(person.email, 'wrong', '198.51.100.1')).body).not.to.match(STOPPED)
+      expect(await stops(person)).to.deep.equal([])
+      expect((await tryPassword(person.email, 'wrong', '198.51.100.2')).body).to.match(STOPPED)
+      expect(await stops(person)).to.have.length(1)
+      const right = await tryPassword(person.email, PASSWORD, '198.51.100.3')
+      expect(right.status).to.equal(400)
+      expect(right.body).to.match(STOPPED)
+      stage.advance(2 * DAY)
+      expect((await tryPassword(person.email, PASSWORD, '198.51.100.3')).body).to.match(STOPPED)
+
+      // A passkey, from a network that nobody knows.
+      const stranger = createVisitor(stage.origin)
+      const start = await stranger.follow((await party.begin()).url)
+      const response = JSON.stringify(authenticator.assert(challengeOf(start)))
+      const base = `/interaction/${uidOf(start.url)}`
+      expect((await stranger.post(`${base}/passkey`, { response }, from('198.51.100.4'))).status).to.equal(
+        303,
+      )
+      // The browser in which the owner has logged in before; its right password ends the stop.
+      const end = await logIn(stage, visitor, (await party.begin({ prompt: 'login' })).url, person, {
+        secret,
+        recoveryCode: '',
+      })
+      expect(end).to.include('code=')
+      expect((await tryPassword(person.email, PASSWORD, '198.51.100.3')).status).to.equal(303)
+    })
+
+    it('ends for the owner with a new password', async () => {
+      const { person } = await victim(stage, party)
+      await guessed(person.id, 100)
+      expect((await tryPassword(person.email, PASSWORD, '198.51.100.9')).body).to.match(STOPPED)
+      const anybody = createVisitor(stage.origin)
+      await anybody.post('/forgot-password', { email: person.email })
+      const link = await mailed(stage, person, RESET_LINK)
+      expect((await anybody.post(link, { password: NEW_PASSWORD })).status).to.equal(200)
+      expect((await tryPassword(person.email, NEW_PASSWORD, '198.51.100.9')).status).to.equal(303)
+    })
+
+    it('does not draw on what a known device has left, nor lets a device guess on', async () => {
+      const { person, visitor } = await victim(stage, party)
+      const start = await visitor.follow((await party.begin({ prompt: 'login' })).url)
+      const base = `/interaction/${uidOf(start.url)}`
+      for (let guess = 0; guess < 12; guess++) await visitor.post(`${base}/password`, { password: 'wrong' })
+      expect(await audited(stage, 'password.wrong', person)).to.equal(BUDGETS.password.free)
+      const [row] = await rows(
+        stage,
+        "SELECT count(*) AS n FROM attempts WHERE budget = 'password-everywhere' AND account = ?",
+        [person.id],
+      )
+      expect(Number(row?.n)).to.equal(0)
+    })
+
+    it('L11: says the same of an address that nobody has', async () => {
+      const { person } = await victim(stage, party)
+      const email = 'nobody-at-all@northgate.example'
+      await guessed(person.id, 99)
+      await guessed(digest(emailKey(email)), 99)
+      for (const [index, password] of ['wrong', PASSWORD].entries()) {
+        const known = await tryPassword(person.email, password, `198.51.101.${index}`)
+        const unknown = await tryPassword(email, password, `198.51.102.${index}`)
+        for (const each of [known, unknown]) expect(each.body).to.match(STOPPED)
+        expect(unknown.status).to.equal(known.status)
+      }
     })
   })
 

@@ -5,6 +5,7 @@ import {
   clearAccountAttempts,
   clearAttempts,
   codeSubject,
+  everywhereSubject,
   giveBackAttempt,
   interactionSubject,
   network,
@@ -12,6 +13,7 @@ import {
   passwordSubject,
   reserveAttempt,
   type Subject,
+  wasLastAttempt,
 } from '../../src/factors/attempts.ts'
 import type { Database } from '../../src/store/database.ts'
 import { newId } from '../../src/store/ids.ts'
@@ -215,6 +217,42 @@ onEveryDatabase('the attempt budgets', open => {
       expect(await take(from('192.0.2.2'))).to.equal('stored')
       expect(await take(from('192.0.2.1', 'device-1'))).to.equal('stored')
       expect(await take(passwordSubject(newId('usr'), '192.0.2.1', undefined))).to.equal('stored')
+    })
+
+    it('never let more than a hundred be compared in a row, from however many networks at once', async () => {
+      const everywhere = everywhereSubject(who)
+      const tries = Array.from({ length: 120 }, (_, index) =>
+        outcomeOf(
+          replicas[index % 2]?.commit([
+            reserveAttempt('password', from(`198.51.100.${index}`), NOW),
+            reserveAttempt('password-everywhere', everywhere, NOW),
+          ]) ?? Promise.reject(),
+        ),
+      )
+      const outcomes = await Promise.all(tries)
+      expect(outcomes.filter(each => each === 'stored')).to.have.length(100)
+      expect(outcomes.filter(each => each === 'stopped')).to.have.length(20)
+      // Not a day later either, nor a year: a new or a right password starts the count anew.
+      expect(await until(everywhere, 'password-everywhere')).to.equal(undefined)
+      expect(await reserve(NOW + 365 * DAY, everywhere, 'password-everywhere')).to.equal('stopped')
+      await database.commit([clearAttempts('password-everywhere', everywhere)])
+      expect(await reserve(NOW, everywhere, 'password-everywhere')).to.equal('stored')
+    })
+
+    it('keep what strangers tried on an address that nobody has for a month, not for ever', async () => {
+      const keep = (nobody: boolean) =>
+        Number(reserveAttempt('password-everywhere', everywhereSubject(who, nobody), NOW).params[4]) - NOW
+      expect(keep(true)).to.equal(30 * DAY)
+      expect(keep(false)).to.be.greaterThan(3650 * DAY)
+    })
+
+    it('say of a try that it is the last one', async () => {
+      const last: boolean[] = []
+      for (let index = 0; index < 10; index++) {
+        const [reserved] = await database.commit([reserveAttempt('password', from('192.0.2.5'), NOW)])
+        last.push(wasLastAttempt('password', reserved, NOW))
+      }
+      expect(last).to.deep.equal([...Array(9).fill(false), true])
     })
 
     it('count all addresses of an IPv6 /64 as one', async () => {

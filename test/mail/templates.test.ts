@@ -18,6 +18,7 @@ const samples: MailContents = {
   invitation: { name: 'Dana', organisation: 'Acme', invitedBy: 'Eve Adams', token: 'tok-invitation', at },
   'password-reset': { ...deed, token: 'tok-reset' },
   unblock: { ...deed, token: 'tok-unblock' },
+  'passwords-stopped': deed,
   code: { ...deed, code: '731946' },
   'authenticator-set-up': deed,
   'passkey-added': { ...deed, passkey: 'iCloud Keychain' },

@@ -3,23 +3,26 @@
 
 import { AppError } from '../../errors.ts'
 import {
+  type BudgetName,
   clearAttempts,
+  everywhereSubject,
   giveBackAttempt,
   noteNotified,
   passwordSubject,
   reserveAttempt,
   type Subject,
+  wasLastAttempt,
 } from '../../factors/attempts.ts'
 import { HashQueueFull } from '../../factors/password.ts'
 import { parseAddress } from '../../mail/address.ts'
 import { mailJob } from '../../mail/outbox.ts'
 import type { Services } from '../../services.ts'
 import { emailKey, rehashPassword } from '../../store/accounts.ts'
-import { CommitRefused } from '../../store/database.ts'
+import { CommitRefused, type Write } from '../../store/database.ts'
 import { issueToken } from '../../store/emailed-tokens.ts'
 import { digest, newToken } from '../../store/ids.ts'
 import type { Visit } from '../visit.ts'
-import { type Handler, proven, record, refused } from './outcome.ts'
+import { type Handler, type Outcome, proven, record, refused } from './outcome.ts'
 
 /** Names somebody. Whoever was named before, and whatever was proven, is forgotten. */
 export const identify: Handler = async ({ accounts }, _, form) => {
@@ -44,26 +47,29 @@ export const password: Handler = async (services, visit, form) => {
   const { database, accounts } = services
   const typed = form.password ?? ''
   if (typed === '') return refused('password.error.missing')
-  const subject = passwordSubject(
-    visit.account?.id ?? digest(emailKey(visit.progress.account?.email ?? '')),
-    visit.visitor.address,
-    visit.visitor.device,
-  )
+  const drawn = budgetsOf(services, visit)
+  let stopped: readonly BudgetName[]
   try {
-    await database.commit([reserveAttempt('password', subject, visit.now)])
+    const reserved = await database.commit(drawn.map(([name, of]) => reserveAttempt(name, of, visit.now)))
+    stopped = drawn.flatMap(([name], index) =>
+      wasLastAttempt(name, reserved[index], visit.now) ? [name] : [],
+    )
   } catch (error) {
     if (!(error instanceof CommitRefused)) throw error
-    await tellOwner(services, visit, subject)
-    return refused('password.error.blocked', [record(visit, 'login.blocked', { budget: 'password' })])
+    return blocked(services, visit, error.refusal === 'stopped' ? 'password-everywhere' : 'password', [])
   }
   const checked = await accounts.verifyPassword(visit.account, typed).catch(async error => {
     if (!(error instanceof HashQueueFull)) throw error
     // Nothing was compared: a crowded server must not use up anybody's tries.
-    await database.commit([giveBackAttempt('password', subject)])
+    await database.commit(drawn.map(([name, of]) => giveBackAttempt(name, of)))
     throw new AppError('busy', 'password hashes are queueing', { cause: error })
   })
   if (!checked.ok || visit.account === undefined) {
-    return refused('password.error.wrong', [record(visit, 'password.wrong')])
+    const wrong = [record(visit, 'password.wrong')]
+    const [budget] = stopped.toReversed()
+    return budget === undefined
+      ? refused('password.error.wrong', wrong)
+      : blocked(services, visit, budget, wrong)
   }
   return {
     kind: 'advanced',
@@ -73,34 +79,77 @@ export const password: Handler = async (services, visit, form) => {
       form.webauthn === undefined ? {} : { platformAuthenticator: form.webauthn === 'platform' },
     ),
     writes: [
-      clearAttempts('password', subject),
+      ...drawn.map(([name, of]) => clearAttempts(name, of)),
+      // Right from a known device, too: the tries in a row end here.
+      ...(drawn.length > 1
+        ? []
+        : [clearAttempts('password-everywhere', everywhereSubject(visit.account.id))]),
       ...(checked.rehashed === undefined ? [] : [rehashPassword(visit.account, checked.rehashed)]),
     ],
   }
 }
 
+/** What a password draws on: its pair of account and network, and the account's count from everywhere. */
+function budgetsOf({ accounts }: Services, { account, progress, visitor }: Visit): [BudgetName, Subject][] {
+  const who = account?.id ?? digest(emailKey(progress.account?.email ?? ''))
+  const pair: [BudgetName, Subject] = ['password', passwordSubject(who, visitor.address, visitor.device)]
+  // A known device is apart: nobody elsewhere can use up its tries. A host's passwords are the host's to count.
+  if (visitor.device !== undefined || accounts.passwords !== 'own') return [pair]
+  return [pair, ['password-everywhere', everywhereSubject(who, account === undefined)]]
+}
+
+/** No further passwords: the page says so, and the owner is told with the row of the audit, or was told before. */
+async function blocked(
+  services: Services,
+  visit: Visit,
+  budget: BudgetName,
+  before: readonly Write[],
+): Promise<Outcome> {
+  const rows = [...before, record(visit, 'login.blocked', { budget })]
+  const told = await tellOwner(services, visit, budget, rows)
+  return refused(
+    budget === 'password' ? 'password.error.blocked' : 'password.error.stopped',
+    told ? [] : rows,
+  )
+}
+
 /**
- * Tells the owner, at most once an hour, that somebody's tries were stopped, with a link that ends it. For an address
- * that nobody has, the database does as much.
+ * Tells the owner, at most once an hour, that somebody's tries were stopped: with a link that ends it, or what to do
+ * where only a new password does. For an address that nobody has, the database does as much.
+ *
+ * @returns whether it was committed, and `rows` with it
  */
-async function tellOwner({ database, keyring }: Services, visit: Visit, subject: Subject): Promise<void> {
+async function tellOwner(
+  { database, keyring }: Services,
+  visit: Visit,
+  budget: BudgetName,
+  rows: readonly Write[],
+): Promise<boolean> {
   const { account, now, visitor } = visit
+  const everywhere = budget === 'password-everywhere'
+  const who = account?.id ?? digest(emailKey(visit.progress.account?.email ?? ''))
+  const deed = { name: account?.name ?? '', at: now, address: visitor.address }
   const token = newToken()
   const mail =
     account === undefined
       ? []
-      : [
-          ...issueToken('unblock', account.id, token, subject.source, now),
-          mailJob(keyring, {
-            to: account.email,
-            template: 'unblock',
-            contents: { name: account.name, token, at: now, address: visitor.address },
-            now,
-          }),
-        ]
+      : everywhere
+        ? [mailJob(keyring, { to: account.email, template: 'passwords-stopped', contents: deed, now })]
+        : [
+            ...issueToken(
+              'unblock',
+              account.id,
+              token,
+              passwordSubject(account.id, visitor.address, visitor.device).source,
+              now,
+            ),
+            mailJob(keyring, { to: account.email, template: 'unblock', contents: { ...deed, token }, now }),
+          ]
   try {
-    await database.commit([noteNotified(subject.account, now), ...mail])
+    await database.commit([noteNotified(everywhere ? `stopped ${who}` : who, now), ...mail, ...rows])
+    return true
   } catch (error) {
-    if (!(error instanceof CommitRefused)) throw error
+    if (error instanceof CommitRefused) return false
+    throw error
   }
 }
