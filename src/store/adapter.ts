@@ -11,6 +11,7 @@ import {
   revokeArtefacts,
   type StoredArtefact,
   TOKEN_MODELS,
+  takeArtefact,
   upsertArtefact,
 } from './artefacts.ts'
 import type { Clients } from './clients.ts'
@@ -128,7 +129,9 @@ function artefactAdapter(model: string, { database, clock, account }: AdapterOpt
     },
     async destroy(id) {
       if (inOpenUnit()) unit().cache.delete(cacheKey(model, id))
-      await buffer(database, `${model}:${id}`, [deleteArtefact(model, id)])
+      // The library ends an interaction where it is resumed, and only there: of several at once, one gets the code.
+      const end = model === 'Interaction' ? takeArtefact : deleteArtefact
+      await buffer(database, `${model}:${id}`, [end(model, id)])
     },
     async revokeByGrantId(grantId) {
       await buffer(database, `revoke:${model}:${grantId}`, [revokeArtefacts(model, grantId)])

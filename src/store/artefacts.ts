@@ -131,6 +131,11 @@ export function deleteArtefact(model: string, id: string): Write {
   return write(remove, [model, digest(id)])
 }
 
+/** Refused as `already_used` if it is gone: what a deletion pays for is had once. */
+export function takeArtefact(model: string, id: string): Write {
+  return write(remove, [model, digest(id)], 'already_used')
+}
+
 const revoke = sql('artefact_revoke', 'DELETE FROM oidc_artefacts WHERE model = ? AND grant_id = ?')
 
 export function revokeArtefacts(model: string, grantId: string): Write {
