@@ -34,6 +34,8 @@ export interface MailContents {
   'authenticator-set-up': Deed
   /** `passkey` is its name. */
   'passkey-added': Deed & { readonly passkey: string }
+  /** `passkey` is its name. */
+  'passkey-refused': Deed & { readonly passkey: string }
   'recovery-code-used': Deed
   'password-changed': Deed
 }
@@ -60,6 +62,7 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   code: t => t('mail.code.subject'),
   'authenticator-set-up': t => t('mail.authenticatorSetUp.subject'),
   'passkey-added': t => t('mail.passkeyAdded.subject'),
+  'passkey-refused': t => t('mail.passkeyRefused.subject'),
   'recovery-code-used': t => t('mail.recoveryCodeUsed.subject'),
   'password-changed': t => t('mail.passwordChanged.subject'),
 }

@@ -2,6 +2,7 @@
 // is two factors at once, so whoever gets one accepted that is not the owner's has the account.
 
 import { expect } from 'chai'
+import { digest } from '../../src/store/ids.ts'
 import { type Authenticator, createAuthenticator, type RegistrationKnobs } from '../support/authenticator.ts'
 import { code } from '../support/one-time-codes.ts'
 import { openStage, PASSWORD, type Person, type Stage } from '../support/stage.ts'
@@ -222,6 +223,55 @@ describe('attacks on passkeys', function () {
         )
       }
       expect(await audited(stage, 'passkey.refused', person)).to.equal(3)
+    })
+
+    it('warns the owner of a copy by mail, at most once an hour for each passkey', async () => {
+      const { person } = await victim(stage, party)
+      const authenticator = await givePasskey(stage, person)
+      const warnings = () =>
+        rows(stage, 'SELECT id FROM jobs WHERE summary = ?', [`passkey-refused to ${person.email}`])
+      const behind = async () => {
+        const at = await emailPage()
+        const answer = await present(at, authenticator.assert(challengeOf(at.page), { counter: 3 }))
+        expect(answer.status).to.equal(400)
+        expect(answer.body).to.include('may have been copied')
+      }
+      const at = await emailPage()
+      await present(at, authenticator.assert(challengeOf(at.page), { counter: 9 }))
+      expect(await warnings()).to.have.length(0)
+      await behind()
+      await behind()
+      expect(await warnings()).to.have.length(1)
+      expect(await audited(stage, 'passkey.refused', person)).to.equal(2)
+      stage.advance(61 * 60_000)
+      await behind()
+      expect(await warnings()).to.have.length(2)
+    })
+
+    it('takes the same answer posted twice for no copy', async () => {
+      const { person } = await victim(stage, party)
+      const authenticator = await givePasskey(stage, person)
+      const at = await emailPage()
+      const answer = authenticator.assert(challengeOf(at.page), { counter: 9 })
+      // The second of two that overlap: it read the interaction before the first was stored, and the passkey after.
+      const [before] = await rows(
+        stage,
+        "SELECT payload FROM oidc_artefacts WHERE model = 'Interaction' AND id = ?",
+        [digest(uidOf(at.base))],
+      )
+      expect((await present(at, answer)).status).to.equal(303)
+      await change(stage, "UPDATE oidc_artefacts SET payload = ? WHERE model = 'Interaction' AND id = ?", [
+        String(before?.payload),
+        digest(uidOf(at.base)),
+      ])
+      const second = await present(at, answer)
+      expect(second.status).to.equal(400)
+      expect(second.body).to.include('The passkey took too long')
+      expect(await audited(stage, 'passkey.refused', person)).to.equal(0)
+      const [job] = await rows(stage, 'SELECT count(*) AS n FROM jobs WHERE summary = ?', [
+        `passkey-refused to ${person.email}`,
+      ])
+      expect(Number(job?.n)).to.equal(0)
     })
 
     it('refuses a passkey that changes its kind, and one that is backed up but cannot be', async () => {

@@ -22,6 +22,7 @@ const samples: MailContents = {
   code: { ...deed, code: '731946' },
   'authenticator-set-up': deed,
   'passkey-added': { ...deed, passkey: 'iCloud Keychain' },
+  'passkey-refused': { ...deed, passkey: 'iCloud Keychain' },
   'recovery-code-used': deed,
   'password-changed': deed,
 }

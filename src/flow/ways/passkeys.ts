@@ -1,7 +1,9 @@
 // Passkeys: logging in with one, and adding one. What the library leaves to us is in `factors/passkey.ts`; here the
 // challenge is spent, the credential looked up by its id and its owner, and the counter moved, all in one commit.
 
+import { noteNotified } from '../../factors/attempts.ts'
 import {
+  type AssertionRefusal,
   authenticationOptions,
   deviceFamily,
   newChallenge,
@@ -15,10 +17,19 @@ import {
 } from '../../factors/passkey.ts'
 import { mailJob } from '../../mail/outbox.ts'
 import type { Services } from '../../services.ts'
-import { offerPasskeyAfter } from '../../store/accounts.ts'
-import { insertPasskey, readPasskey, readPasskeys, spend, usePasskey } from '../../store/credentials.ts'
+import { type Account, offerPasskeyAfter } from '../../store/accounts.ts'
+import {
+  insertPasskey,
+  type Passkey,
+  readPasskey,
+  readPasskeys,
+  spend,
+  usePasskey,
+} from '../../store/credentials.ts'
+import { CommitRefused, type Database, type Write } from '../../store/database.ts'
+import { digest } from '../../store/ids.ts'
 import type { Visit } from '../visit.ts'
-import { accountOf, chosen, type Handler, proven, record, refused } from './outcome.ts'
+import { accountOf, chosen, type Handler, type Outcome, proven, record, refused } from './outcome.ts'
 
 const OFFER_AGAIN_MS = 30 * 24 * 60 * 60 * 1000
 
@@ -58,7 +69,11 @@ export async function creationOptions({ keyring, config, database }: Services, v
   )
 }
 
-export const passkey: Handler = async ({ keyring, paths, database, accounts }, visit, form) => {
+/** Signed by the passkey itself, so what is wrong with it is worth a word to its owner. */
+const COPIED: readonly AssertionRefusal[] = ['counter_went_back', 'backup_eligibility_changed']
+
+export const passkey: Handler = async (services, visit, form) => {
+  const { keyring, paths, database, accounts } = services
   const response = form.response ?? ''
   const read = readAssertion(response)
   if (read === undefined) return refused('passkey.failed')
@@ -91,13 +106,17 @@ export const passkey: Handler = async ({ keyring, paths, database, accounts }, v
     },
     credential: { ...found, accountHandle: userHandleOf(account.id) },
   })
+  const spent = spend('passkey-challenge', challenge.id, challenge.expiresAt)
   if (!verdict.ok) {
-    const writes = [
-      record(about, 'passkey.refused', { reason: verdict.reason, credential: found.credentialId }),
-    ]
+    const audit = record(about, 'passkey.refused', {
+      reason: verdict.reason,
+      credential: found.credentialId,
+    })
+    if (COPIED.includes(verdict.reason))
+      return copied(services, { account, passkey: found, about, spent, audit })
     return refused(
       verdict.reason === 'user_not_verified' ? 'passkey.error.unverified' : 'passkey.error.unknown',
-      writes,
+      [audit],
     )
   }
   const switched = visit.progress.account?.id !== account.id
@@ -112,11 +131,42 @@ export const passkey: Handler = async ({ keyring, paths, database, accounts }, v
       },
       { account: { email: account.email, id: account.id, epoch: account.epoch } },
     ),
-    writes: [
-      spend('passkey-challenge', challenge.id, challenge.expiresAt),
-      usePasskey(found, verdict.newCounter, verdict.backedUp, visit.now),
-    ],
+    writes: [spent, usePasskey(found, verdict.newCounter, verdict.backedUp, visit.now)],
     refused: { already_used: { key: 'passkey.error.expired' } },
+  }
+}
+
+/**
+ * A passkey that may have been copied: recorded, and told to its owner, at most once an hour. The challenge is spent
+ * first: the same answer posted twice, by a double click, is behind its own counter and is no alarm.
+ */
+async function copied(
+  { database, keyring }: Services,
+  found: { account: Account; passkey: Passkey; about: Visit; spent: Write; audit: Write },
+): Promise<Outcome> {
+  const { account, passkey, about, spent, audit } = found
+  const { now, visitor } = about
+  const told = [
+    noteNotified(digest(passkey.credentialId), now),
+    mailJob(keyring, {
+      to: account.email,
+      template: 'passkey-refused',
+      contents: { name: account.name, passkey: passkey.name, at: now, address: visitor.address },
+      now,
+    }),
+  ]
+  let outcome = await refusalOf(database, [spent, audit, ...told])
+  if (outcome === 'not_allowed') outcome = await refusalOf(database, [spent, audit])
+  return refused(outcome === undefined ? 'passkey.error.copied' : 'passkey.error.expired')
+}
+
+async function refusalOf(database: Database, writes: readonly Write[]): Promise<string | undefined> {
+  try {
+    await database.commit(writes)
+    return undefined
+  } catch (error) {
+    if (error instanceof CommitRefused) return error.refusal
+    throw error
   }
 }
 
