@@ -118,8 +118,7 @@ const reserve = sql(
      expires_at = excluded.expires_at
    WHERE attempts.blocked_until <= excluded.day_started_at
      AND attempts.in_a_row < CAST(? AS integer)
-     AND (attempts.day_started_at <= ? OR attempts.today < CAST(? AS integer))
-   RETURNING in_a_row, today, day_started_at, blocked_until`,
+     AND (attempts.day_started_at <= ? OR attempts.today < CAST(? AS integer))`,
 )
 
 /**
@@ -181,16 +180,6 @@ export async function blockedUntil(
 ): Promise<number | undefined> {
   const [row] = await database.read(state, [budget, subject.account, subject.source])
   return row === undefined ? 0 : openFrom(BUDGETS[budget], row)
-}
-
-/**
- * Whether the attempt that was reserved is the last one for now: if it fails, the next one is refused.
- *
- * @param reserved what the write of {@link reserveAttempt} returned
- */
-export function wasLastAttempt(budget: BudgetName, reserved: readonly Row[] = [], now: number): boolean {
-  const [row] = reserved
-  return row !== undefined && (openFrom(BUDGETS[budget], row) ?? Number.POSITIVE_INFINITY) > now
 }
 
 function openFrom(budget: Budget, row: Row): number | undefined {

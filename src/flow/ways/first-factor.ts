@@ -4,6 +4,7 @@
 import { AppError } from '../../errors.ts'
 import {
   type BudgetName,
+  blockedUntil,
   clearAttempts,
   everywhereSubject,
   giveBackAttempt,
@@ -11,14 +12,13 @@ import {
   passwordSubject,
   reserveAttempt,
   type Subject,
-  wasLastAttempt,
 } from '../../factors/attempts.ts'
 import { HashQueueFull } from '../../factors/password.ts'
 import { parseAddress } from '../../mail/address.ts'
 import { mailJob } from '../../mail/outbox.ts'
 import type { Services } from '../../services.ts'
 import { emailKey, rehashPassword } from '../../store/accounts.ts'
-import { CommitRefused, type Write } from '../../store/database.ts'
+import { CommitRefused, type Database, type Write } from '../../store/database.ts'
 import { issueToken } from '../../store/emailed-tokens.ts'
 import { digest, newToken } from '../../store/ids.ts'
 import type { Visit } from '../visit.ts'
@@ -48,12 +48,8 @@ export const password: Handler = async (services, visit, form) => {
   const typed = form.password ?? ''
   if (typed === '') return refused('password.error.missing')
   const drawn = budgetsOf(services, visit)
-  let stopped: readonly BudgetName[]
   try {
-    const reserved = await database.commit(drawn.map(([name, of]) => reserveAttempt(name, of, visit.now)))
-    stopped = drawn.flatMap(([name], index) =>
-      wasLastAttempt(name, reserved[index], visit.now) ? [name] : [],
-    )
+    await database.commit(drawn.map(([name, of]) => reserveAttempt(name, of, visit.now)))
   } catch (error) {
     if (!(error instanceof CommitRefused)) throw error
     return blocked(services, visit, error.refusal === 'stopped' ? 'password-everywhere' : 'password', [])
@@ -66,7 +62,7 @@ export const password: Handler = async (services, visit, form) => {
   })
   if (!checked.ok || visit.account === undefined) {
     const wrong = [record(visit, 'password.wrong')]
-    const [budget] = stopped.toReversed()
+    const budget = await usedUp(database, drawn, visit.now)
     return budget === undefined
       ? refused('password.error.wrong', wrong)
       : blocked(services, visit, budget, wrong)
@@ -96,6 +92,16 @@ function budgetsOf({ accounts }: Services, { account, progress, visitor }: Visit
   // A known device is apart: nobody elsewhere can use up its tries. A host's passwords are the host's to count.
   if (visitor.device !== undefined || accounts.passwords !== 'own') return [pair]
   return [pair, ['password-everywhere', everywhereSubject(who, account === undefined)]]
+}
+
+/** The widest of the budgets of which this was the last try. */
+async function usedUp(
+  database: Database,
+  drawn: readonly [BudgetName, Subject][],
+  now: number,
+): Promise<BudgetName | undefined> {
+  const until = await Promise.all(drawn.map(([name, of]) => blockedUntil(database, name, of)))
+  return drawn.findLast((_, index) => (until[index] ?? Number.POSITIVE_INFINITY) > now)?.[0]
 }
 
 /** No further passwords: the page says so, and the owner is told with the row of the audit, or was told before. */
