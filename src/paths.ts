@@ -17,10 +17,18 @@ export interface Paths {
   forgotPassword(uid?: string): string
   /** The address behind an emailed or printed link. */
   link(kind: LinkKind, token: string): string
+  /** Users' own page; undefined where a host of the plugin leaves it out. */
+  readonly account: string | undefined
+  /** Where the provider answers what our own pages asked it, and where one is after logging out. */
+  readonly ownReturn: string
+  readonly ownLogout: string
 }
 
-/** @param issuer an origin, with a path where the provider is mounted below one */
-export function createPaths(issuer: string): Paths {
+/**
+ * @param issuer an origin, with a path where the provider is mounted below one
+ * @param account whether there is an account page
+ */
+export function createPaths(issuer: string, { account = true } = {}): Paths {
   const { origin, pathname, protocol } = new URL(issuer)
   const base = pathname.replace(/\/$/, '')
   return {
@@ -30,5 +38,8 @@ export function createPaths(issuer: string): Paths {
     interaction: (uid, form) => `${base}/interaction/${uid}${form === undefined ? '' : `/${form}`}`,
     forgotPassword: uid => `${base}/forgot-password${uid === undefined ? '' : `?back=${uid}`}`,
     link: (kind, token) => `${origin}${base}/link/${kind}/${encodeURIComponent(token)}`,
+    account: account ? `${base}/account` : undefined,
+    ownReturn: `${base}/session/return`,
+    ownLogout: `${base}/session/over`,
   }
 }

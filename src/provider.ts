@@ -4,6 +4,7 @@
 import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { forgottenPasswordRoutes } from './account/forgotten-password.ts'
 import { linkRoutes } from './account/links.ts'
+import { accountRoutes } from './account/overview.ts'
 import { ownAccounts } from './accounts.ts'
 import { deferLogouts, type TellApp } from './backchannel-logout.ts'
 import type { Config } from './config.ts'
@@ -15,6 +16,7 @@ import { errorPages, health, issuersHost, securityHeaders, staticFiles, unitOfWo
 import { clientAddress } from './http/client-address.ts'
 import { cookieSignatures } from './http/cookie-signatures.ts'
 import { loggedOutPage, logoutPage, protocolError } from './http/protocol-pages.ts'
+import { createGuard } from './http/session.ts'
 import { rememberApp } from './http/way-on.ts'
 import { type Log, requestLog } from './log.ts'
 import { firstRunRoutes } from './organisations/first-run.ts'
@@ -88,6 +90,9 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   provider.use(interactionRoutes(provider, services).routes())
   if (services.accounts.passwords === 'own') provider.use(forgottenPasswordRoutes(services).routes())
   provider.use(linkRoutes(services).routes())
+  const guard = createGuard(provider, services)
+  provider.use(guard.routes())
+  if (services.paths.account !== undefined) provider.use(accountRoutes(services, guard).routes())
   return deferLogouts(provider, services.clock)
 }
 

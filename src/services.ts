@@ -9,6 +9,7 @@ import { createViews, type Views } from './http/views.ts'
 import { createPaths, type Paths } from './paths.ts'
 import type { Clients } from './store/clients.ts'
 import type { Database } from './store/database.ts'
+import { ownClient, withOwnClient } from './store/own-client.ts'
 import { createKeyring, type Keyring } from './store/seal.ts'
 import { availableLocales, createTexts, type Texts } from './texts.ts'
 
@@ -36,19 +37,31 @@ export function createServices(
   own: {
     accounts(): AccountSource
     clients(keyring: Keyring): Clients
+    /** Default: there is an account page. */
+    readonly accountPage?: boolean | undefined
+    /** See {@link ownClient}. */
+    readonly signedBy?: string | undefined
   },
 ): Services & { readonly assets: Assets } {
   const keyring = createKeyring(config.secretKeys)
   const [standard = 'en', ...others] = availableLocales()
   const languages = createLanguages([createTexts(standard), ...others.map(each => createTexts(each))])
   const { texts } = languages
-  const paths = createPaths(config.issuer)
+  const paths = createPaths(config.issuer, { account: own.accountPage !== false })
   const assets = createAssets(undefined, `${paths.base}/assets/`)
   return {
     config,
     database,
     keyring,
-    clients: own.clients(keyring),
+    clients: withOwnClient(own.clients(keyring), () =>
+      ownClient({
+        name: texts.t('account.asApp'),
+        returnUri: `${paths.origin}${paths.ownReturn}`,
+        logoutUri: `${paths.origin}${paths.ownLogout}`,
+        home: paths.account && `${paths.origin}${paths.account}`,
+        signedBy: own.signedBy,
+      }),
+    ),
     accounts: own.accounts(),
     paths,
     assets,

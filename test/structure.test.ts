@@ -78,6 +78,7 @@ describe('the structure of the source', () => {
       'store/adapter.ts',
       'flow/consent.ts',
       'http/protocol-pages.ts',
+      'http/session.ts',
     ]
     expect([...users].filter(each => !allowed.includes(each))).to.deep.equal([])
   })
@@ -104,8 +105,8 @@ describe('the structure of the source', () => {
     ['configuration and log', /^(config|log)\.ts$/],
     ['store, factors, mail', /^(store|factors|mail)\//],
     ['accounts, organisations, clients', /^(accounts|clients)\.ts$|^organisations\/directory\.ts$/],
-    ['services and http', /^(services|background|backchannel-logout)\.ts$|^http\//],
-    ['the flow and its pages', /^flow\/|^account\/|^organisations\/first-run\.ts$/],
+    ['services and http', /^(services|background|backchannel-logout)\.ts$|^http\/(?!session\.)/],
+    ['the flow and its pages', /^flow\/|^http\/session\.ts$|^account\/|^organisations\/first-run\.ts$/],
     ['the provider', /^provider\.ts$/],
     ['the plugin', /^plugin\.ts$/],
     ['what runs', /^(index|server|doctor|cli)\.ts$|^cli\//],

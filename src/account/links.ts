@@ -33,6 +33,7 @@ interface Opened {
 
 export function linkRoutes(services: Services): Router {
   const { config, paths, views, texts, accounts, database, keyring, clock } = services
+  const onward = paths.account === undefined ? {} : { accountUrl: paths.account }
   const router = new Router()
 
   // A path for each kind: other links, such as the first-run link, are somebody else's.
@@ -122,7 +123,7 @@ export function linkRoutes(services: Services): Router {
       }),
     ])
     ctx.type = 'html'
-    ctx.body = views.render('password-changed', { first: kind === 'invitation' })
+    ctx.body = views.render('password-changed', { first: kind === 'invitation', ...onward })
   }
 
   async function unblock(ctx: Context, opened: Opened): Promise<void> {
@@ -134,7 +135,7 @@ export function linkRoutes(services: Services): Router {
       record(opened, ctx, 'address.unblocked', now),
     ])
     ctx.type = 'html'
-    ctx.body = views.render('unblocked', {})
+    ctx.body = views.render('unblocked', onward)
   }
 
   function refusalText(refusal: PasswordRefusal): string {

@@ -4,7 +4,6 @@
 // loop, and pass whatever comes fresh from an interaction.
 
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
-import { enforcement } from '../organisations/enforcement.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
 import { touchLogin } from '../store/accounts.ts'
@@ -14,9 +13,9 @@ import type { ClientMetadata } from '../store/clients.ts'
 import { keepFact } from '../store/session-facts.ts'
 import { unit } from '../store/unit-of-work.ts'
 import { type ClientDefaults, readAsked, startsFromNothing, subjectOf } from './asked.ts'
-import { amrOf, type Fact, mergeFacts, throughGate, type Verdict } from './assurance.ts'
+import { amrOf, type Fact, mergeFacts, type Verdict } from './assurance.ts'
 import type { StoredResult } from './progress.ts'
-import { judgeAccount } from './visit.ts'
+import { judgeAccount, secondFactorDue } from './visit.ts'
 
 const { Check, Prompt, base } = interactionPolicy
 
@@ -73,9 +72,7 @@ export function joinPolicy(
   login.checks.add(
     new Check('second_factor_due', 'two-factor authentication is due', 'interaction_required', async ctx => {
       const account = await accountOf(services, ctx)
-      if (account === undefined) return false
-      const due = enforcement(account.subscribedAt, services.clock()).state === 'enforced'
-      return due && !throughGate(heldFacts(ctx))
+      return account !== undefined && secondFactorDue(account, heldFacts(ctx), services.clock())
     }),
   )
 

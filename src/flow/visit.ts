@@ -3,7 +3,15 @@
 
 import { enforcement } from '../organisations/enforcement.ts'
 import type { Account } from '../store/accounts.ts'
-import { type Asked, type Fact, judge, type Level, mergeFacts, type Verdict } from './assurance.ts'
+import {
+  type Asked,
+  type Fact,
+  judge,
+  type Level,
+  mergeFacts,
+  throughGate,
+  type Verdict,
+} from './assurance.ts'
 import type { Progress } from './progress.ts'
 import { type Facts, nextStep, type Policy, type Step } from './step.ts'
 
@@ -78,6 +86,11 @@ export function judgeAccount(
   const { state } = enforcement(account?.subscribedAt ?? null, now)
   const gate = state === 'enforced' ? '2fa' : '1fa'
   return judge({ asked, facts, gate, able: ableLevels(account), now, aliases })
+}
+
+/** Whether a second factor is due and none of the facts is enough for it. */
+export function secondFactorDue(account: Account, facts: readonly Fact[], now: number): boolean {
+  return enforcement(account.subscribedAt, now).state === 'enforced' && !throughGate(facts)
 }
 
 /** Levels that somebody can reach: two factors can always be set up, a passkey must be there. */

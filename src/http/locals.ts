@@ -140,7 +140,7 @@ export interface ViewLocals {
   }
   /** The library's form (its `op.logoutForm` with the xsrf field), shown as it is. */
   logout: { readonly formHtml: string; readonly app?: string }
-  'logged-out': { readonly app?: string; readonly backTo?: { readonly name: string; readonly url: string } }
+  'logged-out': { readonly app?: string; readonly accountUrl?: string }
   /** Posts `email`. */
   'forgot-password': {
     readonly action: string
@@ -164,13 +164,13 @@ export interface ViewLocals {
   'password-changed': {
     /** The first password of an invited user. */
     readonly first?: boolean
-    readonly backTo?: { readonly name: string; readonly url: string }
+    readonly accountUrl?: string
   }
   /** Always the same: a link that was used, is too old, was replaced or never existed. */
   'link-used': Record<never, never>
   /** Posts nothing. */
   unblock: { readonly action: string; readonly email: string }
-  unblocked: { readonly backTo?: { readonly name: string; readonly url: string } }
+  unblocked: { readonly accountUrl?: string }
   /** Posts `organisation`, `name`, `email`, `password`. */
   'first-run': {
     readonly action: string
@@ -186,7 +186,7 @@ export interface ViewLocals {
   'first-run-done': {
     readonly organisation: string
     readonly email: string
-    readonly open?: { readonly name: string; readonly url: string }
+    readonly accountUrl?: string
   }
   'host-mismatch': {
     /** The host that was asked, as the browser sent it. */
@@ -196,6 +196,20 @@ export interface ViewLocals {
     readonly variable: string
   }
   'not-found': Record<never, never>
+  account: {
+    readonly name: string
+    readonly email: string
+    readonly organisation?: string
+    readonly authenticator: boolean
+    /** There is one, and its user said that it is saved. */
+    readonly recoveryCode: boolean
+    readonly passkeys: number
+    readonly lastLoginAt?: number
+    /** Where there is no second factor: where it is set up, and from when on it is needed. */
+    readonly setUpUrl?: string
+    readonly dueAt?: number
+    readonly logoutUrl?: string
+  }
 }
 
 export type ViewName = keyof ViewLocals

@@ -4,6 +4,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import { noteFailure } from '../log.ts'
 import type { Services } from '../services.ts'
+import { OWN_CLIENT_ID } from '../store/own-client.ts'
 import { errorPage } from './app.ts'
 
 /** Asks before it ends the session. @param form the library's, with its protection against other sites' requests */
@@ -14,12 +15,18 @@ export async function logoutPage(services: Services, ctx: KoaContextWithOIDC, fo
 
 export async function loggedOutPage(services: Services, ctx: KoaContextWithOIDC): Promise<void> {
   ctx.type = 'html'
-  ctx.body = services.views.render('logged-out', appOf(ctx))
+  const { account } = services.paths
+  ctx.body = services.views.render('logged-out', {
+    ...appOf(ctx),
+    ...(account === undefined ? {} : { accountUrl: account }),
+  })
 }
 
 function appOf(ctx: KoaContextWithOIDC): { app?: string } {
-  const name = ctx.oidc.client?.clientName
-  return name === undefined ? {} : { app: name }
+  const { client } = ctx.oidc
+  // Our own pages are no app of the user's.
+  if (client?.clientName === undefined || client.clientId === OWN_CLIENT_ID) return {}
+  return { app: client.clientName }
 }
 
 /** @param out the protocol's error, of which only the kind is shown */

@@ -50,6 +50,7 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'first-run-done': (t, { organisation }) => t('firstRunDone.heading', { organisation }),
   'host-mismatch': t => t('hostMismatch.heading'),
   'not-found': t => t('notFound.heading'),
+  account: (_, { name }) => name,
 }
 
 /** Every view, by name. */

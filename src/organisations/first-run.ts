@@ -70,6 +70,7 @@ export function firstRunRoutes(services: Services): Router {
       ctx.body = views.render('first-run-done', {
         organisation: made.organisation.name,
         email: made.admin.email,
+        ...(paths.account === undefined ? {} : { accountUrl: paths.account }),
       })
     } catch (error) {
       if (error instanceof CommitRefused) return gone(ctx)

@@ -91,6 +91,23 @@ export async function readAccountByEmail(database: Database, email: string): Pro
   return accountOf((await database.read(byEmail, [emailKey(email)]))[0])
 }
 
+const overview = sql(
+  'account_overview',
+  `SELECT o.name, a.last_login_at FROM accounts a LEFT JOIN organisations o ON o.id = a.organisation_id WHERE a.id = ?`,
+)
+
+/** What only the account page shows. */
+export async function readOverview(
+  database: Database,
+  id: string,
+): Promise<{ organisation: string; lastLoginAt: number | null }> {
+  const [row] = await database.read(overview, [id])
+  return {
+    organisation: String(row?.name ?? ''),
+    lastLoginAt: row === undefined || row.last_login_at === null ? null : Number(row.last_login_at),
+  }
+}
+
 const insert = sql(
   'account_insert',
   `INSERT INTO accounts (id, organisation_id, email, email_key, name, role, status, password_hash,

@@ -174,7 +174,11 @@ const spendRow = sql(
   'INSERT INTO spent (kind, id, expires_at) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO NOTHING',
 )
 
-/** Spends something that may be presented once until it expires: a passkey challenge, a first-run link. */
-export function spend(kind: 'passkey-challenge' | 'first-run', id: string, expiresAt: number): Write {
+/** Spends something that may be presented once until it expires: a passkey challenge, a first-run link, a way back. */
+export function spend(
+  kind: 'passkey-challenge' | 'first-run' | 'own-return',
+  id: string,
+  expiresAt: number,
+): Write {
   return write(spendRow, [kind, id, expiresAt], 'already_used')
 }

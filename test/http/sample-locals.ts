@@ -12,6 +12,7 @@ const uri = `otpauth://totp/Sallyport:${email}?secret=${key.replaceAll(' ', '')}
 const challenge = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
 const steps = ['authenticator', 'recoveryCode', 'passkey'] as const
 const backTo = { name: 'Fleetdesk', url: 'https://fleetdesk.example/' }
+const accountUrl = '/account'
 const time = Date.UTC(2026, 4, 14, 9, 31)
 const minute = 60_000
 
@@ -47,6 +48,14 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     time,
   }
   const firstRun = { action: '/sent', minimum: 15 }
+  const account = {
+    name: 'Dana Whitlock',
+    email,
+    organisation: 'Northgate IT',
+    authenticator: false,
+    recoveryCode: false,
+    passkeys: 0,
+  }
   return [
     { view: 'email', state: '', locals: email_ },
     { view: 'email', state: 'bare', locals: { action: '/sent' } },
@@ -157,7 +166,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         app: 'Fleetdesk',
       },
     },
-    { view: 'logged-out', state: '', locals: { app: 'Fleetdesk', backTo } },
+    { view: 'logged-out', state: '', locals: { app: 'Fleetdesk', accountUrl } },
     { view: 'logged-out', state: 'bare', locals: {} },
     {
       view: 'forgot-password',
@@ -183,10 +192,10 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       },
     },
     { view: 'password-changed', state: '', locals: {} },
-    { view: 'password-changed', state: 'first', locals: { first: true, backTo } },
+    { view: 'password-changed', state: 'first', locals: { first: true, accountUrl } },
     { view: 'link-used', state: '', locals: {} },
     { view: 'unblock', state: '', locals: { action: '/sent', email } },
-    { view: 'unblocked', state: '', locals: { backTo } },
+    { view: 'unblocked', state: '', locals: { accountUrl } },
     { view: 'first-run', state: '', locals: firstRun },
     {
       view: 'first-run',
@@ -201,7 +210,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         },
       },
     },
-    { view: 'first-run-done', state: '', locals: { organisation: 'Northgate IT', email, open: backTo } },
+    { view: 'first-run-done', state: '', locals: { organisation: 'Northgate IT', email, accountUrl } },
     {
       view: 'host-mismatch',
       state: '',
@@ -212,5 +221,21 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       },
     },
     { view: 'not-found', state: '', locals: {} },
+    {
+      view: 'account',
+      state: '',
+      locals: {
+        ...account,
+        authenticator: true,
+        recoveryCode: true,
+        passkeys: 2,
+        lastLoginAt: time,
+        logoutUrl: '/sent/logout',
+      },
+    },
+    { view: 'account', state: 'off', locals: { ...account, setUpUrl: '/set-up', dueAt: time } },
+    { view: 'account', state: 'off-endless', locals: { ...account, setUpUrl: '/set-up' } },
+    { view: 'account', state: 'passkey', locals: { ...account, passkeys: 1 } },
+    { view: 'account', state: 'unsaved', locals: { ...account, authenticator: true } },
   ]
 }
