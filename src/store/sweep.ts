@@ -23,6 +23,11 @@ const sweeps: readonly Statement[] = [
        (SELECT id FROM emailed_tokens WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,
   ),
   sql(
+    'sweep_pending_forms',
+    `DELETE FROM pending_forms WHERE id IN
+       (SELECT id FROM pending_forms WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,
+  ),
+  sql(
     'sweep_attempts',
     `DELETE FROM attempts WHERE (budget, account, source) IN
        (SELECT budget, account, source FROM attempts WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,

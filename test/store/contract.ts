@@ -196,6 +196,7 @@ const TABLES = [
   'signing_keys',
   'oidc_sessions',
   'oidc_artefacts',
+  'pending_forms',
 ] as const
 export type Table = (typeof TABLES)[number]
 const dumps = Object.fromEntries(

@@ -18,6 +18,7 @@ import { type Database, openDatabase, type Statement, sql, type Write } from '..
 import * as mailed from '../../src/store/emailed-tokens.ts'
 import * as sessions from '../../src/store/oidc-sessions.ts'
 import { insertOrganisation, readOrganisation } from '../../src/store/organisations.ts'
+import { keepPending, readPending, takePending } from '../../src/store/pending-forms.ts'
 import { createKeyring } from '../../src/store/seal.ts'
 import { keepFact } from '../../src/store/session-facts.ts'
 import { sweep } from '../../src/store/sweep.ts'
@@ -35,6 +36,7 @@ const FILES = [
   'store/emailed-tokens',
   'store/oidc-sessions',
   'store/organisations',
+  'store/pending-forms',
   'store/session-facts',
   'store/signing-keys',
   'store/sweep',
@@ -69,7 +71,9 @@ async function everything(): Promise<Write[]> {
   const owner = { accountId: id, epoch: 0 }
   const subject = { account: id, source: '' }
   const account = { id, epoch: 0, passwordHash: 'hash' } as accounts.Account
-  const clients = createClients(database, createKeyring([SECRET_KEY]), () => NOW)
+  const keyring = createKeyring([SECRET_KEY])
+  const clients = createClients(database, keyring, () => NOW)
+  const place = { kind: 'form', sessionUid: 'u', accountId: id }
   const client = { metadata: { client_id: 'app' }, firstParty: true }
   const passkey = {
     credentialId: 'c',
@@ -101,6 +105,8 @@ async function everything(): Promise<Write[]> {
   await readOrganisation(database, 'org_1')
   await blockedUntil(database, 'code', subject)
   await clients.find('app')
+  await accounts.readOverview(database, id)
+  await readPending(database, keyring, 'x', place, NOW)
   await sweep(database, NOW)
   await database.commit([
     accounts.insertAccount({ ...account, organisationId: null, email: 'a@example.com' } as never, NOW),
@@ -146,6 +152,8 @@ async function everything(): Promise<Write[]> {
     clearAttempts('code', subject),
     clearAccountAttempts('code', id),
     noteNotified(id, NOW),
+    keepPending(keyring, {}, place, NOW).write,
+    takePending('x', place, NOW),
   ])
   return [...seen.values()]
 }
@@ -219,6 +227,8 @@ async function fill(url: string): Promise<void> {
       INSERT INTO session_facts (session_uid, account_id, factor, kind, verified_at)
         SELECT n, n, 'pwd', 'pwd', 0 FROM generate_series(1, 3000) n;
       INSERT INTO spent (kind, id, expires_at) SELECT 'passkey-challenge', n, n FROM generate_series(1, 3000) n;
+      INSERT INTO pending_forms (id, kind, session_uid, account_id, form, expires_at)
+        SELECT n, 'form', n, n, '', n FROM generate_series(1, 3000) n;
       INSERT INTO attempts (budget, account, source, in_a_row, today, day_started_at, blocked_until, expires_at)
         SELECT 'code', n, '', 1, 1, 0, 0, n FROM generate_series(1, 3000) n;
       ANALYZE`)
