@@ -10,15 +10,18 @@ import { startBackground } from './background.ts'
 import type { Config } from './config.ts'
 import { AppError } from './errors.ts'
 import { ACR, ACR_ALIASES, type Level } from './flow/assurance.ts'
+import { loadGrant } from './flow/consent.ts'
 import { joinPolicy } from './flow/policy.ts'
 import { errorPages, onlyAt, securityHeaders, staticFiles } from './http/app.ts'
 import { cookieSignatures } from './http/cookie-signatures.ts'
 import { createLog, type Log, requestLog } from './log.ts'
+import { ownClientFirst, ownClientMetadata } from './mounted-client.ts'
 import { authenticationClaims, checkClientMetadata, mountFlow, OUR_CLIENT_METADATA } from './provider.ts'
 import { createServices, type Services } from './services.ts'
 import { createAdapter } from './store/adapter.ts'
 import type { ClientMetadata, Clients, StoredClient } from './store/clients.ts'
 import { type Database, deferDatabase, openDatabase } from './store/database.ts'
+import { OWN_CLIENT_ID } from './store/own-client.ts'
 
 export interface SecondFactorOptions {
   /** The issuer that the provider is constructed with; below its path our pages are. */
@@ -39,6 +42,8 @@ export interface SecondFactorOptions {
   /** Default: `data/outbox`. */
   readonly outboxDir?: string
   readonly productName?: string
+  /** Whether users have a page of ours at `/account`. Default: yes. */
+  readonly account?: boolean
   readonly enrolmentEmailProof?: Config['enrolmentEmailProof']
   /** Further names of levels in `acr_values`. */
   readonly acrAliases?: Readonly<Record<string, Level>>
@@ -72,7 +77,8 @@ const OURS = new Set([
   'PushedAuthorizationRequest',
   'ReplayDetection',
 ])
-const PAGES = /^\/(interaction|forgot-password|link|assets)(\/|$)/
+const PAGES = /^\/(interaction|forgot-password|link|assets|session\/(return|over))(\/|$)/
+const ACCOUNT_PAGES = /^\/account(\/|$)/
 const OPENID_CLAIMS = ['sub', 'acr', 'amr', 'auth_time']
 
 /**
@@ -83,6 +89,8 @@ const OPENID_CLAIMS = ['sub', 'acr', 'amr', 'auth_time']
  */
 export function secondFactor(host: Configuration, options: SecondFactorOptions): SecondFactor {
   refuseConflicts(host)
+  const ownMetadata = ownClientMetadata(host)
+  const ownPages = options.account === false ? PAGES : new RegExp(`${PAGES.source}|${ACCOUNT_PAGES.source}`)
   const config = configOf(options)
   const log = options.log ?? createLog('silent')
   const database = deferDatabase(config.databaseUrl, () => openMigrated(config.databaseUrl))
@@ -93,6 +101,8 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
         ? ownAccounts(database)
         : hostAccounts(options.accounts, database, Date.now, options.forgotPasswordUrl),
     clients: () => hostClients(() => provider, options.firstParty),
+    accountPage: options.account,
+    ownClientMetadata: ownMetadata,
   })
 
   return {
@@ -101,10 +111,10 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
       if (provider !== undefined) throw new AppError('plugin_conflict', 'mounted twice')
       provider = mounting
       provider.use(requestLog(log))
-      provider.use(onlyAt(PAGES, securityHeaders(services.paths.https)))
-      provider.use(onlyAt(PAGES, staticFiles(services.assets, services.paths.base)))
+      provider.use(onlyAt(ownPages, securityHeaders(services.paths.https)))
+      provider.use(onlyAt(ownPages, staticFiles(services.assets, services.paths.base)))
       provider.use(services.languages.middleware)
-      provider.use(errorPages(services, PAGES))
+      provider.use(errorPages(services, ownPages))
       const background = startBackground(services, mountFlow(provider, services))
       const ready = database.open()
       // Who waits for it is told; so is every request.
@@ -165,6 +175,16 @@ function refuseConflicts(host: Configuration): void {
   }
   if (host.features?.deviceFlow?.enabled === true) conflict('features.deviceFlow is not supported')
   if (host.features?.ciba?.enabled === true) conflict('features.ciba is not supported')
+  if (host.clients?.some(each => each.client_id === OWN_CLIENT_ID)) {
+    conflict(`clients has one named ${OWN_CLIENT_ID}, which is the plugin's own`)
+  }
+  // By these the plugin's own pages, which send the browser to the authorization endpoint as it is, could ask nothing.
+  if (host.features?.pushedAuthorizationRequests?.requirePushedAuthorizationRequests === true) {
+    conflict('features.pushedAuthorizationRequests cannot be required of all clients: require it of each')
+  }
+  if (host.features?.requestObjects?.requireSignedRequestObject === true) {
+    conflict('features.requestObjects cannot be required of all clients: require it of each')
+  }
   const policy = host.interactions?.policy
   if (policy?.some(each => each.name === 'step_up'))
     conflict('interactions.policy has a prompt named step_up')
@@ -182,8 +202,22 @@ function merge(host: Configuration, services: Services, options: SecondFactorOpt
 
   return {
     ...host,
-    // What a login mints is ours; clients and everything else stay where they are.
-    adapter: (model: string) => (OURS.has(model) ? ours(model) : hostAdapter(host, model)),
+    // What a login mints is ours; clients and everything else stay where they are, with one client of ours before them.
+    adapter(model: string) {
+      if (OURS.has(model)) return ours(model)
+      const theirs = hostAdapter(host, model)
+      return model === 'Client' ? ownClientFirst(theirs, clients) : theirs
+    },
+    // Both: the client of our own pages gets nothing, and the host's clients only what they are registered with.
+    ...(host.responseTypes === undefined
+      ? {}
+      : { responseTypes: [...new Set([...host.responseTypes, 'none' as const])] }),
+    // The host's; nobody is asked whether our own pages, or a first-party app, may know them.
+    async loadExistingGrant(ctx) {
+      const { client } = ctx.oidc
+      const known = client && (host.loadExistingGrant === undefined || client.clientId === OWN_CLIENT_ID)
+      return known ? loadGrant(services, ctx) : host.loadExistingGrant?.(ctx)
+    },
     // Kept; without any, ours.
     cookies: {
       ...host.cookies,

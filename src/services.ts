@@ -40,7 +40,7 @@ export function createServices(
     /** Default: there is an account page. */
     readonly accountPage?: boolean | undefined
     /** See {@link ownClient}. */
-    readonly signedBy?: string | undefined
+    readonly ownClientMetadata?: Readonly<Record<string, unknown>> | undefined
   },
 ): Services & { readonly assets: Assets } {
   const keyring = createKeyring(config.secretKeys)
@@ -59,7 +59,7 @@ export function createServices(
         returnUri: `${paths.origin}${paths.ownReturn}`,
         logoutUri: `${paths.origin}${paths.ownLogout}`,
         home: paths.account && `${paths.origin}${paths.account}`,
-        signedBy: own.signedBy,
+        metadata: own.ownClientMetadata,
       }),
     ),
     accounts: own.accounts(),

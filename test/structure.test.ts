@@ -75,6 +75,7 @@ describe('the structure of the source', () => {
     const allowed = [
       ...(places['oidc-provider'] ?? []),
       'plugin.ts',
+      'mounted-client.ts',
       'store/adapter.ts',
       'flow/consent.ts',
       'http/protocol-pages.ts',
@@ -108,7 +109,7 @@ describe('the structure of the source', () => {
     ['services and http', /^(services|background|backchannel-logout)\.ts$|^http\/(?!session\.)/],
     ['the flow and its pages', /^flow\/|^http\/session\.ts$|^account\/|^organisations\/first-run\.ts$/],
     ['the provider', /^provider\.ts$/],
-    ['the plugin', /^plugin\.ts$/],
+    ['the plugin', /^(plugin|mounted-client)\.ts$/],
     ['what runs', /^(index|server|doctor|cli)\.ts$|^cli\//],
   ]
   const levelOf = (file: string): number => levels.findIndex(([, pattern]) => pattern.test(file))

@@ -14,11 +14,11 @@ export interface OwnClient {
   readonly logoutUri: string
   /** A page to go back to from an error; absent where there is none. */
   readonly home?: string | undefined
-  /** An algorithm that the provider has a key for. It never signs anything for this client, but one must be named. */
-  readonly signedBy?: string | undefined
+  /** What else a provider that has rules of its own wants of a client. */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
 }
 
-export function ownClient({ name, returnUri, logoutUri, home, signedBy }: OwnClient): StoredClient {
+export function ownClient({ name, returnUri, logoutUri, home, metadata }: OwnClient): StoredClient {
   return {
     firstParty: true,
     metadata: {
@@ -31,7 +31,7 @@ export function ownClient({ name, returnUri, logoutUri, home, signedBy }: OwnCli
       token_endpoint_auth_method: 'none',
       scope: 'openid',
       ...(home === undefined ? {} : { client_uri: home }),
-      ...(signedBy === undefined ? {} : { id_token_signed_response_alg: signedBy }),
+      ...metadata,
     },
   }
 }
