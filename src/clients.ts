@@ -10,6 +10,7 @@ import { didYouMean } from './setting-values.ts'
 import { auditRow } from './store/audit.ts'
 import { type ClientMetadata, createClients, type StoredClient } from './store/clients.ts'
 import { CommitRefused } from './store/database.ts'
+import { OWN_CLIENT_ID } from './store/own-client.ts'
 
 /** What somebody asks for. Of flag and metadata that say the same thing, the flag wins. */
 export interface Registration {
@@ -44,10 +45,12 @@ function checks(aliases: Aliases): Record<string, Check> {
       ? undefined
       : 'names a level that is not known here'
   return {
-    client_id: value =>
-      typeof value === 'string' && /^[\w.~-]{1,200}$/.test(value)
+    client_id: value => {
+      if (value === OWN_CLIENT_ID) return 'is the one of the pages of this server'
+      return typeof value === 'string' && /^[\w.~-]{1,200}$/.test(value)
         ? undefined
-        : 'must be letters, digits and - . _ ~',
+        : 'must be letters, digits and - . _ ~'
+    },
     client_secret: value =>
       typeof value === 'string' && /^[\x21-\x7e]{16,500}$/.test(value)
         ? undefined

@@ -31,11 +31,16 @@ export class StartRefused extends Error {}
  * Starts the server.
  *
  * @param clock milliseconds since 1970; tests move it
+ * @param extend puts further pages behind ours, before the first request
  * @throws StartRefused, ConfigError
  */
 export async function startServer(
   config: Config,
-  { log = createLog(config.logLevel), clock = Date.now }: { log?: Log; clock?: () => number } = {},
+  {
+    log = createLog(config.logLevel),
+    clock = Date.now,
+    extend,
+  }: { log?: Log; clock?: () => number; extend?: ((sallyport: Sallyport) => void) | undefined } = {},
 ): Promise<Running> {
   for (const warning of config.warnings) log.warn(warning)
   const database = await openDatabase(config.databaseUrl)
@@ -43,6 +48,7 @@ export async function startServer(
     await bringSchemaUpToDate(config, database, log)
     const sallyport = await buildProvider(config, database, log, clock)
     const { services, tellApp } = sallyport
+    extend?.(sallyport)
     const server = createServer(sallyport.provider.callback())
     await listen(server, config)
     log.info({ issuer: config.issuer, port: config.port, host: config.host }, 'listening')

@@ -2,7 +2,7 @@
 
 import Router from 'koa-router'
 import { ACR } from '../flow/assurance.ts'
-import { type Guard, isolated, sessionOf } from '../http/session.ts'
+import { type Guard, sessionOf } from '../http/session.ts'
 import { enforcement } from '../organisations/enforcement.ts'
 import type { Services } from '../services.ts'
 import { readOverview } from '../store/accounts.ts'
@@ -11,7 +11,7 @@ export function accountRoutes(services: Services, { requireSession, logoutUrl }:
   const { views, paths, database, clock } = services
   const router = new Router()
 
-  router.get('/account', isolated, requireSession(), async ctx => {
+  router.get('/account', requireSession(), async ctx => {
     const { account } = sessionOf(ctx)
     const { organisation, lastLoginAt } = await readOverview(database, account.id)
     const due = enforcement(account.subscribedAt, clock())
@@ -33,7 +33,7 @@ export function accountRoutes(services: Services, { requireSession, logoutUrl }:
   })
 
   // Whoever comes here has set two factors up, since the guard asks for both.
-  router.get('/account/set-up', isolated, requireSession({ acr: ACR['2fa'] }), ctx => {
+  router.get('/account/set-up', requireSession({ acr: ACR['2fa'] }), ctx => {
     ctx.status = 303
     ctx.redirect(`${paths.account}`)
   })

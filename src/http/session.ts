@@ -2,11 +2,10 @@
 // proven by the same facts that the prompts decide on. What is missing is asked for as an app would ask, by a client of
 // our own and `response_type=none`, so the prompts are everybody's. `requireSession` is the only guard of these pages.
 //
-// The way back is never taken from a request: a sealed cookie keeps it, which only the browser that set out has, for
-// ten minutes, once. What comes back without having met what was asked ends on a page; it never sets out again by
-// itself. Leaves out what the pages show.
+// What comes back without having met what was asked ends on a page; it never sets out again by itself. A form that
+// needs more than its sender has shown changes nothing: it waits for one more press of its button. Leaves out how the
+// way back is kept (way-back.ts) and what the pages show.
 
-import { randomBytes } from 'node:crypto'
 import type { Context, Middleware } from 'koa'
 import Router from 'koa-router'
 import type Provider from 'oidc-provider'
@@ -17,13 +16,13 @@ import type { Paths } from '../paths.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
 import { cachedSession } from '../store/adapter.ts'
-import { spend } from '../store/credentials.ts'
-import { CommitRefused } from '../store/database.ts'
+import type { Write } from '../store/database.ts'
 import { OWN_CLIENT_ID } from '../store/own-client.ts'
+import { keepPending, readPending, takePending } from '../store/pending-forms.ts'
 import { unit } from '../store/unit-of-work.ts'
+import { readForm, requireSameOrigin } from './forms.ts'
+import { createWaysBack } from './way-back.ts'
 
-/** A way back, and a form that waits, are good for this long. */
-const WAY_BACK_MS = 10 * 60 * 1000
 /** A query that is longer isn't brought back. */
 const LONGEST_QUERY = 1500
 
@@ -35,6 +34,22 @@ export interface Requirement {
   readonly maxAge?: number
 }
 
+/** A form that may have to wait. */
+export interface FormKind<Field extends string = string> {
+  /** What it does, such as `second-factor-reset`. */
+  readonly kind: string
+  readonly fields: readonly Field[]
+  /** Below the issuer: the page that shows the form, and what waits of it. Guarded by the same requirement. */
+  readonly page: string
+}
+
+/** A form that was sent, or one that had waited and was sent once more. */
+export interface SentForm<Field extends string = string> {
+  readonly form: Readonly<Partial<Record<Field, string>>>
+  /** For the commit of what the form does: it can be done once. Empty for a form that did not wait. */
+  readonly taken: readonly Write[]
+}
+
 /** Who opens a guarded page. */
 export interface OwnSession {
   readonly account: Account
@@ -43,16 +58,25 @@ export interface OwnSession {
   readonly facts: readonly Fact[]
 }
 
-/** What a way back is good for. */
-interface WayBack extends Requirement {
-  readonly to: string
-  /** Milliseconds since 1970. */
-  readonly at: number
-}
-
 export interface Guard {
   /** Lets somebody through whose session meets the requirement, as `ctx.state.session`; sends others to the prompts. */
   requireSession(requirement?: Requirement): Middleware
+  /**
+   * The same for a form. One that its sender may not send yet is kept, unless nobody is logged in, and `kind.page` is
+   * shown when they may, with `?pending=` and the form's id.
+   */
+  requireSessionForForm(kind: FormKind, requirement?: Requirement): Middleware
+  /** What waits for this request's user, as `?pending=` names it; undefined if there is nothing (any more). */
+  pendingForm<Field extends string>(
+    ctx: Context,
+    kind: FormKind<Field>,
+  ): Promise<{ id: string; form: SentForm<Field>['form'] } | undefined>
+  /**
+   * Reads a guarded form: its fields, or its field `pending` alone, which is the id of one that waited.
+   *
+   * @returns undefined for one that waits no more
+   */
+  sentForm<Field extends string>(ctx: Context, kind: FormKind<Field>): Promise<SentForm<Field> | undefined>
   /** Where the prompts answer, and where one is after logging out. */
   routes(): Middleware
   /** Where somebody logs out of everything; undefined where a host of the plugin has switched that off. */
@@ -67,14 +91,21 @@ export function sessionOf(ctx: Context): OwnSession {
 }
 
 /** A window that another site opened has no hold on these pages, and they none on it. */
-export const isolated: Middleware = async (ctx, next) => {
+function isolate(ctx: Context): void {
   ctx.set('Cross-Origin-Opener-Policy', 'same-origin')
-  await next()
+}
+
+function checked(requirement: Requirement): Requirement {
+  const { maxAge = 1 } = requirement
+  // The library takes max_age=0 for prompt=login, which the facts of a session never meet.
+  if (!Number.isSafeInteger(maxAge) || maxAge < 1) throw new Error(`maxAge ${maxAge}`)
+  return requirement
 }
 
 export function createGuard(provider: Provider, services: Services): Guard {
   const { clock, config, keyring, paths } = services
   const authorization = provider.pathFor('authorization', { mountPath: paths.base })
+  const ways = createWaysBack(services, provider.issuer)
 
   async function currentSession(ctx: Context): Promise<OwnSession | undefined> {
     const { uid, accountId } = await provider.Session.get(ctx as KoaContextWithOIDC)
@@ -93,60 +124,19 @@ export function createGuard(provider: Provider, services: Services): Guard {
   }
 
   /** Asks the prompts, which come back to `to`. */
-  function ask(ctx: Context, to: string, { acr, maxAge }: Requirement): void {
-    const state = randomBytes(18).toString('base64url')
-    const kept: WayBack = {
-      to,
-      at: clock(),
-      ...(acr === undefined ? {} : { acr }),
-      ...(maxAge === undefined ? {} : { maxAge }),
-    }
-    ctx.cookies.set(cookieName(state), keyring.seal(JSON.stringify(kept), placeOf(state)), {
-      ...cookieOptions(),
-      maxAge: WAY_BACK_MS,
-    })
+  function ask(ctx: Context, to: string, requirement: Requirement): void {
+    const { acr, maxAge } = requirement
     const query = new URLSearchParams({
       client_id: OWN_CLIENT_ID,
       response_type: 'none',
       scope: 'openid',
       redirect_uri: `${paths.origin}${paths.ownReturn}`,
-      state,
+      state: ways.keep(ctx, { ...requirement, to }),
       ...(acr === undefined ? {} : { acr_values: acr }),
       ...(maxAge === undefined ? {} : { max_age: String(maxAge) }),
     })
     seeOther(ctx, `${authorization}?${query}`)
   }
-
-  /** The way back that belongs to an answer, which is used up by it; undefined if there is none. */
-  async function takeWayBack(ctx: Context): Promise<WayBack | undefined> {
-    const { state, iss } = ctx.query
-    // RFC 9207: an answer of another issuer is not for us.
-    if (typeof state !== 'string' || !/^[\w-]{24}$/.test(state) || iss !== provider.issuer) return undefined
-    const sealed = ctx.cookies.get(cookieName(state), { signed: false })
-    if (sealed === undefined) return undefined
-    ctx.cookies.set(cookieName(state), null, cookieOptions())
-    try {
-      const kept = JSON.parse(keyring.open(sealed, placeOf(state)).toString()) as WayBack
-      if (kept.at + WAY_BACK_MS <= clock()) return undefined
-      await unit().flush([spend('own-return', state, kept.at + WAY_BACK_MS)])
-      return kept
-    } catch (error) {
-      // Of another browser, of a key that is gone, not by us, or used before.
-      if (error instanceof CommitRefused || (error as Error).name === 'SealBroken') return undefined
-      throw error
-    }
-  }
-
-  const cookieName = (state: string) => `${paths.https ? '__Secure-' : ''}sallyport_return_${state}`
-  const cookieOptions = () =>
-    ({
-      path: paths.ownReturn,
-      httpOnly: true,
-      sameSite: 'lax',
-      secure: paths.https,
-      overwrite: true,
-      signed: false,
-    }) as const
 
   /** Ends on a page. @param to where to start again, if that is wanted */
   function end(ctx: Context, what: 'cancelled' | 'unmet' | 'unknown', to?: string): void {
@@ -164,11 +154,26 @@ export function createGuard(provider: Provider, services: Services): Guard {
     })
   }
 
+  async function readWaiting<Field extends string>(
+    id: unknown,
+    { kind }: FormKind<Field>,
+    session: OwnSession,
+  ): Promise<SentForm<Field>['form'] | undefined> {
+    if (typeof id !== 'string' || id === '') return undefined
+    const form = await readPending(services.database, keyring, id, placeFor(kind, session), clock())
+    return form as SentForm<Field>['form'] | undefined
+  }
+
   return {
     logoutUrl: logoutUrl(provider, paths),
 
-    requireSession(requirement = {}) {
+    requireSession(asked = {}) {
+      const requirement = checked(asked)
       return async (ctx, next) => {
+        isolate(ctx)
+        // Only what changes nothing is asked for again by itself.
+        if (ctx.method !== 'GET' && ctx.method !== 'HEAD')
+          throw new Error(`${ctx.method} needs a form's guard`)
         const session = await currentSession(ctx)
         if (session !== undefined && meets(session, requirement)) {
           ctx.state.session = session
@@ -179,10 +184,47 @@ export function createGuard(provider: Provider, services: Services): Guard {
       }
     },
 
+    requireSessionForForm({ kind, fields, page }, asked = {}) {
+      const requirement = checked(asked)
+      return async (ctx, next) => {
+        isolate(ctx)
+        requireSameOrigin(ctx, paths.origin)
+        const session = await currentSession(ctx)
+        if (session !== undefined && meets(session, requirement)) {
+          ctx.state.session = session
+          return next()
+        }
+        if (session === undefined) return ask(ctx, `${paths.base}${page}`, requirement)
+        const { pending, ...form } = await readForm(ctx, [...fields, 'pending'])
+        let id = pending
+        if (id === undefined) {
+          const kept = keepPending(keyring, form, placeFor(kind, session), clock())
+          await unit().flush([kept.write])
+          id = kept.id
+        }
+        ask(ctx, `${paths.base}${page}?${new URLSearchParams({ pending: id })}`, requirement)
+      }
+    },
+
+    async pendingForm(ctx, kind) {
+      const { pending: id } = ctx.query
+      const form = await readWaiting(id, kind, sessionOf(ctx))
+      return form === undefined ? undefined : { id: String(id), form }
+    },
+
+    async sentForm(ctx, kind) {
+      const { pending: id, ...sent } = await readForm(ctx, [...kind.fields, 'pending'])
+      if (id === undefined) return { form: sent as SentForm<never>['form'], taken: [] }
+      const session = sessionOf(ctx)
+      const form = await readWaiting(id, kind, session)
+      return form && { form, taken: [takePending(id, placeFor(kind.kind, session), clock())] }
+    },
+
     routes() {
       const router = new Router()
-      router.get('/session/return', isolated, async ctx => {
-        const kept = await takeWayBack(ctx)
+      router.get('/session/return', async ctx => {
+        isolate(ctx)
+        const kept = await ways.take(ctx)
         if (kept === undefined) return end(ctx, 'unknown')
         if (ctx.query.error !== undefined) {
           return end(ctx, ctx.query.error === 'access_denied' ? 'cancelled' : 'unmet', kept.to)
@@ -193,7 +235,8 @@ export function createGuard(provider: Provider, services: Services): Guard {
         seeOther(ctx, kept.to)
       })
 
-      router.get('/session/over', isolated, async ctx => {
+      router.get('/session/over', async ctx => {
+        isolate(ctx)
         const { account } = paths
         // The provider comes here, too, from "Stay logged in".
         if (account !== undefined && (await currentSession(ctx)) !== undefined) return seeOther(ctx, account)
@@ -223,6 +266,6 @@ function seeOther(ctx: Context, path: string): void {
   ctx.redirect(path)
 }
 
-function placeOf(state: string) {
-  return ['cookie', 'own-return', state] as const
+function placeFor(kind: string, { uid, account }: OwnSession) {
+  return { kind, sessionUid: uid, accountId: account.id }
 }

@@ -12,6 +12,7 @@ import { randomText } from '../../src/clients.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
 import { createOrganisation, createUser, type Directory } from '../../src/organisations/directory.ts'
+import type { Sallyport } from '../../src/provider.ts'
 import { type Running, startServer } from '../../src/server.ts'
 import { sql, write } from '../../src/store/database.ts'
 
@@ -49,11 +50,13 @@ export interface StageOptions {
   /** Default: an SQLite file. */
   readonly databaseUrl?: string
   readonly env?: Record<string, string>
+  /** Adds pages of the test's own. */
+  readonly extend?: (sallyport: Sallyport) => void
 }
 
 let people = 0
 
-export async function openStage({ databaseUrl, env = {} }: StageOptions = {}): Promise<Stage> {
+export async function openStage({ databaseUrl, env = {}, extend }: StageOptions = {}): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-'))
   const [port, demoPort] = await Promise.all([freePort(), freePort()])
   const config = loadConfig(
@@ -70,7 +73,7 @@ export async function openStage({ databaseUrl, env = {} }: StageOptions = {}): P
   const sink: DestinationStream = { write: line => void log.push(line) }
   let ahead = 0
   const clock = () => Date.now() + ahead
-  const running = await startServer(config, { log: createLog('debug', sink), clock })
+  const running = await startServer(config, { log: createLog('debug', sink), clock, extend })
   const { database, keyring, clients } = running.services
   const directory: Directory = { database, keyring, clock, actor: 'operator', productName: 'Sallyport' }
 
