@@ -81,7 +81,7 @@ export function hostAccounts(
     async findByEmail(email) {
       const user = await host.findByEmail(email)
       if (user === undefined) return undefined
-      const organisation = user.organisation ?? { id: 'host', name: 'host', subscribedAt: new Date(LONG_AGO) }
+      const organisation = user.organisation ?? { id: 'host', name: '', subscribedAt: new Date(LONG_AGO) }
       const now = clock()
       const row = {
         id: user.id,

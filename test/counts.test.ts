@@ -144,6 +144,34 @@ onEveryStage('database work per request', open => {
     expect(again.commits, again.statements.join('\n')).to.equal(1)
   })
 
+  it('shows the account page in 2 reads, and sends nobody to the prompts with more than none', async () => {
+    const person = await stage.person()
+    const visitor = createVisitor(stage.origin)
+    const stranger = await count(() => visitor.get('/account'))
+    expect(stranger, stranger.statements.join('\n')).to.include({ reads: 0, commits: 0 })
+    const { end } = await enrol(stage, visitor, '/account', person)
+    const shown = await count(() => visitor.get(end))
+    expect(shown.result.status).to.equal(200)
+    expect(shown, shown.statements.join('\n')).to.include({ reads: 2, commits: 0 })
+
+    // A session that another page has brought about: asked, answered and shown without a page between.
+    const again = createVisitor(stage.origin)
+    const asked = (await again.get('/account')).location ?? ''
+    again.cookies.set(
+      'sallyport_session\n/',
+      visitor.cookies.get('sallyport_session\n/') ?? { value: '', path: '/' },
+    )
+    again.cookies.set(
+      'sallyport_session.sig\n/',
+      visitor.cookies.get('sallyport_session.sig\n/') ?? { value: '', path: '/' },
+    )
+    const answered = await count(() => again.get(asked))
+    expect(answered.result.location).to.match(/\/session\/return\?/)
+    const back = await count(() => again.get(answered.result.location ?? ''))
+    expect(back.result.location).to.equal(`${stage.origin}/account`)
+    expect(back, back.statements.join('\n')).to.include({ reads: 1, commits: 1 })
+  })
+
   async function callbackOf(visitor: ReturnType<typeof createVisitor>, end: string): Promise<string> {
     if (end.startsWith(party.redirectUri)) return end
     // prompt=consent shows the consent page once more.

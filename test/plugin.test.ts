@@ -2,6 +2,8 @@
 // the root and below a path.
 
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -32,6 +34,7 @@ describe('the plugin in an existing deployment', function () {
       let folder: string
       let issuer: string
       let config: client.Configuration
+      let cookiesOfDana: ReturnType<typeof createVisitor>['cookies']
 
       before(async () => {
         folder = mkdtempSync(join(tmpdir(), 'sallyport-plugin-'))
@@ -103,11 +106,12 @@ describe('the plugin in an existing deployment', function () {
         expect(setUp.heading).to.match(/^Set up/)
         expect(setUp.body, 'two-factor authentication is due at once').not.to.include('Not now')
         const secret = textOf(setUp.body, 'key').replaceAll(' ', '')
+        cookiesOfDana = visitor.cookies
         await visitor.post(`${base}/set-up`, { code: code(secret, Date.now()) })
         await visitor.post(`${base}/recovery-code-saved`, { saved: 'yes' })
         const end = await visitor.follow(base)
-        const callback = await consented(visitor, end.url)
-        const tokens = await client.authorizationCodeGrant(config, new URL(callback), {
+        expect(end.url, 'first-party: nobody is asked').to.match(/^http:\/\/localhost:9\/callback\?code=/)
+        const tokens = await client.authorizationCodeGrant(config, new URL(end.url), {
           pkceCodeVerifier: verifier,
         })
         expect(tokens.claims()).to.include({ sub: 'dana', acr: 'urn:sallyport:acr:2fa' })
@@ -116,17 +120,37 @@ describe('the plugin in an existing deployment', function () {
         expect(userinfo.email).to.equal(DANA.email)
       })
 
-      async function consented(visitor: ReturnType<typeof createVisitor>, url: string): Promise<string> {
-        if (url.startsWith('http://localhost:9/')) return url
-        const answer = await visitor.post(`${new URL(url).pathname}/consent`, { answer: 'allow' })
-        return (await visitor.follow(answer.location ?? '')).url
-      }
-
       it('holds a client of the host to its minimum_acr, which no request lowers', async () => {
         const visitor = createVisitor(new URL(issuer).origin)
         const { url } = await begin({ acr_values: 'urn:sallyport:acr:1fa' })
         const { location = '' } = await visitor.get(url.replace('client_id=app', 'client_id=floor'))
         expect(new URL(location).searchParams.get('error')).to.equal('unmet_authentication_requirements')
+      })
+
+      it('shows the host’s user their account, without consent, and logs them out', async () => {
+        const visitor = createVisitor(new URL(issuer).origin)
+        const asked = await visitor.get(`${mountPath}/account`)
+        expect(new URL(asked.location ?? '').pathname).to.equal(`${mountPath}/auth`)
+        const email = await visitor.follow(asked.location ?? '')
+        expect(email.heading).to.equal('Log in')
+        expect(email.body).to.include('<b>your account</b>')
+        // As if the login had been in another tab: the session of the user above.
+        for (const [name, cookie] of cookiesOfDana) {
+          if (name.startsWith('_session')) visitor.cookies.set(name, cookie)
+        }
+        const shown = await visitor.follow(asked.location ?? '')
+        expect(shown).to.include({ heading: DANA.name, url: `${issuer}/account` })
+        expect(shown.headers.get('content-security-policy')).to.include("default-src 'none'")
+        expect(shown.body).to.include(DANA.email).and.not.to.include('Organisation')
+
+        const link = /href="([^"]*session\/end[^"]*)"/.exec(shown.body)?.[1]?.replaceAll('&amp;', '&') ?? ''
+        const question = await visitor.get(link)
+        const xsrf = /name="xsrf" value="([^"]+)"/.exec(question.body)?.[1] ?? ''
+        const out = await visitor.post(`${mountPath}/session/end/confirm`, { xsrf, logout: 'yes' })
+        const over = await visitor.follow(out.location ?? '')
+        expect(over).to.include({ heading: 'You are logged out', url: `${issuer}/session/over` })
+        expect(over.body).to.include(`href="${mountPath}/account"`)
+        expect((await visitor.get(`${mountPath}/account`)).status).to.equal(303)
       })
 
       it('leaves out “Forgot password?”, since the passwords are the host’s', async () => {
@@ -261,7 +285,72 @@ describe('the plugin in an existing deployment', function () {
       expect(() => check(5)).to.throw()
     })
 
+    it('responseTypes: the host’s, and none', () => {
+      expect(merged({ responseTypes: ['code'] }).responseTypes).to.deep.equal(['code', 'none'])
+      expect(merged({})).not.to.have.property('responseTypes')
+    })
+
+    it('loadExistingGrant: the host’s, but for the client of our own pages', async () => {
+      const asked: string[] = []
+      const { loadExistingGrant } = merged({
+        loadExistingGrant: async ({ oidc }) => void asked.push(String(oidc.client?.clientId)),
+      })
+      const load = (clientId: string) =>
+        loadExistingGrant?.({ oidc: { client: { clientId }, params: {} } } as never)
+      await load('theirs')
+      await load('sallyport-pages')
+      expect(asked).to.deep.equal(['theirs'])
+    })
+
+    it('adapter: the client of our own pages comes first, whatever the host has; nothing else of it changes', async () => {
+      class Theirs {
+        readonly #stored = new Map<string, object>([['sallyport-pages', { client_id: 'sallyport-pages' }]])
+        async find(id: string) {
+          return this.#stored.get(id)
+        }
+        async upsert(id: string, payload: object) {
+          this.#stored.set(id, payload)
+        }
+      }
+      const { adapter } = merged({ adapter: Theirs as never })
+      const clients = (adapter as unknown as (model: string) => Theirs)('Client')
+      await clients.upsert('app', { client_id: 'app' })
+      expect(await clients.find('app')).to.deep.equal({ client_id: 'app' })
+      expect(await clients.find('sallyport-pages')).to.deep.include({
+        redirect_uris: ['https://login.example/session/return'],
+        response_types: ['none'],
+        grant_types: [],
+      })
+    })
+
+    for (const [name, host] of [
+      ['keys for ES256 alone', { jwks: 'EC' }],
+      ['clients that all have a secret', { clientAuthMethods: ['client_secret_post'] }],
+      ['pairwise subjects alone', { subjectTypes: ['pairwise'], pairwiseIdentifier: async () => 'x' }],
+      ['logout on request switched off', { features: { rpInitiatedLogout: { enabled: false } } }],
+    ] as const) {
+      it(`registers the client of our own pages where a host has ${name}`, async () => {
+        const { privateKey } = await generateKeyPair('jwks' in host ? 'ES256' : 'RS256', {
+          extractable: true,
+        })
+        const jwks = { keys: [{ ...(await exportJWK(privateKey)), kid: 'k', use: 'sig' }] }
+        const plugin = plugged({ ...host, jwks } as unknown as Configuration)
+        const provider = new Provider('https://login.example', plugin.configuration)
+        const { ready, close } = plugin.mount(provider)
+        await ready
+        const client = await provider.Client.find('sallyport-pages').finally(close)
+        expect(client?.responseTypes).to.deep.equal(['none'])
+        expect(client?.grantTypes).to.deep.equal([])
+      })
+    }
+
     const conflicts: [string, Configuration][] = [
+      ['a client under the id of our own', { clients: [{ client_id: 'sallyport-pages' }] }],
+      [
+        'pushed requests for every client',
+        { features: { pushedAuthorizationRequests: { requirePushedAuthorizationRequests: true } } },
+      ],
+      ['clients that can only prove themselves by a key', { clientAuthMethods: ['private_key_jwt'] }],
       ['development pages', { features: { devInteractions: { enabled: true } } }],
       ['the device flow', { features: { deviceFlow: { enabled: true } } }],
     ]
@@ -272,6 +361,24 @@ describe('the plugin in an existing deployment', function () {
           .with.property('code', 'plugin_conflict')
       })
     }
+
+    it('leaves the account page out where the host says so', async () => {
+      const plugin = plugged({}, { account: false })
+      const provider = new Provider('https://login.example', plugin.configuration)
+      const { ready, close } = plugin.mount(provider)
+      await ready
+      const server = createServer(provider.callback())
+      await new Promise<void>(resolve => server.listen(0, 'localhost', resolve))
+      try {
+        const { port } = server.address() as AddressInfo
+        const answer = (path: string) => fetch(`http://localhost:${port}${path}`, { redirect: 'manual' })
+        expect((await answer('/account')).status).to.equal(404)
+        expect(await (await answer('/session/over')).text()).not.to.include('Go to your account')
+      } finally {
+        server.close()
+        await close()
+      }
+    })
 
     it('refuses secret keys that are too short', () => {
       expect(() => merged({}, { secretKeys: ['short'] }))
