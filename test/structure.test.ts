@@ -16,7 +16,9 @@ interface Import {
   readonly typeOnly: boolean
 }
 
-const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(each => each.endsWith('.ts'))
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
+  each => each.endsWith('.ts') && !/^step-up\/(dist|node_modules)\//.test(each),
+)
 const imports: Import[] = files.flatMap(from => {
   const text = readFileSync(join(src, from), 'utf8')
   const found = [...text.matchAll(/^(?:import|export)\s+(type\s)?([^'"]*?)from\s+'([^']+)'/gms)]
@@ -99,6 +101,7 @@ describe('the structure of the source', () => {
 
   // From what knows nothing of the others to what knows them all.
   const levels: readonly (readonly [name: string, files: RegExp])[] = [
+    ['the package for apps', /^step-up\//],
     [
       'the pure core',
       /^(errors|program|paths|texts|smtp-url|setting-values|flow\/(assurance|step|asked)|organisations\/(enforcement|password-rule))\.ts$/,
@@ -123,6 +126,27 @@ describe('the structure of the source', () => {
       .filter(each => !each.typeOnly && each.to.endsWith('.ts') && levelOf(each.to) > levelOf(each.from))
       .map(each => `${each.from} → ${each.to}`)
     expect(up).to.deep.equal([])
+  })
+
+  it('keeps the package for apps and the server apart', () => {
+    const across = imports.filter(
+      each =>
+        each.from.startsWith('step-up/') !== each.to.startsWith('step-up/') &&
+        (each.to.endsWith('.ts') || each.from.startsWith('step-up/')),
+    )
+    expect(across.filter(each => each.to.endsWith('.ts'))).to.deep.equal([])
+    expect(new Set(across.map(each => each.to))).to.deep.equal(
+      new Set(['node:crypto', 'jose', 'oauth4webapi']),
+    )
+    expect(imports.filter(each => each.to === '@sallyport/step-up')).to.deep.equal([])
+  })
+
+  it('lets nothing of Node into what pages import', () => {
+    const reached = new Set(['step-up/browser.ts'])
+    for (const file of reached) {
+      for (const each of imports) if (each.from === file && !each.typeOnly) reached.add(each.to)
+    }
+    expect([...reached].filter(each => !each.endsWith('.ts'))).to.deep.equal(['jose'])
   })
 
   it('imports no library by its inside', () => {
