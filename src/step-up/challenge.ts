@@ -26,7 +26,8 @@ export interface ChallengeContext {
   readonly realm?: string
 }
 
-const DESCRIPTIONS: Readonly<Record<ChallengeError, string>> = {
+/** What each error says where nothing closer is known. */
+export const DESCRIPTIONS: Readonly<Record<ChallengeError, string>> = {
   [ERROR.invalidRequest]: 'the request is not well-formed',
   [ERROR.invalidToken]: 'the access token is not valid here',
   [ERROR.insufficientScope]: 'the access token lacks a scope',

@@ -365,7 +365,9 @@ function refused(error: unknown): never {
 
 function refusedBy(error: unknown): unknown {
   if (error instanceof oauth.ResponseBodyError || error instanceof oauth.AuthorizationResponseError) {
-    return new StepUpRefusedError(error.error, `the provider answered ${error.error}`, { cause: error })
+    const { error: code, error_description: description } = error
+    const why = description === undefined ? code : `${code}: ${description}`
+    return new StepUpRefusedError(code, `the provider answered ${why}`, { cause: error })
   }
   if (error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError) {
     return new StepUpRefusedError('not_as_asked', error.message, { cause: error })

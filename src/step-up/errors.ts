@@ -1,7 +1,7 @@
 // What a refused request is answered with. Each error has the four fields that error handlers of Express, Koa and Fastify
 // look for, so that an app's own handler answers rightly without knowing this package.
 
-import { type Challenge, type ChallengeContext, stepUpChallenge } from './challenge.ts'
+import { type Challenge, type ChallengeContext, DESCRIPTIONS, stepUpChallenge } from './challenge.ts'
 import { ERROR } from './constants.ts'
 
 /** A request that was refused. The message is for developers; it holds nothing of the token. */
@@ -99,6 +99,6 @@ export function refusal(
     return new MissingTokenError(what, headers, options)
   }
   const { type, status } = KINDS[first.error]
-  const message = first.description ?? first.error.replaceAll('_', ' ')
+  const message = first.description ?? DESCRIPTIONS[first.error]
   return new type({ status, code: first.error, message }, headers, options)
 }
