@@ -88,8 +88,8 @@ export function protectedApi(options: ProtectedApiOptions): ProtectedApi {
       const refuse = (challenge?: Challenge, cause?: unknown) =>
         refusal(challenge === undefined ? [] : [challenge], api.context(request), { cause })
       const [authorization = '', second] = request.authorization
-      // A request that speaks of no token of ours brings none.
-      if (second === undefined && !/^(bearer|dpop)\b/i.test(authorization)) throw refuse()
+      // A request that speaks of no token of ours brings none. The Fetch API joins several headers by commas.
+      if (second === undefined && !/(^|,\s*)(bearer|dpop)\b/i.test(authorization)) throw refuse()
       const [, scheme = '', token = ''] = CREDENTIALS.exec(authorization) ?? []
       if (second !== undefined || token === '' || request.dpop.length > 1) {
         throw refuse({ error: ERROR.invalidRequest, description: 'one Authorization header with one token' })

@@ -53,16 +53,18 @@ export type CheckResult =
  * have both.
  *
  * @param now milliseconds since 1970
- * @throws TypeError for an action that is none (see `canonicalAction`), or a maxAge that is no number of seconds
+ * @throws TypeError for an action that is none (see `canonicalAction`), a maxAge that is no number of seconds, an acr
+ * without values
  */
 export function checkStepUp(claims: Claims, requirement: Requirement, now: number): CheckResult {
   const { maxAge, action, scope, subject, clientId } = requirement
   const acrValues = listOf(requirement.acr)
   if (maxAge !== undefined && !(maxAge >= 0)) throw new TypeError('maxAge is a number of seconds')
+  if (requirement.acr !== undefined && !acrValues.some(Boolean)) throw new TypeError('acr names no value')
 
   if (subject !== undefined && claims.sub !== subject) return foreign('the token was issued for another user')
   const clients = listOf(clientId)
-  if (clients.length > 0 && !clients.some(each => each === claims.client_id)) {
+  if (clientId !== undefined && !clients.some(each => each === claims.client_id)) {
     return foreign('the token was issued to another client')
   }
   if (scope !== undefined && !hasScope(claims.scope, scope)) {

@@ -28,11 +28,11 @@ export interface FastifyReply {
  */
 export function requireStepUp<Request extends FastifyRequest = FastifyRequest>(
   options: StepUpOptions<Request>,
-): (request: Request, reply: FastifyReply) => Promise<void> {
+): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
   const guard = createGuard(options)
   return async (request, reply) => {
     try {
-      keepProof(request, await guard(request, readNode(request.raw, request.originalUrl)))
+      keepProof(request, await guard(request as Request, readNode(request.raw, request.originalUrl)))
     } catch (error) {
       exposing(error, reply.getHeader('Access-Control-Expose-Headers'))
       const { headers } = error as { headers?: Record<string, string> }

@@ -3,6 +3,7 @@
 
 import { canonicalAction, type ProtectedAction, sameAction } from './action.ts'
 import { type ApiRequest, type ProtectedApi, spendOnce } from './api.ts'
+import { stepUpChallenge } from './challenge.ts'
 import { type Claims, checkStepUp, type Requirement, unconfirmed } from './check.ts'
 import { CLOCK_SKEW, ERROR } from './constants.ts'
 import { digest } from './digest.ts'
@@ -80,8 +81,17 @@ export function createGuard<Request>(options: StepUpOptions<Request>): Guard<Req
     ...(scope !== undefined && { scope }),
   }
   // What is wrong in it is told at the start, not to the first user.
-  refusal([], { realm: api.resource })
   checkStepUp({}, fixed, 0)
+  stepUpChallenge(
+    [
+      {
+        error: ERROR.insufficientUserAuthentication,
+        acrValues: [acr ?? []].flat(),
+        ...(scope !== undefined && { scope }),
+      },
+    ],
+    { realm: api.resource },
+  )
   if (typeof options.action === 'object') canonicalAction(options.action)
 
   return async (request, read) => {

@@ -59,7 +59,7 @@ describe('whether claims suffice', () => {
       ['urn:elsewhere:high', ONE, false],
       ['urn:elsewhere:high', [ONE, 'urn:elsewhere:high'], true],
       ['PHR', 'phr', false],
-      ['', '', false],
+      ['', ONE, false],
       [undefined, ONE, false],
     ]
     for (const [held, asked, met] of rows) {
@@ -69,6 +69,9 @@ describe('whether claims suffice', () => {
         expect(errors).to.deep.equal(met ? [] : ['insufficient_user_authentication'])
       })
     }
+    it('takes no list of levels that names none', () => {
+      for (const acr of ['', [], ['']]) expect(() => answered({ acr })).to.throw(TypeError)
+    })
     it('refuses an acr that is no text', () => {
       for (const acr of [[TWO], 2, null, { toString: () => TWO }]) {
         expect(answered({ acr: TWO }, { ...claims, acr } as unknown as Claims)).to.have.length(1)
