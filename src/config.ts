@@ -133,7 +133,7 @@ const settings = {
   secretKeys: setting({
     name: 'SALLYPORT_SECRET_KEYS',
     fallback: 'generated into `data/secret-keys`; in production required',
-    meaning: `Comma-separated, each at least ${KEY_LENGTH} characters. The first one seals and signs, all of them open and verify: put a new one in front, and take an old one out when nothing needs it.`,
+    meaning: `Comma-separated, each at least ${KEY_LENGTH} characters. The first one seals and signs, all of them open and verify: to change it, put a new one in front and keep the old ones, which what they sealed still needs.`,
     secret: true,
     parse: keyList,
   }),
