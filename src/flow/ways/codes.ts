@@ -203,7 +203,7 @@ export const sendCode: Handler = async (services, visit) => {
     ],
     refused: {
       not_allowed: { key: 'mailedCode.error.wait', values: { minutes: 1 } },
-      too_many_tries: { key: 'mailedCode.error.wait', values: { minutes: 60 } },
+      too_many_tries: { key: 'mailedCode.error.day' },
     },
   }
 }
