@@ -9,6 +9,7 @@ export const ERRORS = {
   cross_site_request: { status: 403 },
   not_offered: { status: 409 },
   interaction_expired: { status: 400 },
+  cookies_blocked: { status: 400 },
   interaction_ended: { status: 409 },
   too_many_tries: { status: 429 },
   not_found: { status: 404 },

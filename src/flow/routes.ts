@@ -137,10 +137,13 @@ export function interactionRoutes(provider: Provider, services: Services): Route
 
   /** Reads the interaction: the cookie must be of the page that was asked for. */
   async function interactionOf(ctx: Context): Promise<Interaction> {
-    const details = await provider.interactionDetails(ctx.req, ctx.res).catch(error => {
-      throw error instanceof errors.SessionNotFound
-        ? new AppError('interaction_expired', error.error_description, { cause: error })
-        : error
+    const details = await provider.interactionDetails(ctx.req, ctx.res).catch(async error => {
+      if (!(error instanceof errors.SessionNotFound)) throw error
+      // A browser that sends no cookie at all, while what it was given them for still waits, keeps none.
+      const waits =
+        ctx.get('cookie') === '' && (await provider.Interaction.find(ctx.params.uid)) !== undefined
+      const code = waits ? 'cookies_blocked' : 'interaction_expired'
+      throw new AppError(code, error.error_description, { cause: error })
     })
     if (details.uid !== ctx.params.uid) {
       throw new AppError('interaction_expired', 'another interaction’s cookie')

@@ -13,7 +13,12 @@ const INTERACTION = /\/interaction\/([\w-]+)/
 export type WayOn = Pick<ViewLocals['error'], 'goOn' | 'startAgain' | 'backTo'>
 
 /** After these the login is over; after any other error it waits where it was. */
-const OVER: readonly ErrorCode[] = ['interaction_expired', 'interaction_ended', 'too_many_tries']
+const OVER: readonly ErrorCode[] = [
+  'interaction_expired',
+  'cookies_blocked',
+  'interaction_ended',
+  'too_many_tries',
+]
 
 /** Keeps, with each interaction that begins, which app began it. */
 export function rememberApp(services: Services): Middleware {

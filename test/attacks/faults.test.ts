@@ -386,6 +386,10 @@ describe('faults', function () {
         await visitor.get('/auth/gone'),
         await blocked.get(`/auth/${uidOf(base)}`),
       ]
+      expect(pages[0]?.heading).to.equal('This browser doesn’t keep our cookie')
+      expect(pages[1]?.heading).to.equal('This browser doesn’t keep our cookie')
+      expect(pages[2]?.heading).to.equal('This login has expired')
+      expect((await blocked.get('/interaction/gone')).heading).to.equal('This login has expired')
       for (const page of pages) {
         expect(page.status).to.equal(400)
         expect(isErrorPage(page), page.body).to.equal(true)
