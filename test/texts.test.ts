@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { ERRORS } from '../src/errors.ts'
 import { availableLocales, createTexts, type TextKey } from '../src/texts.ts'
@@ -63,6 +64,24 @@ describe('texts', () => {
   it('writes a moment as day and time in UTC, in words that no country reads otherwise', () => {
     expect(texts.utc(Date.UTC(2026, 4, 14, 9, 31))).to.equal('14 May 2026, 09:31 UTC')
     expect(texts.utc(Date.UTC(2026, 0, 1, 0, 5))).to.equal('1 January 2026, 00:05 UTC')
+  })
+
+  it('has no text that nothing shows', () => {
+    const files = ['src', 'views', 'public'].flatMap(folder =>
+      readdirSync(new URL(`../${folder}/`, import.meta.url), { recursive: true, encoding: 'utf8' })
+        .filter(file => /\.(ts|pug|js)$/.test(file))
+        .map(file => readFileSync(new URL(`../${folder}/${file}`, import.meta.url), 'utf8')),
+    )
+    const shown = new Set(files.join('\n').match(/(?<=['"`])\w+(\.\w+)*(?=['"`])/g))
+    // Keys that are put together: of errors by their code, of scopes and fields by their name.
+    const composed = [
+      ...[...Object.keys(ERRORS).map(code => `error.${code}`), 'error.relying_party']
+        .filter(base => shown.has(base) || Object.hasOwn(ERRORS, base.slice(6)))
+        .flatMap(base => [`${base}.heading`, `${base}.text`]),
+      ...['openid', 'email', 'profile', 'offline_access'].map(scope => `consent.scope.${scope}`),
+      ...['organisation', 'name'].map(field => `firstRun.error.${field}`),
+    ]
+    expect(keys.filter(key => !shown.has(key) && !composed.includes(key))).to.deep.equal([])
   })
 
   it('has a heading and a text, without placeholders, for every error code', () => {

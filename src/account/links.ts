@@ -7,7 +7,7 @@ import Router from 'koa-router'
 import { AppError } from '../errors.ts'
 import { clearAccountAttempts, clearAttempts } from '../factors/attempts.ts'
 import { HashQueueFull, hashPassword } from '../factors/password.ts'
-import { judgePassword, type PasswordRefusal } from '../factors/password-strength.ts'
+import { judgePassword } from '../factors/password-strength.ts'
 import { readForm, requireSameOrigin } from '../http/forms.ts'
 import { mailJob } from '../mail/outbox.ts'
 import { minimumPasswordLength } from '../organisations/password-rule.ts'
@@ -19,6 +19,7 @@ import { CommitRefused, type Write } from '../store/database.ts'
 import { type EmailedKind, readToken, retireOtherTokens, useToken } from '../store/emailed-tokens.ts'
 import { endSessions } from '../store/oidc-sessions.ts'
 import { readOrganisation } from '../store/organisations.ts'
+import { passwordRefusal } from './password-refusal.ts'
 
 type LinkKind = Exclude<EmailedKind, 'code'>
 const KINDS: readonly LinkKind[] = ['password-reset', 'invitation', 'unblock']
@@ -105,7 +106,7 @@ export function linkRoutes(services: Services): Router {
       const verdict = await judgePassword(password, rule)
       return verdict.ok ? hashPassword(password) : verdict
     })
-    if (typeof hash !== 'string') return show(ctx, opened, refusalText(hash))
+    if (typeof hash !== 'string') return show(ctx, opened, passwordRefusal(texts, hash))
     await database.commit([
       useToken(kind, token, now),
       retireOtherTokens(account.id, token, now),
@@ -136,22 +137,6 @@ export function linkRoutes(services: Services): Router {
     ])
     ctx.type = 'html'
     ctx.body = views.render('unblocked', onward)
-  }
-
-  function refusalText(refusal: PasswordRefusal): string {
-    switch (refusal.reason) {
-      case 'too_short':
-        return texts.t('newPassword.error.tooShort', { minimum: refusal.minLength })
-      case 'too_long':
-        return texts.t('newPassword.error.tooLong', { maximum: refusal.maxLength })
-      case 'common':
-        return texts.t('newPassword.error.breached')
-      case 'contains_name':
-        return texts.t('newPassword.error.contains')
-      case 'control_characters':
-      case 'too_weak':
-        return texts.t('newPassword.error.guessable')
-    }
   }
 
   function gone(ctx: Context): void {

@@ -33,7 +33,6 @@ export interface ViewLocals {
     readonly app?: string
     readonly email?: string
     readonly error?: string
-    readonly notice?: string
     readonly passkey?: PasskeyForm
   }
   /** Posts `password`, `username` (the email again, for password managers; don't trust it) and `webauthn`. */
@@ -44,7 +43,6 @@ export interface ViewLocals {
     /** Absent where a host knows the passwords and has no page for it. */
     readonly forgotUrl?: string
     readonly error?: string
-    readonly notice?: string
   }
   /** Posts `code`, or `later=yes`. */
   setup: {
@@ -91,7 +89,6 @@ export interface ViewLocals {
     readonly passkey?: PasskeyForm
     /** Posts `answer=yes`: after a recovery code, where the app wants a second factor all the same. */
     readonly setUpAgain?: string
-    readonly lockedOutUrl?: string
   }
   /** Posts `response` to the passkey's action, or nothing to `cantUse`, where there is another way. */
   'passkey-first': { readonly passkey: PasskeyForm; readonly cantUse?: string }
@@ -110,7 +107,6 @@ export interface ViewLocals {
     readonly action: string
     readonly codeUrl: string
     readonly error?: string
-    readonly lockedOutUrl?: string
   }
   /** Posts `answer=yes|no`. */
   'set-up-again': { readonly action: string }

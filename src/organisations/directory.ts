@@ -33,14 +33,19 @@ export class InputError extends Error {
   readonly field: string
   /** Goes on where the field's name ends: `is taken`. */
   readonly fault: string
+  /** For a page that says it in its own words. */
+  readonly why: InputFault | undefined
 
-  constructor(field: string, fault: string) {
+  constructor(field: string, fault: string, why?: InputFault) {
     super(`${field} ${fault}`)
     this.name = 'InputError'
     this.field = field
     this.fault = fault
+    this.why = why
   }
 }
+
+export type InputFault = { readonly reason: 'longer_than'; readonly maximum: number } | PasswordRefusal
 
 export interface OrganisationInput {
   readonly name: string
@@ -155,7 +160,8 @@ export async function foundOrganisation(
   },
   also: readonly Write[] = [],
 ): Promise<{ organisation: Organisation; admin: User }> {
-  const organisation = newOrganisation(input.organisation)
+  // Two names are given: which of them cannot be taken?
+  const organisation = newOrganisation(input.organisation, 'organisation')
   const checked = checkUser({ ...input.admin, organisationId: organisation.id, role: 'admin' })
   const hash = await acceptPassword(directory, input.admin.password, organisation, checked)
   const now = directory.clock()
@@ -173,11 +179,11 @@ const reinvite = sql(
   "UPDATE accounts SET name = ?, role = ? WHERE id = ? AND status = 'invited'",
 )
 
-function newOrganisation({ name, plan, subscribedAt }: OrganisationInput): Organisation {
+function newOrganisation({ name, plan, subscribedAt }: OrganisationInput, nameField = 'name'): Organisation {
   if (subscribedAt !== null && (!Number.isSafeInteger(subscribedAt) || subscribedAt < 0)) {
     throw new InputError('subscribedAt', 'is no time')
   }
-  return { id: newId('org'), name: line('name', name, 200), plan: line('plan', plan, 100), subscribedAt }
+  return { id: newId('org'), name: line(nameField, name, 200), plan: line('plan', plan, 100), subscribedAt }
 }
 
 function organisationWrites(directory: Directory, organisation: Organisation, now: number): Write[] {
@@ -205,7 +211,10 @@ function checkUser(input: UserInput): UserInput {
 function line(field: string, text: string, longest: number): string {
   const tidy = text.normalize('NFC').trim()
   if (tidy === '') throw new InputError(field, 'is empty')
-  if (tidy.length > longest) throw new InputError(field, `is longer than ${longest} characters`)
+  if (tidy.length > longest) {
+    const why = { reason: 'longer_than', maximum: longest } as const
+    throw new InputError(field, `is longer than ${longest} characters`, why)
+  }
   if (/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u.test(tidy)) throw new InputError(field, 'must be one line')
   return tidy
 }
@@ -229,7 +238,7 @@ async function acceptPassword(
     names: [user.name, user.email, organisation.name],
     product: productName,
   })
-  if (!verdict.ok) throw new InputError('password', passwordFault(verdict))
+  if (!verdict.ok) throw new InputError('password', passwordFault(verdict), verdict)
   return hashPassword(password)
 }
 

@@ -5,11 +5,13 @@
 import { randomBytes } from 'node:crypto'
 import type { Context } from 'koa'
 import Router from 'koa-router'
+import { passwordRefusal } from '../account/password-refusal.ts'
 import { readForm, requireSameOrigin } from '../http/forms.ts'
 import type { Services } from '../services.ts'
 import { spend } from '../store/credentials.ts'
 import { CommitRefused } from '../store/database.ts'
 import { hasOrganisation } from '../store/organisations.ts'
+import type { Texts } from '../texts.ts'
 import { type Directory, foundOrganisation, InputError } from './directory.ts'
 import { minimumPasswordLength } from './password-rule.ts'
 
@@ -31,7 +33,7 @@ export async function firstRunLink({
 }
 
 export function firstRunRoutes(services: Services): Router {
-  const { views, config, paths, clock, keyring, database } = services
+  const { views, texts, config, paths, clock, keyring, database } = services
   const directory: Directory = {
     database,
     keyring,
@@ -75,7 +77,7 @@ export function firstRunRoutes(services: Services): Router {
     } catch (error) {
       if (error instanceof CommitRefused) return gone(ctx)
       if (!(error instanceof InputError)) throw error
-      form(ctx, 400, { values: { organisation, name, email }, errors: fieldErrors(error) })
+      form(ctx, 400, { values: { organisation, name, email }, errors: fieldErrors(texts, error, posted) })
     }
   })
 
@@ -110,8 +112,21 @@ export function firstRunRoutes(services: Services): Router {
   return router
 }
 
-/** The field that cannot be taken, and why, as its page says it. */
-function fieldErrors({ field, fault }: InputError): Record<string, string> {
-  const name = (FIELDS as readonly string[]).includes(field) ? field : 'organisation'
-  return { [name]: `This ${fault}.` }
+/** The field that cannot be taken, and why. */
+function fieldErrors(
+  texts: Texts,
+  { field, why }: InputError,
+  posted: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const empty = (posted[field] ?? '').trim() === ''
+  if (field === 'email') return { email: texts.t(empty ? 'email.error.missing' : 'email.error.malformed') }
+  if (field === 'password') {
+    const missing = empty || why === undefined || why.reason === 'longer_than'
+    return { password: missing ? texts.t('newPassword.error.missing') : passwordRefusal(texts, why) }
+  }
+  const name = field === 'name' ? 'name' : 'organisation'
+  if (why?.reason === 'longer_than') {
+    return { [name]: texts.t('firstRun.error.tooLong', { maximum: why.maximum }) }
+  }
+  return { [name]: texts.t(`firstRun.error.${name}`) }
 }

@@ -162,7 +162,9 @@ describe('attacks on the enrolment', function () {
       const sent = await rows(strict, 'SELECT id FROM jobs WHERE summary = ?', [`code to ${person.email}`])
       expect(sent).to.have.length(10)
       // Not a dead end: the page says when the next one can be sent.
-      expect(last).to.include('come back tomorrow').and.not.to.match(/Wait \d+ minutes/)
+      expect(last)
+        .to.include('come back tomorrow')
+        .and.not.to.match(/Wait \d+ minutes/)
     })
   })
 

@@ -59,7 +59,6 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
   return [
     { view: 'email', state: '', locals: email_ },
     { view: 'email', state: 'bare', locals: { action: '/sent' } },
-    { view: 'email', state: 'notice', locals: { ...email_, notice: t('email.notice.passwordChanged') } },
     {
       view: 'email',
       state: 'error',
@@ -72,7 +71,6 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     },
     { view: 'password', state: '', locals: password },
     { view: 'password', state: 'error', locals: { ...password, error: t('password.error.wrong') } },
-    { view: 'password', state: 'notice', locals: { ...password, notice: t('password.notice.changed') } },
     { view: 'setup', state: '', locals: { ...setup, notNow: { until: time } } },
     { view: 'setup', state: 'endless', locals: { ...setup, notNow: {} } },
     { view: 'setup', state: 'phone', locals: { ...setup, openKey: true } },
@@ -85,7 +83,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     },
     { view: 'passkey-offer', state: '', locals: { ...offer, steps } },
     { view: 'passkey-offer', state: 'error', locals: { ...offer, error: t('passkey.error.notSaved') } },
-    { view: 'code', state: '', locals: { ...code, passkey, lockedOutUrl: '/locked-out' } },
+    { view: 'code', state: '', locals: { ...code, passkey } },
     { view: 'code', state: 'bare', locals: code },
     { view: 'code', state: 'set-up-again', locals: { ...code, setUpAgain: '/again' } },
     { view: 'code', state: 'error', locals: { ...code, error: t('code.error.wait', { minutes: 4 }) } },
@@ -110,12 +108,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     {
       view: 'recovery',
       state: 'error',
-      locals: {
-        action: '/sent',
-        codeUrl: '/code',
-        error: t('recovery.error.wrong'),
-        lockedOutUrl: '/locked',
-      },
+      locals: { action: '/sent', codeUrl: '/code', error: t('recovery.error.wrong') },
     },
     { view: 'set-up-again', state: '', locals: { action: '/sent' } },
     { view: 'passkey-needed', state: '', locals: { action: '/sent', app: 'Fleetdesk' } },
@@ -131,7 +124,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         scopes: [
           { icon: 'user', text: t('consent.scope.profile') },
           { icon: 'mail', text: t('consent.scope.email') },
-          { icon: 'building', text: t('consent.scope.organisation') },
+          { icon: 'building', text: t('consent.scope.other', { scope: 'tickets' }) },
           { icon: 'clock', text: t('consent.scope.offline_access') },
           { text: 'Start a report', hint: 'reports:write' },
         ],

@@ -30,7 +30,7 @@ describe('journey: the first organisation', function () {
     await tab.fill('Email address', ADMIN)
     await tab.fill('Password', 'too short')
     await tab.press('Create')
-    await tab.read('it needs at least 15')
+    await tab.read('That has fewer than 15 characters.')
     expect(await tab.page.getByLabel('Organisation').inputValue()).to.equal('Northgate IT')
     expect(await tab.page.getByLabel('Password').inputValue()).to.equal('')
     await tab.fill('Password', OWN_PASSWORD)
