@@ -4,7 +4,7 @@
 
 import type { Keyring } from '../store/seal.ts'
 import type { Fact } from './assurance.ts'
-import type { Choices } from './step.ts'
+import type { Choices, Way } from './step.ts'
 
 /** A setup key that is shown and not confirmed is forgotten after this time. */
 export const SETUP_KEY_MS = 10 * 60 * 1000
@@ -23,6 +23,8 @@ export interface Progress {
   readonly codeMailedAt?: number
   /** The code before it was asked to be replaced. */
   readonly codeMailedAgain?: true
+  /** What was done last, to tell its second post, by a double click, from one that is out of turn. */
+  readonly last?: Way
 }
 
 export const NO_PROGRESS: Progress = { facts: [], choices: {} }

@@ -81,6 +81,13 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     await show(ctx, details, ready, { way: wayOf(ctx.query.with), mobile: isMobile(ctx), error })
   })
 
+  // The address of a form, after a reload or Back: its page is the interaction's.
+  router.get('/interaction/:uid/:way', ctx => {
+    const { uid = '', way } = ctx.params
+    if (way !== 'consent' && wayOf(way) === undefined) throw new AppError('not_found')
+    seeOther(ctx, services.paths.interaction(uid))
+  })
+
   router.post('/interaction/:uid/consent', async ctx => {
     requireSameOrigin(ctx, services.paths.origin)
     const form = await readForm(ctx, ['answer'])
@@ -115,12 +122,17 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     const visit = await visitOf(ctx, details)
     const way = insteadOf(posted, form, visit)
     if (!visit.step.ways.includes(way)) {
+      // Posted twice: it was done, and is not done again.
+      if (visit.progress.last === way) return seeOther(ctx, services.paths.interaction(visit.uid))
       throw new AppError('not_offered', `${way} at step ${visit.step.kind}`)
     }
     const outcome = await WAYS[way].handler(services, visit, form)
     switch (outcome.kind) {
       case 'advanced': {
-        const message = await tryCommit(ctx, visit, outcome)
+        const message = await tryCommit(ctx, visit, {
+          ...outcome,
+          progress: { ...outcome.progress, last: way },
+        })
         if (message === undefined) return seeOther(ctx, services.paths.interaction(visit.uid))
         return show(ctx, details, visit, failure(ctx, way, message, form))
       }

@@ -6,6 +6,7 @@ import { noteFailure } from '../log.ts'
 import type { Services } from '../services.ts'
 import { OWN_CLIENT_ID } from '../store/own-client.ts'
 import { errorPage } from './app.ts'
+import { wayOn } from './way-on.ts'
 
 /** Asks before it ends the session. @param form the library's, with its protection against other sites' requests */
 export async function logoutPage(services: Services, ctx: KoaContextWithOIDC, form: string): Promise<void> {
@@ -36,12 +37,14 @@ export async function protocolError(
   out: { error: string },
   error: Error,
 ): Promise<void> {
+  const expired = error.name === 'SessionNotFound'
   const key =
     out.error === 'server_error'
       ? 'error.internal'
-      : error.name === 'SessionNotFound'
+      : expired
         ? 'error.interaction_expired'
         : 'error.relying_party'
   noteFailure(ctx, error)
-  errorPage(services, ctx, Math.max(ctx.status, 400), key)
+  const status = Math.max(ctx.status, 400)
+  errorPage(services, ctx, status, key, expired ? await wayOn(services, ctx, 'interaction_expired') : {})
 }

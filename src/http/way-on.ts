@@ -26,26 +26,30 @@ export function rememberApp(services: Services): Middleware {
   return async (ctx, next) => {
     await next()
     // `ctx.oidc` exists on the library's routes only.
-    const { oidc } = ctx as { oidc?: { client?: { clientId: string } } }
+    const { oidc } = ctx as {
+      oidc?: { client?: { clientId: string }; urlFor(name: string, params: object): string }
+    }
     const uid = INTERACTION.exec(ctx.response.get('Location'))?.[1]
     if (oidc?.client === undefined || uid === undefined) return
-    ctx.cookies.set(cookieName(services), Buffer.from(oidc.client.clientId).toString('base64url'), {
-      path: services.paths.interaction(uid),
-      httpOnly: true,
-      sameSite: 'lax',
-      secure,
-      maxAge: DAY_MS,
-      overwrite: true,
-      signed: false,
-    })
+    // Where it is resumed is the library's, or its host's, to say.
+    for (const path of [services.paths.interaction(uid), new URL(oidc.urlFor('resume', { uid })).pathname]) {
+      ctx.cookies.set(cookieName(services), Buffer.from(oidc.client.clientId).toString('base64url'), {
+        path,
+        httpOnly: true,
+        sameSite: 'lax',
+        secure,
+        maxAge: DAY_MS,
+        overwrite: false,
+        signed: false,
+      })
+    }
   }
 }
 
-/** Where somebody goes from an error on one of an interaction's pages; nowhere from others. */
+/** Where somebody goes from an error on one of an interaction's pages, or at its resuming; nowhere from others. */
 export async function wayOn(services: Services, ctx: Context, code: ErrorCode): Promise<WayOn> {
   const uid = INTERACTION.exec(ctx.path)?.[1]
-  if (uid === undefined) return {}
-  if (!OVER.includes(code)) return { goOn: services.paths.interaction(uid) }
+  if (!OVER.includes(code)) return uid === undefined ? {} : { goOn: services.paths.interaction(uid) }
   const kept = ctx.cookies.get(cookieName(services))
   // Without a database there is no way on but the sentence that the page has for it.
   const client = await services.clients

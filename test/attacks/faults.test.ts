@@ -405,15 +405,28 @@ describe('faults', function () {
       const clicked = await Promise.all([setUp(), setUp()])
       expect(clicked.map(each => each.status).filter(each => each === 303)).to.have.length(1)
       expect(clicked.every(each => each.status < 500)).to.equal(true)
-      expect((await setUp()).status).to.equal(409)
+      // The second of two clicks leads to the step that is due; what is out of turn is still refused.
+      const due = `${stage.origin}${base}`
+      expect((await setUp()).location).to.equal(due)
+      expect((await visitor.post(`${base}/put-off`, {})).status).to.equal(409)
+      expect(await audited(stage, 'authenticator.set_up', person)).to.equal(1)
+      for (const form of ['set-up', 'identify', 'recovery-code-saved', 'consent']) {
+        expect((await visitor.get(`${base}/${form}`)).location, 'a reload of a post').to.equal(due)
+      }
+      expect((await visitor.get(`${base}/nothing`)).status).to.equal(404)
       const shown = textOf((await visitor.follow(base)).body, 'recovery')
       expect(textOf((await visitor.follow(base)).body, 'recovery')).to.equal(shown)
       // Back to the set-up page: the page that is due comes instead.
       expect((await visitor.get(`${base}?with=set-up`)).heading).to.equal('Save your recovery code')
       await visitor.post(`${base}/recovery-code-saved`, { saved: 'yes' })
-      expect((await visitor.post(`${base}/recovery-code-saved`, { saved: 'yes' })).status).to.equal(409)
+      const again = await visitor.post(`${base}/recovery-code-saved`, { saved: 'yes' })
+      expect(again.location).to.equal(due)
+      expect(await audited(stage, 'recovery_code.saved', person)).to.equal(1)
       expect(codeIn((await visitor.follow(base)).url)).to.be.a('string')
       expect((await visitor.get(base)).status).to.equal(400)
+      const late = await visitor.get(`/auth/${uidOf(base)}`)
+      expect(late.status).to.equal(400)
+      expect(late.body).to.match(/Back to Party \d+/)
       const mails = await rows(stage, 'SELECT id FROM jobs WHERE summary = ?', [
         `authenticator-set-up to ${person.email}`,
       ])

@@ -108,13 +108,16 @@ describe('attacks on the login', function () {
         ['cancel', {}],
         ['give-up', {}],
         ['identify', { email: person.email }],
-        ['password', { password: PASSWORD }],
       ] as const) {
         const answer = await visitor.post(`${base}/${way}`, form)
         expect(answer.status, way).to.equal(409)
       }
       const consent = await visitor.post(`${base}/consent`, { answer: 'allow' })
       expect(consent.status).to.equal(409)
+      // What was done last is not done again, whatever is sent; it leads to the step that is due.
+      const again = await visitor.post(`${base}/password`, { password: 'wrong' })
+      expect(again.location).to.equal(`${stage.origin}${base}`)
+      expect(await audited(stage, 'password.wrong', person)).to.equal(0)
       expect((await visitor.follow(base)).heading).to.equal('Verify your identity')
     })
   })

@@ -47,6 +47,11 @@ onEveryStage('attacks by many requests at once', open => {
   const halfLogins = (many: number, person: { email: string }) =>
     times(many, () => halfLogin(stage, party, person))
 
+  /** Who was led on, of `among` interactions that posted in turn: a second post of what was done leads on, too. */
+  const ledOn = (answers: readonly { status: number }[], among: number) => [
+    ...new Set(answers.flatMap(({ status }, index) => (status === 303 ? [index % among] : []))),
+  ]
+
   it('R1 spends a recovery code once, in 50 requests of five interactions', async () => {
     const { person, recoveryCode } = await victim(stage, party)
     const halves = await halfLogins(5, person)
@@ -55,7 +60,7 @@ onEveryStage('attacks by many requests at once', open => {
       if (half === undefined) throw new Error('no interaction')
       return half.visitor.post(`${half.base}/recovery`, { code: recoveryCode })
     })
-    expect(answers.filter(each => each.status === 303)).to.have.length(1)
+    expect(ledOn(answers, 5)).to.have.length(1)
     expect(answers.filter(each => each.status >= 500)).to.deep.equal([])
     expect(await audited(stage, 'recovery_code.used', person)).to.equal(1)
     const pages = await Promise.all(halves.map(({ visitor, base }) => visitor.follow(base)))
@@ -75,7 +80,7 @@ onEveryStage('attacks by many requests at once', open => {
       if (half === undefined) throw new Error('no interaction')
       return half.visitor.post(`${half.base}/otp`, right)
     })
-    expect(answers.filter(each => each.status === 303)).to.have.length(1)
+    expect(ledOn(answers, 10)).to.have.length(1)
     expect(answers.filter(each => each.status >= 500)).to.deep.equal([])
     const ends = await Promise.all(halves.map(({ visitor, base }) => visitor.follow(base)))
     expect(ends.filter(each => codeIn(each.url) !== undefined)).to.have.length(1)
@@ -95,7 +100,7 @@ onEveryStage('attacks by many requests at once', open => {
     )
     // One for the registration, one for the login.
     expect(Number(counter)).to.equal(2)
-    expect(answers.filter(each => each.status === 303)).to.have.length(1)
+    expect(ledOn(answers, 1)).to.have.length(1)
   })
 
   it('takes a mailed code once, in 50 requests', async () => {
@@ -108,7 +113,7 @@ onEveryStage('attacks by many requests at once', open => {
     const { visitor, base } = await halfLogin(stage, party, person)
     const proof = await mailed(stage, person, MAILED_CODE)
     const answers = await times(50, () => visitor.post(`${base}/mailed-code`, { code: proof }))
-    expect(answers.filter(each => each.status === 303)).to.have.length(1)
+    expect(ledOn(answers, 1)).to.have.length(1)
     expect(answers.filter(each => each.status >= 500)).to.deep.equal([])
     expect(await audited(stage, 'mailbox.proven', person)).to.equal(1)
   })
