@@ -212,19 +212,25 @@ export async function countFailedJobs(database: Database): Promise<{ kind: strin
 }
 
 const SWEEP_ROWS = 500
-const sweepSettled = sql(
-  'job_sweep',
+// Two statements, each by the front of the one index: a condition with OR would read the whole table every minute.
+const sweepDone = sql(
+  'job_sweep_done',
+  `DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE done_at < ? ORDER BY done_at LIMIT ${SWEEP_ROWS})`,
+)
+const sweepFailed = sql(
+  'job_sweep_failed',
   `DELETE FROM jobs WHERE id IN
-     (SELECT id FROM jobs WHERE done_at < ? OR failed_at < ? ORDER BY created_at LIMIT ${SWEEP_ROWS})`,
+     (SELECT id FROM jobs WHERE done_at IS NULL AND failed_at < ? ORDER BY failed_at LIMIT ${SWEEP_ROWS})`,
 )
 
 /** Deletes jobs that were settled long ago, in batches. @returns how many went */
 export async function sweepJobs(database: Database, now: number): Promise<number> {
   for (let gone = 0; ; ) {
-    const [rows = []] = await database.commitTelling([
-      write(sweepSettled, [now - KEEP_DONE_MS, now - KEEP_FAILED_MS]),
+    const batches = await database.commitTelling([
+      write(sweepDone, [now - KEEP_DONE_MS]),
+      write(sweepFailed, [now - KEEP_FAILED_MS]),
     ])
-    gone += rows.length
-    if (rows.length < SWEEP_ROWS) return gone
+    gone += batches.flat().length
+    if (batches.every(rows => rows.length < SWEEP_ROWS)) return gone
   }
 }

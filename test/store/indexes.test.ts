@@ -46,8 +46,8 @@ const FILES = [
 async function everything(): Promise<Write[]> {
   const seen = new Map<string, Write>()
   const note = (each: Write) => {
-    // Jobs have a suite of their own.
-    if (!each.statement.name.startsWith('job_')) seen.set(each.statement.name, each)
+    // Jobs have a suite of their own; the sweeping of them comes every minute.
+    if (!/^job_(?!sweep)/.test(each.statement.name)) seen.set(each.statement.name, each)
   }
   const database: Database = {
     dialect: 'sqlite',
@@ -229,6 +229,9 @@ async function fill(url: string): Promise<void> {
       INSERT INTO spent (kind, id, expires_at) SELECT 'passkey-challenge', n, n FROM generate_series(1, 3000) n;
       INSERT INTO pending_forms (id, kind, session_uid, account_id, form, expires_at)
         SELECT n, 'form', n, n, '', n FROM generate_series(1, 3000) n;
+      INSERT INTO jobs (id, kind, payload, summary, attempts, run_at, done_at, failed_at, created_at)
+        SELECT n, 'mail', '', '', 1, n, CASE n % 3 WHEN 0 THEN n END, CASE n % 3 WHEN 1 THEN n END, n
+        FROM generate_series(1, 3000) n;
       INSERT INTO attempts (budget, account, source, in_a_row, today, day_started_at, blocked_until, expires_at)
         SELECT 'code', n, '', 1, 1, 0, 0, n FROM generate_series(1, 3000) n;
       ANALYZE`)
@@ -277,6 +280,7 @@ onEveryDatabase('no request reads a table from end to end:', (open, place) => {
       [...each.matchAll(/\bsql\(\s*'(\w+)'/g)].map(match => String(match[1])),
     )
     expect(declared.length).to.be.greaterThan(50)
-    expect([...statements.map(each => each.statement.name), ...COLD]).to.have.members(declared)
+    const run = statements.map(each => each.statement.name).filter(each => !each.startsWith('job_'))
+    expect([...run, ...COLD]).to.have.members(declared)
   })
 })
