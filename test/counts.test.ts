@@ -133,6 +133,20 @@ onEveryStage('database work per request', open => {
     expect(introspection, introspection.statements.join('\n')).to.include({ reads: 1, commits: 0 })
   })
 
+  it('asks one thing of the database per look at its health, on the connections that there are', async () => {
+    const { database } = stage.running.services
+    const look = () => createVisitor(stage.origin).get('/health/ready')
+    expect((await look()).status).to.equal(200)
+    const { migrations } = database
+    database.migrations = () => Promise.reject(new Error('a connection of its own'))
+    try {
+      const { reads, commits, result } = await count(look)
+      expect({ reads, commits, status: result.status }).to.deep.equal({ reads: 1, commits: 0, status: 200 })
+    } finally {
+      database.migrations = migrations
+    }
+  })
+
   it('does not ask more of the database when the session is known', async () => {
     const person = await stage.person()
     const visitor = createVisitor(stage.origin)

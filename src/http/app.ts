@@ -6,7 +6,7 @@ import type { Context, Middleware } from 'koa'
 import { AppError } from '../errors.ts'
 import { noteFailure, reference } from '../log.ts'
 import type { Services } from '../services.ts'
-import { CommitRefused } from '../store/database.ts'
+import { CommitRefused, sql } from '../store/database.ts'
 import { inUnit } from '../store/unit-of-work.ts'
 import type { TextKey } from '../texts.ts'
 import { type Assets, assetCacheControl } from './assets.ts'
@@ -53,8 +53,12 @@ export function staticFiles(assets: Assets, base: string): Middleware {
   }
 }
 
+const isUp = sql('health_up', 'SELECT 1 AS up')
+
 /** `/health/live`: the process answers. `/health/ready`: the database does too. */
 export function health(services: Services): Middleware {
+  // The schema is looked at by a connection of its own: once, since no migration is undone under a running server.
+  let migrated = false
   return async (ctx, next) => {
     if (ctx.path === '/health/live') {
       ctx.body = { status: 'live' }
@@ -62,9 +66,10 @@ export function health(services: Services): Middleware {
     }
     if (ctx.path !== '/health/ready') return next()
     try {
-      const { pending } = await services.database.migrations()
-      ctx.status = pending.length === 0 ? 200 : 503
-      ctx.body = { status: pending.length === 0 ? 'ready' : 'migrations are pending' }
+      if (migrated) await services.database.read(isUp, [])
+      else migrated = (await services.database.migrations()).pending.length === 0
+      ctx.status = migrated ? 200 : 503
+      ctx.body = { status: migrated ? 'ready' : 'migrations are pending' }
     } catch {
       ctx.status = 503
       ctx.body = { status: 'the database does not answer' }
