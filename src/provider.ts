@@ -23,9 +23,11 @@ import { firstRunRoutes } from './organisations/first-run.ts'
 import { createServices, type Services } from './services.ts'
 import type { Account } from './store/accounts.ts'
 import { createAdapter } from './store/adapter.ts'
+import { auditRow } from './store/audit.ts'
 import { createClients } from './store/clients.ts'
 import type { Database } from './store/database.ts'
 import { signingKeys } from './store/signing-keys.ts'
+import { unit } from './store/unit-of-work.ts'
 
 const MINUTE = 60
 const HOUR = 60 * MINUTE
@@ -93,7 +95,30 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   const guard = createGuard(provider, services)
   provider.use(guard.routes())
   if (services.paths.account !== undefined) provider.use(accountRoutes(services, guard).routes())
+  recordLogouts(provider, services)
   return deferLogouts(provider, services.clock)
+}
+
+/** The audit's row of a logout, in the unit that ends the session. */
+function recordLogouts(provider: Provider, { clock }: Services): void {
+  provider.on('end_session.success', ctx => {
+    const { session, params, client } = ctx.oidc
+    // "Stay logged in" leaves the session as it is, but for the app that asked.
+    if (session?.accountId === undefined || !params?.logout) return
+    const account = unit().cache.get(`account:${session.accountId}`) as Account | undefined
+    unit().add(
+      auditRow(
+        {
+          event: 'logout',
+          organisationId: account?.organisationId,
+          accountId: session.accountId,
+          address: ctx.ip,
+          details: { client: client?.clientId, apps: Object.keys(session.authorizations ?? {}) },
+        },
+        clock(),
+      ),
+    )
+  })
 }
 
 function configuration(services: Services, keys: Awaited<ReturnType<typeof signingKeys>>): Configuration {

@@ -168,6 +168,14 @@ onEveryStage('back-channel logout', open => {
     const done = await logOut(login)
     expect(Date.now() - started).to.be.lessThan(1_500)
     expect(done.status).to.equal(303)
+    const [audit, ...more] = await rows(
+      stage,
+      "SELECT organisation_id, address, details FROM audit_events WHERE event = 'logout' AND account_id = ?",
+      [login.person.id],
+    )
+    expect(audit).to.include({ organisation_id: login.person.organisationId })
+    expect(JSON.parse(String(audit?.details))).to.deep.equal({ client: app.clientId, apps: [app.clientId] })
+    expect(more).to.deep.equal([])
     await until('it is told', () => receiver.tokens.length === 1)
     await until('it is put off', async () => (await jobsOf(login.person))[0]?.last_error !== null)
     stage.advance(60_000)
@@ -175,6 +183,14 @@ onEveryStage('back-channel logout', open => {
     const [token] = await Promise.all(receiver.tokens.slice(1).map(verified))
     expect(token).to.include({ sub: login.person.id, sid: decodeJwt(login.idToken).sid })
     expect(await jobsOf(login.person)).to.have.length(1)
+  })
+
+  it('records no logout of somebody who stays logged in', async () => {
+    const { person, visitor, idToken } = await loggedIn()
+    const page = await visitor.get(`/session/end?${new URLSearchParams({ id_token_hint: idToken })}`)
+    const xsrf = /name="xsrf" value="([^"]+)"/.exec(page.body)?.[1] ?? ''
+    expect((await visitor.post('/session/end/confirm', { xsrf })).status).to.equal(303)
+    expect(await audited(stage, 'logout', person)).to.equal(0)
   })
 
   it('tells an app once, whoever ends the session a second time', async () => {
