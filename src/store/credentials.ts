@@ -78,8 +78,9 @@ const saveRecovery = sql(
   'UPDATE recovery_codes SET saved_at = ? WHERE account_id = ? AND hash = ?',
 )
 
+/** Refused as `already_used` if it is not the valid one any more. */
 export function recoveryCodeSaved(accountId: string, hash: string, now: number): Write {
-  return write(saveRecovery, [now, accountId, hash])
+  return write(saveRecovery, [now, accountId, hash], 'already_used')
 }
 
 export interface Passkey {

@@ -9,6 +9,7 @@ import {
   logIn,
   type RelyingParty,
   relyingParty,
+  textOf,
   throughPassword,
   uidOf,
   type Visitor,
@@ -289,6 +290,34 @@ describe('attacks on the recovery', function () {
       expect((await visitor.post(`${base}/recovery-code-saved`, {})).status).to.equal(400)
       expect((await visitor.post(`${base}/recovery-code-saved`, { saved: 'no' })).status).to.equal(400)
       expect((await visitor.follow(base)).heading).to.equal('Save your recovery code')
+    })
+
+    it('is not taken for saved in a tab whose code another tab has replaced: that tab shows the valid one', async () => {
+      const person = await stage.person()
+      const first = await halfLogin(stage, party, person)
+      const secret = textOf(first.page.body, 'key').replaceAll(' ', '')
+      await first.visitor.post(`${first.base}/set-up`, { code: codeOf(stage, { secret }) })
+      const dead = textOf((await first.visitor.follow(first.base)).body, 'recovery')
+      stage.advance(30_000)
+      const second = await halfLogin(stage, party, person)
+      await second.visitor.post(`${second.base}/otp`, { code: codeOf(stage, { secret }) })
+      const other = textOf((await second.visitor.follow(second.base)).body, 'recovery')
+
+      await first.visitor.post(`${first.base}/recovery-code-saved`, { saved: 'yes' })
+      expect(await audited(stage, 'recovery_code.saved', person)).to.equal(0)
+      const valid = textOf((await first.visitor.follow(first.base)).body, 'recovery')
+      expect(new Set([dead, other, valid]).size).to.equal(3)
+      await first.visitor.post(`${first.base}/recovery-code-saved`, { saved: 'yes' })
+      expect((await first.visitor.follow(first.base)).url).to.include('code=')
+      expect(await audited(stage, 'recovery_code.saved', person)).to.equal(1)
+      for (const [shown, status] of [
+        [dead, 400],
+        [other, 400],
+        [valid, 303],
+      ] as const) {
+        const login = await halfLogin(stage, party, person)
+        expect((await login.visitor.post(`${login.base}/recovery`, { code: shown })).status).to.equal(status)
+      }
     })
 
     it('counts for nothing in a login that starts from nothing', async () => {

@@ -244,7 +244,8 @@ onEveryDatabase('accounts', open => {
     it('of which only the one that is valid now is ticked as saved', async () => {
       await database.commit([issueRecoveryCode(id, 'first', NOW)])
       await database.commit([issueRecoveryCode(id, 'second', NOW)])
-      await database.commit([recoveryCodeSaved(id, 'first', NOW)])
+      const tick = outcomeOf(database.commit([recoveryCodeSaved(id, 'first', NOW)]))
+      expect(await tick).to.equal('already_used')
       expect((await account(database, id)).recoveryCode).to.deep.equal({ hash: 'second', saved: false })
     })
 

@@ -2,6 +2,7 @@
 // code was accepted, in the same commit that makes a recovery code valid: never "on" without a way in.
 
 import { AppError } from '../../errors.ts'
+import { hashRecoveryCode, sameHash } from '../../factors/recovery-code.ts'
 import { verifyTotp } from '../../factors/totp.ts'
 import { mailJob } from '../../mail/outbox.ts'
 import { recoveryCodeSaved, turnOnAuthenticator } from '../../store/credentials.ts'
@@ -59,19 +60,27 @@ export const putOff: Handler = async (_, visit) => ({
   writes: [record(visit, 'authenticator.put_off')],
 })
 
-export const saveRecoveryCode: Handler = async (_, visit, form) => {
+/** The tick is for the code that was shown. Where another tab has replaced it meanwhile, a new one is shown instead. */
+export const saveRecoveryCode: Handler = async (services, visit, form) => {
   if (form.saved !== 'yes') return refused('recoveryCode.error.tick')
   const account = accountOf(visit)
-  const { recoveryCode: _shown, ...rest } = visit.progress
+  const { recoveryCode: shown, ...rest } = visit.progress
+  if (shown === undefined) throw new Error('no recovery code was shown')
+  const { keyring } = services
+  const code = interactionSecrets(keyring, visit.uid).open('recovery-code', shown.sealed).toString()
+  const valid = account.recoveryCode?.hash
+  const current =
+    valid !== undefined &&
+    keyring.keys('recovery-code').some(key => sameHash(valid, hashRecoveryCode(code, key, account.id)))
+  if (!current) {
+    const { change, writes } = newRecovery(services, visit, shown.replaces)
+    return { kind: 'advanced', progress: { ...visit.progress, ...change }, writes }
+  }
   return {
     kind: 'advanced',
-    progress: chosen({ ...visit, progress: rest }, { recoveryCodeSaved: true }),
-    writes: [
-      ...(account.recoveryCode === undefined
-        ? []
-        : [recoveryCodeSaved(account.id, account.recoveryCode.hash, visit.now)]),
-      record(visit, 'recovery_code.saved'),
-    ],
+    progress: rest,
+    writes: [recoveryCodeSaved(account.id, valid, visit.now), record(visit, 'recovery_code.saved')],
+    refused: { already_used: { key: 'recoveryCode.error.replaced' } },
   }
 }
 
