@@ -127,12 +127,9 @@ export function protectedApi(options: ProtectedApiOptions): ProtectedApi {
   }
 
   async function verified({ request, url }: Presented): Promise<Claims> {
-    const headers: [string, string][] = [['authorization', request.authorization[0] ?? '']]
-    const [proof] = request.dpop
-    if (proof !== undefined) headers.push(['dpop', proof])
     const claims = await oauth.validateJwtAccessToken(
       await provider.metadata(),
-      new Request(url, { method: request.method, headers }),
+      asRequest(request, url),
       resource,
       {
         ...provider.requests,
@@ -235,4 +232,17 @@ async function checkProof(presented: Presented, cnf: unknown, now: number): Prom
 function withoutQuery(url: string): string | undefined {
   const parsed = URL.parse(url)
   return parsed === null ? undefined : `${parsed.origin}${parsed.pathname}`
+}
+
+const TAGGED = { [Symbol.toStringTag]: 'Request' }
+
+/**
+ * What oauth4webapi reads of a Request: it takes those of any implementation, which it knows by their tag. Node's own
+ * costs a fifth of the whole verification, most of it for a body and a signal that are not there.
+ */
+function asRequest({ method, authorization, dpop }: ApiRequest, url: string): Request {
+  const get = (name: string) =>
+    (name === 'authorization' ? authorization[0] : name === 'dpop' ? dpop[0] : null) ?? null
+  const headers = { get, has: (name: string) => get(name) !== null }
+  return Object.assign(Object.create(TAGGED), { method, url, headers }) as Request
 }

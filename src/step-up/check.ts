@@ -74,8 +74,7 @@ export function checkStepUp(claims: Claims, requirement: Requirement, now: numbe
   const authenticated =
     (acrValues.length === 0 || meetsAcr(claims.acr, acrValues)) &&
     (maxAge === undefined || isFresh(claims.auth_time, maxAge, now))
-  const confirmed =
-    action === undefined || listOfDetails(claims).filter(each => sameAction(each, action)).length > 0
+  const confirmed = action === undefined || listOfDetails(claims).some(each => sameAction(each, action))
   if (authenticated && confirmed) return { ok: true }
 
   const asked = { ...(acrValues.length > 0 && { acrValues }), ...(maxAge !== undefined && { maxAge }) }

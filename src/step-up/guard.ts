@@ -98,11 +98,9 @@ export function createGuard<Request>(options: StepUpOptions<Request>): Guard<Req
     const context = api.context(read)
     const claims = options.claims === undefined ? await api.verify(read) : options.claims(request)
     if (claims === undefined) throw refusal([], context)
-    const [action, subject, clientId] = await Promise.all([
-      told(options.action, request),
-      told(options.subject, request),
-      told(options.clientId, request),
-    ])
+    const action = await told(options.action, request)
+    const subject = await told(options.subject, request)
+    const clientId = await told(options.clientId, request)
     if (options.action !== undefined) {
       if (action === undefined) throw new TypeError('action said nothing of this request')
       if (!isAction(action)) {
@@ -146,10 +144,10 @@ function spendKey(issuer: string, claims: Claims, action: ProtectedAction): stri
   return typeof id === 'string' && id !== '' ? `confirmation:${digest(issuer, id)}` : undefined
 }
 
-async function told<Request, Value>(
+function told<Request, Value>(
   option: FromRequest<Request, Value> | undefined,
   request: Request,
-): Promise<Value | undefined> {
+): Value | undefined | Promise<Value | undefined> {
   return typeof option === 'function'
     ? (option as (request: Request) => Value | undefined | Promise<Value | undefined>)(request)
     : option
