@@ -22,7 +22,21 @@ export interface WithStepUpOptions {
    * @returns the access token to ask again with; undefined where cookies say it all; `false` if the user cancelled
    */
   authorize(challenge: StepUpChallenge): Promise<string | undefined | false>
+  /**
+   * For an `authorize` that leaves the page: `sessionStorage`. It notes for which URL what was asked, and never a body, so
+   * that a page which asks as it loads sends its user off once, not for ever.
+   */
+  readonly storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
 }
+
+interface Storage {
+  getItem(key: string): string | null
+  setItem(key: string, value: string): void
+  removeItem(key: string): void
+}
+
+/** What was asked for within this time is asked for again. */
+const AGAIN = 5 * 60 * 1000
 
 /**
  * A `fetch` that, where an API asks for a step-up, calls `authorize` once and then sends the same request once more.
@@ -34,7 +48,7 @@ export interface WithStepUpOptions {
  */
 export function withStepUp(
   fetch: typeof globalThis.fetch,
-  { authorize }: WithStepUpOptions,
+  { authorize, storage }: WithStepUpOptions,
 ): typeof globalThis.fetch {
   return async (input, init) => {
     const request = new Request(input, init)
@@ -42,12 +56,20 @@ export function withStepUp(
     const again = request.clone()
     const response = await fetch(request)
     const challenge = parseStepUpChallenge(response)
-    if (challenge === undefined) {
+    const note = `step-up ${again.method} ${again.url}`
+    const [askedAt = '', reference] = storage?.getItem(note)?.split(' ') ?? []
+    storage?.removeItem(note)
+    const isAgain =
+      Date.now() - Number.parseInt(askedAt, 10) < AGAIN &&
+      reference === `${challenge?.authorizationReference}`
+    if (challenge === undefined || isAgain) {
       await again.body?.cancel()
       return response
     }
     await response.body?.cancel()
+    storage?.setItem(note, `${Date.now()} ${challenge.authorizationReference}`)
     const token = await authorize(challenge)
+    storage?.removeItem(note)
     if (token === false) throw new StepUpCancelledError()
     if (token !== undefined) again.headers.set('Authorization', `Bearer ${token}`)
     return fetch(again)

@@ -14,8 +14,8 @@ export class StepUpError extends Error {
   readonly code: string
   /** To be sent with the answer. */
   readonly headers: Record<string, string>
-  /** Koa shows the message where this is true. */
-  readonly expose = true
+  /** Whether the message is for the client too; Koa asks for it by this name. */
+  readonly expose: boolean
 
   constructor(
     { status, code, message }: { status: number; code: string; message: string },
@@ -26,6 +26,7 @@ export class StepUpError extends Error {
     this.status = status
     this.statusCode = status
     this.code = code
+    this.expose = status < 500
     this.headers = { 'Cache-Control': 'no-store', ...headers }
   }
 }

@@ -40,6 +40,6 @@ export function requireStepUp<Context = undefined>(
   }
 }
 
-function answer({ status, code, message, headers }: StepUpError): Response {
-  return Response.json({ error: code, error_description: message }, { status, headers })
+function answer({ status, code, message, expose, headers }: StepUpError): Response {
+  return Response.json({ error: code, ...(expose && { error_description: message }) }, { status, headers })
 }

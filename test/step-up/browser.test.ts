@@ -87,6 +87,35 @@ describe('fetch with step-up', () => {
     expect(seen).to.have.length(1)
   })
 
+  it('sends a page that asks as it loads off once, then gives it the refusal', async () => {
+    const held = new Map<string, string>()
+    const storage = {
+      getItem: (key: string) => held.get(key) ?? null,
+      setItem: (key: string, value: string) => void held.set(key, value),
+      removeItem: (key: string) => void held.delete(key),
+    }
+    /** Each load of the page has a script of its own; leaving it ends the script. */
+    const load = (path: string): Promise<Response | 'left'> =>
+      new Promise((resolve, reject) => {
+        const authorize = (challenge: StepUpChallenge) => {
+          asked.push(challenge)
+          resolve('left')
+          return new Promise<never>(() => undefined)
+        }
+        withStepUp(fetch, { authorize, storage })(origin + path, { method: 'POST', body: 'secret' }).then(
+          resolve,
+          reject,
+        )
+      })
+    expect(await load('/always')).to.equal('left')
+    expect(JSON.stringify([...held])).not.to.include('secret')
+    expect(await load('/always')).to.include({ status: 401 })
+    // Whoever presses the button again means it.
+    expect(await load('/always')).to.equal('left')
+    expect(await load('/open')).to.include({ status: 200 })
+    expect(asked).to.have.length(2)
+  })
+
   it('leaves every other answer alone', async () => {
     const statuses: Record<string, number> = { '/open': 200, '/login': 401, '/forbidden': 403 }
     for (const [path, status] of Object.entries(statuses)) {

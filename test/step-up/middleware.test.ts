@@ -1,7 +1,7 @@
 // What a request must bring to get through, in each framework, with tokens of a real provider and with such as no provider
 // would issue. What must not get through is not done: the handlers note what they do.
 
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { request as httpRequest } from 'node:http'
 import {
   memoryStore,
@@ -13,7 +13,7 @@ import {
 } from '@sallyport/step-up'
 import { requireStepUp } from '@sallyport/step-up/fetch'
 import { expect } from 'chai'
-import { base64url, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
+import { base64url, calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 import * as client from 'openid-client'
 import { type App, apps } from './apps.ts'
 import {
@@ -206,6 +206,36 @@ describe('a guarded API', () => {
         expect((await deletes(app, token)).status).to.equal(200)
       })
 
+      it('measures a DPoP proof by the public URL, behind a proxy and a mount, not by what the request says', async () => {
+        const proxied = await start(apiWith({ publicUrl: 'https://www.example/api' }))
+        const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+        const { kty = '', crv = '', x = '', y = '' } = await exportJWK(publicKey)
+        const jwk = { kty, crv, x, y }
+        const token = await authority.sign({ cnf: { jkt: await calculateJwkThumbprint(jwk) } })
+        const ath = createHash('sha256').update(token).digest('base64url')
+        const sends = async (htu: string) => {
+          const dpop = await new SignJWT({ htm: 'GET', htu, ath })
+            .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk })
+            .setJti(crypto.randomUUID())
+            .setIssuedAt()
+            .sign(privateKey)
+          const lies = { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https' }
+          return gets(proxied, '/devices?page=2', { ...carrying(token, 'DPoP'), dpop, ...lies })
+        }
+        const statuses: number[] = []
+        for (const htu of [
+          'https://www.example/api/devices',
+          `${proxied.origin}/devices`,
+          'https://evil.example/devices',
+          'https://www.example/devices',
+          'https://www.example/api/',
+        ]) {
+          statuses.push((await sends(htu)).status)
+        }
+        await proxied.close()
+        expect(statuses).to.deep.equal([200, 401, 401, 401, 401])
+      })
+
       it('refuses two Authorization headers, whatever is in them', async () => {
         const good = `Bearer ${await authority.sign()}`
         for (const pair of [
@@ -334,6 +364,8 @@ describe('a guarded API', () => {
       const away = await guard(asking(token))
       expect(away?.status).to.equal(503)
       expect(away?.headers.get('retry-after')).to.equal('5')
+      // Where the provider is, is nobody's business.
+      expect(await away?.json()).to.deep.equal({ error: 'unavailable' })
       authority.breakDown(false)
       const before = authority.keyRequests()
       const all = await Promise.all(Array.from({ length: 50 }, () => guard(asking(token))))
