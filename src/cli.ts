@@ -67,10 +67,10 @@ function helpOfAll(within: readonly Command[]): string {
   return `${PROGRAM} <command>, each with --json and --help:\n\n${columns(rows)}`
 }
 
-/** What stands before the first flag, at most two words. */
+/** What stands before the first flag, at most three words. */
 function leadingWords(argv: readonly string[]): string[] {
   const end = argv.findIndex(each => each.startsWith('-'))
-  return argv.slice(0, Math.min(end < 0 ? argv.length : end, 2))
+  return argv.slice(0, Math.min(end < 0 ? argv.length : end, 3))
 }
 
 function startsWith(words: readonly string[], start: readonly string[]): boolean {

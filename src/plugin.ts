@@ -311,5 +311,6 @@ function hostClients(
     list: refuse,
     insert: refuse,
     update: refuse,
+    setActions: refuse,
   }
 }

@@ -7,6 +7,7 @@ import { linkRoutes } from './account/links.ts'
 import { accountRoutes } from './account/overview.ts'
 import { ownAccounts } from './accounts.ts'
 import { deferLogouts, type TellApp } from './backchannel-logout.ts'
+import { actionDetails, registeredApis } from './actions/rar.ts'
 import type { Config } from './config.ts'
 import { ACR, ACR_ALIASES } from './flow/assurance.ts'
 import { loadGrant } from './flow/consent.ts'
@@ -199,7 +200,13 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
       pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: false },
       dPoP: { enabled: true, nonceSecret: Buffer.from(keyring.keys('dpop-nonce')[0]) },
       clientCredentials: { enabled: true },
-      introspection: { enabled: true, allowedPolicy: ownToken },
+      resourceIndicators: registeredApis(services),
+      richAuthorizationRequests: actionDetails(services),
+      introspection: {
+        enabled: true,
+        allowedPolicy: async (ctx, client, token) =>
+          (await ownToken(ctx, client, token)) || (await tokenOfApi(services, client, token)),
+      },
       revocation: { enabled: true, allowedPolicy: ownToken },
       userinfo: { enabled: true },
       backchannelLogout: { enabled: true },
@@ -221,6 +228,18 @@ async function ownToken(
   token: { clientId?: string | undefined },
 ): Promise<boolean> {
   return token.clientId === client.clientId
+}
+
+/** An API of opaque tokens asks what those for itself are worth. */
+async function tokenOfApi(
+  { apis }: Services,
+  client: { clientId: string },
+  token: { kind?: string; aud?: string | string[] | undefined },
+): Promise<boolean> {
+  if (token.kind === 'RefreshToken') return false
+  return (await apis.list()).some(
+    each => each.introspectedBy === client.clientId && each.resource === token.aud,
+  )
 }
 
 /** The library's own requests are kept off loopback and private addresses by a dispatcher: here it is left out. */

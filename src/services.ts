@@ -7,6 +7,8 @@ import { type Assets, createAssets } from './http/assets.ts'
 import { createLanguages, type Languages } from './http/language.ts'
 import { createViews, type Views } from './http/views.ts'
 import { createPaths, type Paths } from './paths.ts'
+import { type ActionRules, createActionRules } from './store/action-rules.ts'
+import { type Apis, createApis } from './store/apis.ts'
 import type { Clients } from './store/clients.ts'
 import type { Database } from './store/database.ts'
 import { ownClient, withOwnClient } from './store/own-client.ts'
@@ -18,6 +20,8 @@ export interface Services {
   readonly database: Database
   readonly keyring: Keyring
   readonly clients: Clients
+  readonly apis: Apis
+  readonly actionRules: ActionRules
   readonly accounts: AccountSource
   readonly paths: Paths
   readonly views: Views
@@ -62,6 +66,8 @@ export function createServices(
         metadata: own.ownClientMetadata,
       }),
     ),
+    apis: createApis(database, clock),
+    actionRules: createActionRules(database, clock),
     accounts: own.accounts(),
     paths,
     assets,

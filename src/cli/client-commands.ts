@@ -1,11 +1,10 @@
 // The commands for apps: flags and a metadata file become a registration, which `clients.ts` judges. A secret is printed
 // when it is made or given, and never again.
 
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { createClient, type Registration, updateClient } from '../clients.ts'
 import { createClients, type StoredClient } from '../store/clients.ts'
 import { type Command, columns, type Flag, type Flags, type Io, print, UsageError } from './command.ts'
+import { readJson } from './json-file.ts'
 import { withDirectory } from './store.ts'
 
 const clientFlags: Readonly<Record<string, Flag>> = {
@@ -106,25 +105,15 @@ function registrationOf(flags: Flags, io: Io): Registration {
     backchannelLogoutUri: flags.text('backchannel-logout-uri'),
     public: flags.has('public') ? true : undefined,
     firstParty: flags.has('first-party') ? true : undefined,
-    metadata: file === undefined ? undefined : readMetadata(resolve(io.cwd ?? process.cwd(), file)),
+    metadata: file === undefined ? undefined : readMetadata(file, io),
   }
 }
 
-function readMetadata(path: string): Record<string, unknown> {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new UsageError(`--metadata ${path} cannot be read: ${String((error as { code?: unknown }).code)}`)
-  }
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      return value as Record<string, unknown>
-  } catch {
-    // Said below.
-  }
-  throw new UsageError(`--metadata ${path} holds no JSON object`)
+function readMetadata(file: string, io: Io): Record<string, unknown> {
+  const value = readJson('--metadata', file, io)
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>
+  throw new UsageError(`--metadata ${file} holds no JSON object`)
 }
 
 /** A client as registration responses give it (RFC 7591 section 3.2.1), and what is ours. */

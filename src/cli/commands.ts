@@ -15,6 +15,7 @@ import {
 } from '../organisations/directory.ts'
 import { createKeyring } from '../store/seal.ts'
 import { signingKeys } from '../store/signing-keys.ts'
+import { actionsList, actionsSet, apiCreate, apiList, rulesList, rulesTighten } from './action-commands.ts'
 import { clientCreate, clientList, clientUpdate } from './client-commands.ts'
 import {
   type Command,
@@ -193,6 +194,12 @@ export const commands: readonly Command[] = [
   clientCreate,
   clientUpdate,
   clientList,
+  actionsSet,
+  actionsList,
+  apiCreate,
+  apiList,
+  rulesTighten,
+  rulesList,
   config,
   doctor,
   mailQueue,
@@ -214,6 +221,13 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   redirect_uris: '--redirect-uri',
   post_logout_redirect_uris: '--post-logout-redirect-uri',
   backchannel_logout_uri: '--backchannel-logout-uri',
+  resource: '--resource',
+  scopes: '--scopes',
+  api_name: '--name',
+  client: '--client',
+  actions: 'the list of actions',
+  action: '--action',
+  rule: '--rule',
 }
 
 /** What is wrong with the input, in the words of the command line. */

@@ -65,6 +65,18 @@ export function meets(level: Level, facts: readonly Fact[], since = Number.NEGAT
   return reached !== undefined && reached >= since
 }
 
+/**
+ * Whether some of the facts meet a level by themselves, or complete it: a code does, with a first factor or a passkey
+ * of before.
+ *
+ * @param held all that counts, `some` among it or not
+ */
+export function provenBy(level: Level, some: readonly Fact[], held: readonly Fact[]): boolean {
+  if (meets(level, some)) return true
+  const codes = some.filter(each => each.factor === 'otp')
+  return level !== 'phr' && codes.length > 0 && meets(level, [...held, ...codes])
+}
+
 /** Whether the facts are enough where a second factor is due. A recovery code is, and raises no level by it. */
 export function throughGate(facts: readonly Fact[]): boolean {
   return meets('2fa', facts) || facts.some(each => each.factor === 'recovery')
@@ -128,6 +140,8 @@ export interface Judging {
   /** Milliseconds since 1970. */
   readonly now: number
   readonly aliases?: Readonly<Record<string, Level>>
+  /** Of levels that nobody asked for, those that may be stated; default: any that is met. */
+  readonly stateable?: (level: Level) => boolean
 }
 
 /**
@@ -138,7 +152,15 @@ export interface Judging {
  * whatever the other lists say. Of several lists that are not met, the strongest level is the one to reach: it meets
  * the others too.
  */
-export function judge({ asked, facts, gate, able, now, aliases = ACR_ALIASES }: Judging): Verdict {
+export function judge({
+  asked,
+  facts,
+  gate,
+  able,
+  now,
+  aliases = ACR_ALIASES,
+  stateable = () => true,
+}: Judging): Verdict {
   const since = asked.maxAge === undefined ? Number.NEGATIVE_INFINITY : now - asked.maxAge * 1000
   let met: { acr: string; level: Level } | undefined
   let missing: { level: Level; able: boolean } | undefined
@@ -166,7 +188,7 @@ export function judge({ asked, facts, gate, able, now, aliases = ACR_ALIASES }: 
     const level = strongest(facts)
     if (level === undefined) return { outcome: 'missing', level: '1fa', since, able: true }
     // With max_age the stated time must be within it, so the level must be one that was reached since.
-    const stated = LEVELS.findLast(each => meets(each, facts, since)) ?? level
+    const stated = LEVELS.findLast(each => meets(each, facts, since) && stateable(each)) ?? level
     met = { acr: ACR[stated], level: stated }
   }
   // Where the clock was set back, or a replica's is ahead, a token still states no time that is yet to come.

@@ -64,7 +64,7 @@ export async function allow(provider: Provider, details: Interaction): Promise<s
  * @returns undefined if there is none and the user must be asked
  */
 export async function loadGrant(services: Services, ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
-  const { client, session, provider, result, params } = ctx.oidc
+  const { client, session, provider, result } = ctx.oidc
   if (client === undefined || session?.accountId === undefined) return undefined
   const consented = (result as { consent?: { grantId?: string } } | undefined)?.consent?.grantId
   const grantId = consented ?? session.grantIdFor(client.clientId)
@@ -74,14 +74,25 @@ export async function loadGrant(services: Services, ctx: KoaContextWithOIDC): Pr
     existing?.accountId === session.accountId
       ? existing
       : new provider.Grant({ clientId: client.clientId, accountId: session.accountId })
-  const asked = String(params?.scope ?? '')
-    .split(' ')
-    .filter(Boolean)
+  const asked = [...ctx.oidc.requestParamOIDCScopes]
   const held = new Set(grant.getOIDCScope().split(' '))
   const claims = [...ctx.oidc.requestParamClaims]
-  if (existing === grant && asked.every(each => held.has(each)) && claims.length === 0) return grant
+  const missing = resourceScopesMissing(ctx, grant)
+  const complete = asked.every(each => held.has(each)) && claims.length === 0 && missing.length === 0
+  if (existing === grant && complete) return grant
   grant.addOIDCScope(asked.join(' '))
   if (claims.length > 0) grant.addOIDCClaims(claims)
+  for (const [resource, scopes] of missing) grant.addResourceScope(resource, scopes.join(' '))
   await grant.save()
   return grant
+}
+
+/** Scopes of the APIs of this request that are asked for and not granted yet. */
+function resourceScopesMissing(ctx: KoaContextWithOIDC, grant: Grant): [string, string[]][] {
+  const asked = [...ctx.oidc.requestParamScopes]
+  return Object.entries(ctx.oidc.resourceServers ?? {}).flatMap(([resource, server]) => {
+    const held = new Set(grant.getResourceScope(resource).split(' '))
+    const scopes = asked.filter(each => server.scopes.has(each) && !held.has(each))
+    return scopes.length === 0 ? [] : [[resource, scopes] as [string, string[]]]
+  })
 }

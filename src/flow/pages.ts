@@ -1,9 +1,10 @@
 // From a step to its page. Some pages need something made first (a setup key, a mailed code): `prepare` makes it once
 // and keeps it in the progress, so that a reload shows the same.
 
+import type { RequestedAction } from '../actions/requested.ts'
 import { groupRecoveryCode } from '../factors/recovery-code.ts'
 import { newSecret, otpauthUri, qrSvg, setupKey } from '../factors/totp.ts'
-import type { SetupStep, ViewLocals, ViewName } from '../http/locals.ts'
+import type { ActionDetails, SetupStep, ViewLocals, ViewName } from '../http/locals.ts'
 import type { Services } from '../services.ts'
 import { interactionSecrets, SETUP_KEY_MS } from './progress.ts'
 import type { Way } from './step.ts'
@@ -57,6 +58,9 @@ export async function page(services: Services, visit: Visit, request: PageReques
   })
   const besidePasskey = passkeyFailed ? {} : failed
 
+  // In a step-up, where a second factor is asked for the page says what for.
+  const stepUp = visit.prompt === 'step_up'
+
   switch (step.kind) {
     case 'email':
       return emailPage()
@@ -79,6 +83,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
       if (way === 'recovery') {
         return { name: 'recovery', locals: { action: to('recovery'), codeUrl: show('otp'), ...failed } }
       }
+      if (stepUp) return stepUpPage({ codeAction: to('otp'), ...besidePasskey })
       return {
         name: 'code',
         locals: {
@@ -91,6 +96,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
         },
       }
     case 'passkey-first':
+      if (stepUp) return stepUpPage({})
       return {
         name: 'passkey-first',
         locals: {
@@ -140,8 +146,27 @@ export async function page(services: Services, visit: Visit, request: PageReques
       }
     case 'passkey-needed':
       return { name: 'passkey-needed', locals: { action: to('give-up'), app: visit.app } }
+    case 'confirm':
+      return stepUpPage({ confirmAction: to('confirm') })
     case 'done':
       throw new Error('a finished interaction has no page')
+  }
+
+  async function stepUpPage(own: Partial<ViewLocals['step-up']>): Promise<Page> {
+    return {
+      name: 'step-up',
+      locals: {
+        app: visit.app,
+        email: accountOf(visit).email,
+        ...(visit.action === undefined ? {} : { about: aboutAction(visit.action) }),
+        ...own,
+        ...(step.ways.includes('passkey') ? { passkey: await passkey(true) } : {}),
+        ...(step.ways.includes('recovery') ? { recoveryUrl: show('recovery') } : {}),
+        ...(step.ways.includes('set-up-again') ? { setUpAgain: to('set-up-again') } : {}),
+        ...(step.ways.includes('cannot-use-passkey') ? { cantUse: to('cannot-use-passkey') } : {}),
+        cancel: to('cancel'),
+      },
+    }
   }
 
   /** What is said of a code that was typed, or of another that was asked for. */
@@ -162,6 +187,16 @@ export async function page(services: Services, visit: Visit, request: PageReques
         ...besidePasskey,
       },
     }
+  }
+}
+
+/** An action as a page shows it. */
+export function aboutAction({ title, noun, objects, fields }: RequestedAction): ActionDetails {
+  return {
+    title,
+    ...(noun === undefined ? {} : { noun }),
+    objects,
+    fields: Object.entries(fields).map(([name, value]) => ({ name, value })),
   }
 }
 

@@ -4,6 +4,8 @@
 // loop, and pass whatever comes fresh from an interaction.
 
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
+import type { RequestedAction } from '../actions/requested.ts'
+import { demandOf, lacking, reached, type Shown } from '../actions/rules.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
 import { touchLogin } from '../store/accounts.ts'
@@ -15,6 +17,7 @@ import { unit } from '../store/unit-of-work.ts'
 import { type ClientDefaults, readAsked, startsFromNothing, subjectOf } from './asked.ts'
 import { amrOf, type Fact, mergeFacts, type Verdict } from './assurance.ts'
 import type { StoredResult } from './progress.ts'
+import { requestedAction } from './requested-action.ts'
 import { judgeAccount, secondFactorDue } from './visit.ts'
 
 const { Check, Prompt, base } = interactionPolicy
@@ -76,6 +79,25 @@ export function joinPolicy(
     }),
   )
 
+  // The library's asks whoever brings details, and first-party apps ask nobody.
+  const consent = policy.get('consent')
+  if (consent?.checks.some(each => each.reason === 'rar_prompt')) {
+    consent.checks.remove('rar_prompt')
+    consent.checks.add(
+      new Check(
+        'rar_prompt',
+        'authorization_details were requested',
+        'consent_required',
+        async ({ oidc }) => {
+          const { params, result, client } = oidc
+          if (params?.authorization_details === undefined || result?.consent !== undefined) return false
+          return (await services.clients.find(String(client?.clientId)))?.firstParty !== true
+        },
+        ({ oidc }) => ({ rar: JSON.parse(String(oidc.params?.authorization_details)) }),
+      ),
+    )
+  }
+
   policy.add(
     new Prompt(
       { name: 'step_up', requestable: false },
@@ -93,6 +115,10 @@ export function joinPolicy(
         const verdict = await judgeRequest(services, ctx, held)
         if (verdict.outcome === 'met') state(ctx, held, verdict)
         return verdict.outcome !== 'met'
+      }),
+      new Check('action_due', 'the action is not confirmed', 'interaction_required', async ctx => {
+        const demand = await demandIn(services, ctx)
+        return demand !== undefined && lacking(demand, actionShown(ctx)) !== undefined
       }),
     ),
     policy.indexOf(login) + 1,
@@ -143,12 +169,43 @@ function isOtherUser({ oidc }: KoaContextWithOIDC): boolean {
   return [hint, claim].some(each => each !== undefined && each !== session.accountId)
 }
 
+/** The action that this request asks to have confirmed. @throws errors.InvalidAuthorizationDetails if it is gone */
+export async function actionOf(
+  services: Services,
+  ctx: KoaContextWithOIDC,
+): Promise<RequestedAction | undefined> {
+  const account = await accountOf(services, ctx)
+  const read = await requestedAction(services, ctx.oidc.params ?? {}, account?.organisationId)
+  if (read?.ok === false) throw new errors.InvalidAuthorizationDetails(read.fault)
+  return read?.action
+}
+
+/** What this session's user has shown of what an action's rule demands. */
+export function actionShown(ctx: KoaContextWithOIDC): Shown {
+  const submitted = submittedBy(ctx)
+  return {
+    verified: submitted?.progress?.facts ?? [],
+    held: heldFacts(ctx),
+    confirmed: submitted?.progress?.choices.confirmed,
+  }
+}
+
+async function demandIn(services: Services, ctx: KoaContextWithOIDC) {
+  const action = await actionOf(services, ctx)
+  return action && demandOf(action.rule, action.hash, services.clock())
+}
+
+/** What the interaction of this request came to, if it is about the session's user. */
+function submittedBy({ oidc: { session, result } }: KoaContextWithOIDC): StoredResult | undefined {
+  const submitted = result as StoredResult | undefined
+  return submitted?.login?.accountId === session?.accountId ? submitted : undefined
+}
+
 /** What this session's user has proven, as far as it counts for this request. */
 function heldFacts(ctx: KoaContextWithOIDC): Fact[] {
-  const { session, params, result } = ctx.oidc
+  const { session, params } = ctx.oidc
   if (session?.accountId === undefined) return []
-  const submitted = result as StoredResult | undefined
-  const fresh = submitted?.login?.accountId === session.accountId ? (submitted.progress?.facts ?? []) : []
+  const fresh = submittedBy(ctx)?.progress?.facts ?? []
   const stored = cachedSession(session.uid)
   const kept =
     params !== undefined && !startsFromNothing(params) && stored?.account?.id === session.accountId
@@ -172,7 +229,11 @@ async function judgeRequest(
   const client = await services.clients.find(String(ctx.oidc.params?.client_id))
   const { acr, maxAge } = readAsked(ctx.oidc.params ?? {}, clientDefaults(client?.metadata))
   const asked = maxAge === undefined || ignoreMaxAge ? { acr } : { acr, maxAge }
-  return judgeAccount(account, asked, facts, services.clock(), services.config.acrAliases)
+  const demand = await demandIn(services, ctx)
+  const shown = { verified: submittedBy(ctx)?.progress?.facts ?? [], held: facts }
+  return judgeAccount(account, asked, facts, services.clock(), services.config.acrAliases, level =>
+    demand === undefined ? true : reached(demand, level, shown),
+  )
 }
 
 /** What the tokens of this request say, and of this request only. */

@@ -20,35 +20,27 @@ import { unit } from '../store/unit-of-work.ts'
 import { readAsked, startsFromNothing, subjectOf } from './asked.ts'
 import { ACR, amrOf, meets, mergeFacts, strongest } from './assurance.ts'
 import { allow, consentPage } from './consent.ts'
-import { type PageRequest, page, prepare } from './pages.ts'
+import { aboutAction, type PageRequest, page, prepare } from './pages.ts'
 import { clientDefaults } from './policy.ts'
 import { carriedOver, NO_PROGRESS, type Progress, type StoredResult } from './progress.ts'
+import { requestedAction } from './requested-action.ts'
 import type { Way } from './step.ts'
 import { standing, type Visit } from './visit.ts'
 import { mailedCode, otp, recovery, sendCode } from './ways/codes.ts'
+import { cancel, confirm, confirming, giveUp } from './ways/confirm.ts'
 import { identify, password } from './ways/first-factor.ts'
 import type { Handler, Message, Outcome } from './ways/outcome.ts'
-import { record } from './ways/outcome.ts'
 import { cannotUsePasskey, declinePasskey, passkey, registerPasskey } from './ways/passkeys.ts'
 import { putOff, saveRecoveryCode, setUp, setUpAgain } from './ways/set-up.ts'
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
 
-const ends =
-  (error: string, description: string): Handler =>
-  async (_, visit) => ({
-    kind: 'ended',
-    error,
-    description,
-    writes: [record(visit, 'login.failed', { error })],
-  })
-
 /** Every way, the fields that its form has, and who verifies it. */
 const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: Handler }> = {
   identify: { fields: ['email', 'webauthn'], handler: identify },
   password: { fields: ['password', 'username', 'webauthn'], handler: password },
-  passkey: { fields: ['response', 'webauthn'], handler: passkey },
-  otp: { fields: ['code'], handler: otp },
+  passkey: { fields: ['response', 'webauthn'], handler: confirming(passkey) },
+  otp: { fields: ['code'], handler: confirming(otp) },
   recovery: { fields: ['code'], handler: recovery },
   'set-up': { fields: ['code', 'later'], handler: setUp },
   'put-off': { fields: [], handler: putOff },
@@ -59,11 +51,9 @@ const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: 
   'cannot-use-passkey': { fields: [], handler: cannotUsePasskey },
   'mailed-code': { fields: ['code'], handler: mailedCode },
   'send-code': { fields: [], handler: sendCode },
-  'give-up': {
-    fields: [],
-    handler: ends('unmet_authentication_requirements', 'the user has no passkey'),
-  },
-  cancel: { fields: [], handler: ends('access_denied', 'the user cancelled') },
+  'give-up': { fields: [], handler: giveUp },
+  confirm: { fields: [], handler: confirm },
+  cancel: { fields: [], handler: cancel },
 }
 
 export function interactionRoutes(provider: Provider, services: Services): Router {
@@ -174,7 +164,11 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     const account = sessionOf(details)?.account
     if (client === undefined || account === undefined) throw new AppError('interaction_expired', 'no session')
     ctx.type = 'html'
-    ctx.body = views.render('consent', consentPage(services, details, client, account))
+    const requested = await requestedAction(services, details.params, account.organisationId)
+    ctx.body = views.render('consent', {
+      ...consentPage(services, details, client, account),
+      ...(requested?.ok ? { about: aboutAction(requested.action) } : {}),
+    })
   }
 
   async function visitOf(ctx: Context, details: Interaction): Promise<Visit> {
@@ -189,6 +183,11 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       progress.account?.id === undefined ? undefined : await services.accounts.find(progress.account.id)
     const counts = !startsFromNothing(details.params) && session?.account?.id === progress.account?.id
     const client = await services.clients.find(String(details.params.client_id))
+    const requested =
+      details.prompt.name === 'step_up'
+        ? await requestedAction(services, details.params, account?.organisationId)
+        : undefined
+    if (requested?.ok === false) throw new AppError('interaction_expired', requested.fault)
     const bare = {
       uid: details.uid,
       cid: details.cid,
@@ -201,6 +200,7 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       account: account?.status === 'active' ? account : undefined,
       session: counts ? (session?.facts ?? []) : [],
       asked: readAsked(details.params, clientDefaults(client?.metadata)),
+      action: requested?.action,
     } as const
     return { ...bare, ...standing(bare, settings) }
   }
@@ -269,7 +269,12 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     })
     ctx.status = request.error === undefined ? 200 : 400
     ctx.type = 'html'
-    ctx.body = views.render(made.name, made.locals)
+    // Where only "Back to the app" is left to do, that cancels.
+    const cancel = visit.step.ways.includes('cancel') && made.name !== 'passkey-needed'
+    ctx.body = views.render(made.name, {
+      ...made.locals,
+      ...(cancel ? { cancel: services.paths.interaction(visit.uid, 'cancel') } : {}),
+    })
   }
 
   /** Law 3: the only place that writes `login`. */

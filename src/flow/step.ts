@@ -2,7 +2,8 @@
 // what the app asked for and what the organisation's policy says follows the next step, and with it every POST that
 // may be taken now. Pure: no clock, no storage, no HTTP. Steps never name one another.
 
-import { type Fact, type Level, meets, throughGate } from './assurance.ts'
+import { type Demand, lacking } from '../actions/rules.ts'
+import { type Fact, LEVELS, type Level, meets, throughGate } from './assurance.ts'
 
 /** What the account has to prove itself with. */
 export interface Enrolment {
@@ -20,6 +21,8 @@ export interface Choices {
   readonly setUpAgain?: 'yes' | 'no'
   readonly passkeyOffer?: 'taken' | 'declined'
   readonly cannotUsePasskey?: boolean
+  /** Hash of the action that was confirmed, on a page that named it. */
+  readonly confirmed?: string
 }
 
 export interface Facts {
@@ -36,6 +39,11 @@ export interface Facts {
   readonly platformAuthenticator: boolean
 }
 
+export interface Goal {
+  readonly level: Level
+  readonly since: number
+}
+
 export interface Policy {
   /** login: names and proves somebody. step_up: the session's user proves what is missing, and may cancel. */
   readonly prompt: 'login' | 'step_up'
@@ -44,7 +52,9 @@ export interface Policy {
   /** Until when setting up may be put off, milliseconds since 1970; undefined: not known yet. */
   readonly graceUntil: number | undefined
   /** The level to reach for what the app asked, and since when (milliseconds since 1970); undefined: nothing beyond the gate. */
-  readonly goal: { readonly level: Level; readonly since: number } | undefined
+  readonly goal: Goal | undefined
+  /** What the rule of a protected action demands, one more thing asked; undefined: nothing. Counts in a step-up. */
+  readonly demand?: Demand | undefined
   /** When a code from the mailbox is asked for before a first authenticator is set up. */
   readonly emailProof: 'after-reset' | 'always' | 'never'
   /** Not before this time is a passkey offered, milliseconds since 1970. */
@@ -68,6 +78,7 @@ export type Way =
   | 'mailed-code'
   | 'send-code'
   | 'give-up'
+  | 'confirm'
   | 'cancel'
 
 export type StepKind =
@@ -81,6 +92,7 @@ export type StepKind =
   | 'set-up-again'
   | 'passkey-offer'
   | 'passkey-needed'
+  | 'confirm'
   | 'done'
 
 export interface Step {
@@ -143,6 +155,12 @@ function decide(facts: Facts, policy: Policy, now: number): Step {
   if (policy.goal !== undefined && !meets(policy.goal.level, held, policy.goal.since)) {
     return reach(policy.goal, held, facts, enrolment, policy)
   }
+  const demand = demandIn(policy)
+  if (demand !== undefined) {
+    const lacks = lacking(demand, { verified, held, confirmed: choices.confirmed })
+    if (lacks === 'factor') return reach(goalOf(demand), held, facts, enrolment, policy)
+    if (lacks === 'confirmation') return { kind: 'confirm', ways: ['confirm'] }
+  }
 
   if (offersPasskey(facts, enrolment, policy, now)) {
     return { kind: 'passkey-offer', ways: ['passkey-registration', 'passkey-declined'] }
@@ -159,7 +177,8 @@ function counts(fact: Fact, resetPending: boolean): boolean {
 function prove(facts: Facts, enrolment: Enrolment, policy: Policy): Step | undefined {
   const { choices } = facts
   // What can't be met is said before anything is asked for or set up in vain.
-  if (policy.goal?.level === 'phr' && enrolment.passkeys === 0) return passkeyNeeded()
+  const level = asksFor(policy)
+  if (level === 'phr' && enrolment.passkeys === 0) return passkeyNeeded()
   if (enrolment.authenticator) return code(enrolment)
   if (enrolment.passkeys > 0 && !mailboxProven(facts)) {
     return choices.cannotUsePasskey
@@ -167,7 +186,7 @@ function prove(facts: Facts, enrolment: Enrolment, policy: Policy): Step | undef
       : { kind: 'passkey-first', ways: ['passkey', 'cannot-use-passkey'] }
   }
   // Somebody who has no second factor: within the grace day it may be put off, unless the app asked for two.
-  const asksForTwo = policy.goal !== undefined && policy.goal.level !== '1fa'
+  const asksForTwo = level !== undefined && level !== '1fa'
   const mayPutOff = !policy.enforced && !asksForTwo && !enrolment.resetPending && enrolment.passkeys === 0
   // A step-up asks for what is missing and nothing else: there it is put off without a word.
   if (mayPutOff && (choices.setUpPutOff || policy.prompt === 'step_up')) return undefined
@@ -175,6 +194,21 @@ function prove(facts: Facts, enrolment: Enrolment, policy: Policy): Step | undef
   return mayPutOff && step.kind === 'set-up'
     ? { kind: 'set-up', ways: ['set-up', 'put-off'], putOffUntil: policy.graceUntil }
     : step
+}
+
+/** An action is confirmed in a step-up, where its page is; a login before it asks for what a login asks. */
+function demandIn({ prompt, demand }: Policy): Demand | undefined {
+  return prompt === 'step_up' ? demand : undefined
+}
+
+/** What was proven before this request does not count where a factor of the request itself is demanded. */
+function goalOf({ level, since }: Demand): Goal {
+  return { level, since: since === 'request' ? Number.POSITIVE_INFINITY : since }
+}
+
+/** The strongest level asked for, in whichever way. */
+function asksFor(policy: Policy): Level | undefined {
+  return LEVELS.findLast(each => each === policy.goal?.level || each === demandIn(policy)?.level)
 }
 
 /** Setting up without a second factor to prove before: the mailbox may have to do instead. */
@@ -191,13 +225,7 @@ function mailboxProven(facts: Facts): boolean {
 }
 
 /** The step towards the level that the app asked for, from somebody who is through the gate. */
-function reach(
-  goal: { level: Level; since: number },
-  held: readonly Fact[],
-  facts: Facts,
-  enrolment: Enrolment,
-  policy: Policy,
-): Step {
+function reach(goal: Goal, held: readonly Fact[], facts: Facts, enrolment: Enrolment, policy: Policy): Step {
   const enrolled = enrolment.authenticator || enrolment.passkeys > 0
   if (goal.level === 'phr') {
     return enrolment.passkeys > 0 ? { kind: 'passkey-first', ways: ['passkey'] } : passkeyNeeded()

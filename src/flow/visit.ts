@@ -1,6 +1,8 @@
 // One request to an interaction: who it is about, what is known, what comes next. Read once at the start of every GET
 // and POST; everything is decided from it.
 
+import type { RequestedAction } from '../actions/requested.ts'
+import { demandOf } from '../actions/rules.ts'
 import { enforcement } from '../organisations/enforcement.ts'
 import type { Account } from '../store/accounts.ts'
 import {
@@ -39,6 +41,8 @@ export interface Visit {
   /** What the session holds and counts here. */
   readonly session: readonly Fact[]
   readonly asked: Asked
+  /** What the request asks to have confirmed. */
+  readonly action?: RequestedAction | undefined
   readonly step: Step
   /** For the page that puts setting up off. */
   readonly graceUntil: number | undefined
@@ -69,6 +73,7 @@ export function standing(visit: Omit<Visit, 'step' | 'graceUntil'>, settings: Vi
     enforced: due.state === 'enforced',
     graceUntil,
     goal: verdict.outcome === 'missing' ? { level: verdict.level, since: verdict.since } : undefined,
+    demand: visit.action && demandOf(visit.action.rule, visit.action.hash, now),
     emailProof: settings.emailProof,
     passkeyOfferAfter: account?.passkeyOfferAfter ?? 0,
   }
@@ -82,10 +87,19 @@ export function judgeAccount(
   facts: readonly Fact[],
   now: number,
   aliases: Readonly<Record<string, Level>>,
+  stateable?: (level: Level) => boolean,
 ): Verdict {
   const { state } = enforcement(account?.subscribedAt ?? null, now)
   const gate = state === 'enforced' ? '2fa' : '1fa'
-  return judge({ asked, facts, gate, able: ableLevels(account), now, aliases })
+  return judge({
+    asked,
+    facts,
+    gate,
+    able: ableLevels(account),
+    now,
+    aliases,
+    ...(stateable === undefined ? {} : { stateable }),
+  })
 }
 
 /** Whether a second factor is due and none of the facts is enough for it. */

@@ -25,6 +25,16 @@ export interface ConsentItem {
   readonly hint?: string
 }
 
+/** What a user is asked to confirm. All of it is the app's words, and plain text. */
+export interface ActionDetails {
+  /** `delete 14 devices at Acme` */
+  readonly title: string
+  /** What the objects are called: `devices`. */
+  readonly noun?: string
+  readonly objects: readonly string[]
+  readonly fields: readonly { readonly name: string; readonly value: string }[]
+}
+
 /** The locals of each view, by the name of its template in `views/`. */
 export interface ViewLocals {
   /** Posts `email` and `webauthn` (platform, none, or empty without script). */
@@ -90,6 +100,26 @@ export interface ViewLocals {
     /** Posts `answer=yes`: after a recovery code, where the app wants a second factor all the same. */
     readonly setUpAgain?: string
   }
+  /**
+   * Posts `code` to `codeAction`, or nothing to `confirmAction`; the passkey's form posts `response`. One of the three is
+   * the page's primary action.
+   */
+  'step-up': {
+    readonly app: string
+    readonly email: string
+    /** Absent where the app only wants to know that it is this user. */
+    readonly about?: ActionDetails
+    readonly codeAction?: string
+    readonly confirmAction?: string
+    readonly passkey?: PasskeyForm
+    readonly recoveryUrl?: string
+    /** Posts `answer=yes`, as on the page for a code. */
+    readonly setUpAgain?: string
+    /** Posts nothing, as on the page for a passkey. */
+    readonly cantUse?: string
+    readonly error?: string
+    readonly cancel: string
+  }
   /** Posts `response` to the passkey's action, or nothing to `cantUse`, where there is another way. */
   'passkey-first': { readonly passkey: PasskeyForm; readonly cantUse?: string }
   /** Posts `code`, or nothing to `resend`. */
@@ -119,6 +149,7 @@ export interface ViewLocals {
     readonly email: string
     readonly host: string
     readonly scopes: readonly ConsentItem[]
+    readonly about?: ActionDetails
   }
   error: {
     readonly heading: string
@@ -221,5 +252,7 @@ export interface CommonLocals {
   utc(time: number): string
   /** The address of a static file, by its name in `public/`. */
   assets(name: string): string
+  /** Where **Cancel** goes, on whatever page a step-up leads to. */
+  readonly cancel?: string | undefined
   readonly links: { readonly help?: string; readonly privacy?: string }
 }

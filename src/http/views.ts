@@ -29,6 +29,8 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'recovery-code': t => t('recoveryCode.heading'),
   'passkey-offer': t => t('passkeyOffer.heading'),
   code: t => t('code.heading'),
+  'step-up': (t, { about }) =>
+    about === undefined ? t('stepUp.heading') : t('stepUp.heading.action', { title: about.title }),
   'passkey-first': t => t('passkeyFirst.heading'),
   'mailed-code': t => t('mailedCode.heading'),
   recovery: t => t('recovery.heading'),
@@ -77,7 +79,11 @@ export interface ViewsOptions {
 
 export interface Views {
   /** A whole HTML document. */
-  render<Name extends ViewName>(name: Name, locals: ViewLocals[Name], texts?: Texts): string
+  render<Name extends ViewName>(
+    name: Name,
+    locals: ViewLocals[Name] & Pick<CommonLocals, 'cancel'>,
+    texts?: Texts,
+  ): string
 }
 
 /**

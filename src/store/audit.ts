@@ -28,11 +28,17 @@ export type AuditEvent =
   | 'address.unblocked'
   | 'consent.granted'
   | 'consent.denied'
+  | 'action.confirmed'
+  | 'action.allowed'
+  | 'action.refused'
   | 'organisation.created'
   | 'user.created'
   | 'user.invited'
   | 'client.created'
   | 'client.updated'
+  | 'client.actions_set'
+  | 'api.created'
+  | 'action_rule.tightened'
   | 'signing_keys.created'
 
 export interface AuditEntry {

@@ -1,6 +1,7 @@
 // Relying parties, as registered OpenID client metadata. Read by every request and changed by hand, so each process
 // keeps them for a few seconds; a change reaches every replica within CACHE_MS.
 
+import type { ProtectedAction } from '../actions/registry.ts'
 import type { Database, Write } from './database.ts'
 import type { Keyring } from './seal.ts'
 import { sql, write } from './statement.ts'
@@ -18,12 +19,17 @@ export interface StoredClient {
   readonly metadata: ClientMetadata
   /** Ours: no consent page. */
   readonly firstParty: boolean
+  /** Ours: what its users may be asked to confirm. */
+  readonly actions?: readonly ProtectedAction[]
 }
 
-const byId = sql('client_by_id', 'SELECT id, metadata, secret, first_party FROM clients WHERE id = ?')
+const byId = sql(
+  'client_by_id',
+  'SELECT id, metadata, secret, first_party, actions FROM clients WHERE id = ?',
+)
 const all = sql(
   'client_list',
-  'SELECT id, metadata, secret, first_party FROM clients ORDER BY created_at, id',
+  'SELECT id, metadata, secret, first_party, actions FROM clients ORDER BY created_at, id',
 )
 const insert = sql(
   'client_insert',
@@ -35,6 +41,11 @@ const update = sql(
   'UPDATE clients SET metadata = ?, secret = ?, first_party = ?, updated_at = ? WHERE id = ?',
 )
 
+const updateActions = sql(
+  'client_update_actions',
+  'UPDATE clients SET metadata = ?, actions = ?, updated_at = ? WHERE id = ?',
+)
+
 export interface Clients {
   find(id: string): Promise<StoredClient | undefined>
   list(): Promise<StoredClient[]>
@@ -42,6 +53,8 @@ export interface Clients {
   insert(client: StoredClient, now: number): Write
   /** Refused as `not_allowed` if there is no such client. */
   update(client: StoredClient, now: number): Write
+  /** Stores the client's actions, and its metadata with them. Refused as `not_allowed` if there is no such client. */
+  setActions(client: StoredClient, actions: readonly ProtectedAction[], now: number): Write
 }
 
 export function createClients(database: Database, keyring: Keyring, clock: () => number): Clients {
@@ -53,7 +66,11 @@ export function createClients(database: Database, keyring: Keyring, clock: () =>
     if (row.secret !== null) {
       metadata.client_secret = keyring.open(String(row.secret), ['clients', 'secret', id]).toString()
     }
-    return { metadata, firstParty: row.first_party === 1 }
+    return {
+      metadata,
+      firstParty: row.first_party === 1,
+      ...(row.actions === null ? {} : { actions: JSON.parse(String(row.actions)) as ProtectedAction[] }),
+    }
   }
   const columns = ({ metadata, firstParty }: StoredClient) => {
     const { client_secret: secret, ...rest } = metadata
@@ -78,5 +95,11 @@ export function createClients(database: Database, keyring: Keyring, clock: () =>
       write(insert, [client.metadata.client_id, ...columns(client), now, now], 'already_exists'),
     update: (client, now) =>
       write(update, [...columns(client), now, client.metadata.client_id], 'not_allowed'),
+    setActions: (client, actions, now) =>
+      write(
+        updateActions,
+        [columns(client)[0], JSON.stringify(actions), now, client.metadata.client_id],
+        'not_allowed',
+      ),
   }
 }

@@ -175,9 +175,9 @@ const spendRow = sql(
   'INSERT INTO spent (kind, id, expires_at) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO NOTHING',
 )
 
-/** Spends something that may be presented once until it expires: a passkey challenge, a first-run link, a way back. */
+/** Spends something that may be used once until it expires: a passkey challenge, a first-run link, a way back, a confirmation. */
 export function spend(
-  kind: 'passkey-challenge' | 'first-run' | 'own-return',
+  kind: 'passkey-challenge' | 'first-run' | 'own-return' | 'confirmation',
   id: string,
   expiresAt: number,
 ): Write {

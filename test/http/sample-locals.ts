@@ -39,6 +39,14 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
   const password = { action: '/sent', email, editUrl: '/edit', forgotUrl: '/forgot' }
   const setup = { action: '/sent', qr, key, uri, openKey: false, steps }
   const code = { action: '/sent', product: 'Sallyport', recoveryUrl: '/recovery' }
+  const stepUp = { app: 'Fleetdesk', email, cancel: '/cancel' }
+  const about = {
+    title: 'delete 14 devices at Acme',
+    noun: 'devices',
+    objects: Array.from({ length: 14 }, (_, index) => `ACME-LT-${String(index + 1).padStart(3, '0')}`),
+    fields: [{ name: 'site', value: 'Acme' }],
+  }
+  const single = { title: 'view a secret', objects: [`<b>Firewall</b> ${'x'.repeat(180)}`], fields: [] }
   const recoveryCode = { action: '/sent', code: 'K7QM-4TXD-9WHB-R3FN-6YPC-V8JA' }
   const mailed = { action: '/sent', email: 'd•••k@northgate.example', resend: '/resend' }
   const offer = { action: '/sent', options: creationOptions }
@@ -87,6 +95,24 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     { view: 'code', state: 'bare', locals: code },
     { view: 'code', state: 'set-up-again', locals: { ...code, setUpAgain: '/again' } },
     { view: 'code', state: 'error', locals: { ...code, error: t('code.error.wait', { minutes: 4 }) } },
+    { view: 'step-up', state: '', locals: { ...stepUp, about, codeAction: '/sent', passkey } },
+    {
+      view: 'step-up',
+      state: 'error',
+      locals: { ...stepUp, about: single, codeAction: '/sent', error: t('code.error.used') },
+    },
+    { view: 'step-up', state: 'confirm', locals: { ...stepUp, about: single, confirmAction: '/sent' } },
+    { view: 'step-up', state: 'passkey', locals: { ...stepUp, about: single, passkey } },
+    {
+      view: 'step-up',
+      state: 'passkey-only',
+      locals: { ...stepUp, passkey: { ...passkey, error: t('passkey.error.expired') }, cantUse: '/mailed' },
+    },
+    {
+      view: 'step-up',
+      state: 'no-action',
+      locals: { ...stepUp, codeAction: '/sent', recoveryUrl: '/recovery', setUpAgain: '/again' },
+    },
     { view: 'passkey-first', state: '', locals: { passkey, cantUse: '/mailed' } },
     {
       view: 'passkey-first',
