@@ -4,6 +4,8 @@
 // and the rules of the running provider (PKCE for everybody, consent).
 
 import { randomInt } from 'node:crypto'
+import { ACTION_TYPE } from './actions/binding.ts'
+import { type ScopeRules, scopeRulesFault } from './flow/asked.ts'
 import { ACR_ALIASES, type Level, levelOf } from './flow/assurance.ts'
 import { type Directory, InputError } from './organisations/directory.ts'
 import { didYouMean } from './setting-values.ts'
@@ -99,6 +101,15 @@ function checks(aliases: Aliases): Record<string, Check> {
     default_acr_values: each(acr),
     // Ours: a floor that no request can lower.
     minimum_acr: acr,
+    // Ours: what a scope asks of the authentication.
+    scope_rules: value =>
+      scopeRulesFault(value) ??
+      Object.values(value as ScopeRules)
+        .flatMap(rule => rule.acr_values?.split(' ').filter(Boolean) ?? [])
+        .map(acr)
+        .find(fault => fault !== undefined),
+    // Set with the client's actions.
+    authorization_details_types: each(oneOf([ACTION_TYPE])),
   }
 }
 

@@ -5,6 +5,9 @@
 
 import type Provider from 'oidc-provider'
 import type { Adapter, Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import { ACTION_TYPE } from './actions/binding.ts'
+import { actionDetails, besideHost, proofLifetime, resourceOfCode } from './actions/rar.ts'
+import { checkActions, type ProtectedAction } from './actions/registry.ts'
 import { type HostAccounts, hostAccounts, ownAccounts } from './accounts.ts'
 import { startBackground } from './background.ts'
 import type { Config } from './config.ts'
@@ -16,6 +19,7 @@ import { errorPages, onlyAt, securityHeaders, staticFiles } from './http/app.ts'
 import { cookieSignatures } from './http/cookie-signatures.ts'
 import { createLog, type Log, requestLog } from './log.ts'
 import { ownClientFirst, ownClientMetadata } from './mounted-client.ts'
+import { InputError } from './organisations/directory.ts'
 import { authenticationClaims, checkClientMetadata, mountFlow, OUR_CLIENT_METADATA } from './provider.ts'
 import { createServices, type Services } from './services.ts'
 import { createAdapter } from './store/adapter.ts'
@@ -36,6 +40,11 @@ export interface SecondFactorOptions {
   readonly forgotPasswordUrl?: string
   /** Whether a client's users see no consent page of ours. Default: none. */
   readonly firstParty?: (clientId: string) => boolean
+  /**
+   * The actions that each client's users confirm, by client id. The host's resource servers say for which API the proof
+   * is; such a client has `authorization_details_types: ['protected_action']`.
+   */
+  readonly protectedActions?: Readonly<Record<string, readonly ProtectedAction[]>>
   /** `smtp://…`; without it mails are written to `outboxDir`. */
   readonly smtpUrl?: string
   readonly mailFrom?: string
@@ -91,6 +100,7 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
   refuseConflicts(host)
   const ownMetadata = ownClientMetadata(host)
   const ownPages = options.account === false ? PAGES : new RegExp(`${PAGES.source}|${ACCOUNT_PAGES.source}`)
+  const actions = actionsOf(host, options)
   const config = configOf(options)
   const log = options.log ?? createLog('silent')
   const database = deferDatabase(config.databaseUrl, () => openMigrated(config.databaseUrl))
@@ -100,7 +110,7 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
       options.accounts === undefined
         ? ownAccounts(database)
         : hostAccounts(options.accounts, database, Date.now, options.forgotPasswordUrl),
-    clients: () => hostClients(() => provider, options.firstParty),
+    clients: () => hostClients(() => provider, actions, options.firstParty),
     accountPage: options.account,
     ownClientMetadata: ownMetadata,
   })
@@ -193,6 +203,52 @@ function refuseConflicts(host: Configuration): void {
   }
 }
 
+/** @throws AppError `plugin_conflict` for actions that cannot be, or that the host leaves no room for */
+function actionsOf(
+  { features }: Configuration,
+  { protectedActions }: SecondFactorOptions,
+): Readonly<Record<string, readonly ProtectedAction[]>> {
+  if (protectedActions === undefined) return {}
+  const conflict = (detail: string): never => {
+    throw new AppError('plugin_conflict', detail)
+  }
+  const resources = features?.resourceIndicators
+  if (resources?.enabled === false || resources?.getResourceServerInfo === undefined) {
+    conflict('protectedActions needs features.resourceIndicators.getResourceServerInfo: the API that a proof is for')
+  }
+  if (Object.hasOwn(features?.richAuthorizationRequests?.types ?? {}, ACTION_TYPE)) {
+    conflict(`features.richAuthorizationRequests.types has ${ACTION_TYPE}, which protectedActions is for`)
+  }
+  return Object.fromEntries(
+    Object.entries(protectedActions).map(([client, actions]) => {
+      try {
+        return [client, checkActions(actions)]
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error
+        return conflict(`protectedActions of ${client}: ${error.message}`)
+      }
+    }),
+  )
+}
+
+/** Protected actions beside what the host has. Without any, the host's features are as they were. */
+function mergeActions(
+  host: Configuration,
+  services: Services,
+  { protectedActions }: SecondFactorOptions,
+): Pick<Configuration, 'features' | 'ttl'> {
+  const features = { ...host.features, devInteractions: { enabled: false } }
+  if (protectedActions === undefined) return { features }
+  return {
+    features: {
+      ...features,
+      resourceIndicators: resourceOfCode(host.features?.resourceIndicators),
+      richAuthorizationRequests: besideHost(actionDetails(services), host.features?.richAuthorizationRequests),
+    } as Configuration['features'],
+    ttl: { ...host.ttl, AccessToken: proofLifetime(host.ttl?.AccessToken) },
+  }
+}
+
 function merge(host: Configuration, services: Services, options: SecondFactorOptions): Configuration {
   const { accounts, database, clients, clock, keyring, paths, config } = services
   const ours = createAdapter({ database, clients, clock, account: id => accounts.find(id) })
@@ -262,7 +318,7 @@ function merge(host: Configuration, services: Services, options: SecondFactorOpt
         return own ? paths.interaction(interaction.uid) : hostUrl(ctx, interaction as never)
       },
     },
-    features: { ...host.features, devInteractions: { enabled: false } },
+    ...mergeActions(host, services, options),
   }
 }
 
@@ -296,6 +352,7 @@ const nothing: Adapter = {
 /** The host's clients, as the library knows them: static ones and those of its adapter. */
 function hostClients(
   provider: () => Provider | undefined,
+  actions: Readonly<Record<string, readonly ProtectedAction[]>>,
   firstParty: (id: string) => boolean = () => false,
 ): Clients {
   const refuse = (): never => {
@@ -304,9 +361,9 @@ function hostClients(
   return {
     async find(id): Promise<StoredClient | undefined> {
       const client = await provider()?.Client.find(id)
-      return client === undefined
-        ? undefined
-        : { metadata: client.metadata() as ClientMetadata, firstParty: firstParty(id) }
+      if (client === undefined) return undefined
+      const own = Object.hasOwn(actions, id) ? { actions: actions[id] ?? [] } : {}
+      return { metadata: client.metadata() as ClientMetadata, firstParty: firstParty(id), ...own }
     },
     list: refuse,
     insert: refuse,

@@ -9,6 +9,7 @@ import { ownAccounts } from './accounts.ts'
 import { deferLogouts, type TellApp } from './backchannel-logout.ts'
 import { actionDetails, registeredApis } from './actions/rar.ts'
 import type { Config } from './config.ts'
+import { scopeRulesFault } from './flow/asked.ts'
 import { ACR, ACR_ALIASES } from './flow/assurance.ts'
 import { loadGrant } from './flow/consent.ts'
 import { joinPolicy, keepResumed } from './flow/policy.ts'
@@ -37,8 +38,8 @@ const DAY = 24 * HOUR
 const REFRESH_IDLE = 30 * DAY
 const REFRESH_MOST = 90 * DAY
 
-/** Client metadata beyond the standards: the floor that no request lowers. */
-export const OUR_CLIENT_METADATA = ['minimum_acr'] as const
+/** Client metadata beyond the standards: the floor that no request lowers, and what scopes ask for. */
+export const OUR_CLIENT_METADATA = ['minimum_acr', 'scope_rules'] as const
 
 export interface Sallyport {
   readonly provider: Provider
@@ -279,6 +280,8 @@ export function checkClientMetadata(_: unknown, key: string, value: unknown): vo
   if (key === 'minimum_acr' && value !== undefined && typeof value !== 'string') {
     throw new errors.InvalidClientMetadata('minimum_acr must be a string')
   }
+  const fault = key === 'scope_rules' && value !== undefined ? scopeRulesFault(value) : undefined
+  if (fault !== undefined) throw new errors.InvalidClientMetadata(`scope_rules ${fault}`)
 }
 
 /** Without listeners the reasons of protocol errors are invisible. Never logs a parameter. */

@@ -232,7 +232,7 @@ describe('the command line', () => {
           env.DATABASE_URL = fresh.url
           drop = fresh.drop
         }
-        expect(await json(['migrate'])).to.deep.equal({ ran: ['001-login.js'] })
+        expect(await json(['migrate'])).to.deep.equal({ ran: ['001-login.js', '002-step-up.js'] })
       })
       afterEach(() => drop())
 

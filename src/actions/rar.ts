@@ -64,6 +64,55 @@ export function actionDetails(services: Services) {
   } as unknown as RichAuthorization
 }
 
+type HostDetails = NonNullable<Features['richAuthorizationRequests']>
+
+/**
+ * Our type beside a host's own. A request is either of the host's types, and the host's callbacks answer for it, or it
+ * holds one action and nothing else.
+ */
+export function besideHost(ours: RichAuthorization, host: HostDetails | undefined): RichAuthorization {
+  if (host?.enabled !== true) return ours
+  const isOurs = (details: readonly unknown[] | undefined) => details?.some(isAction) === true
+  return {
+    ...host,
+    ...ours,
+    types: { ...host.types, ...ours.types },
+    authorizationDetailsForGrantSource: (ctx, source) =>
+      isOurs(detailsOf(ctx.oidc.params?.authorization_details))
+        ? ours.authorizationDetailsForGrantSource(ctx, source)
+        : host.authorizationDetailsForGrantSource?.(ctx, source),
+    authorizationDetailsForAccessToken: (ctx, token, source, grantType) =>
+      isOurs(detailsOf(ctx.oidc.params?.authorization_details)) || isOurs((source as Source | undefined)?.rar)
+        ? ours.authorizationDetailsForAccessToken(ctx, token, source, grantType)
+        : host.authorizationDetailsForAccessToken?.(ctx, token, source, grantType),
+    authorizationDetailsForIntrospection: (ctx, token) =>
+      isOurs((token as Source).rar)
+        ? ours.authorizationDetailsForIntrospection(ctx, token)
+        : host.authorizationDetailsForIntrospection?.(ctx, token),
+  }
+}
+
+/** A host's resource indicators, but the token of a code with an action is for the API that the code is for. */
+export function resourceOfCode(host: Features['resourceIndicators']): Features['resourceIndicators'] {
+  return {
+    ...host,
+    enabled: true,
+    useGrantedResource: async (ctx, model) =>
+      (model as Source).rar?.some(isAction) === true || ((await host?.useGrantedResource?.(ctx, model)) ?? false),
+  }
+}
+
+type Lifetime = NonNullable<Configuration['ttl']>['AccessToken']
+
+/** A host's lifetime of access tokens, but of those that hold an action at most {@link PROOF_SECONDS}. */
+export function proofLifetime(host: Lifetime): Lifetime {
+  return (ctx, token, client) => {
+    const theirs =
+      typeof host === 'function' ? host(ctx, token, client) : (host ?? token.resourceServer?.accessTokenTTL ?? 3600)
+    return (token as Source).rar?.some(isAction) === true ? Math.min(PROOF_SECONDS, theirs) : theirs
+  }
+}
+
 /** Refuses what is no action that this client has registered. @throws errors.InvalidAuthorizationDetails */
 async function validate(services: Services, { oidc }: KoaContextWithOIDC, clientId: string): Promise<void> {
   const parameter = String(oidc.params?.authorization_details)

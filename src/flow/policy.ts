@@ -14,7 +14,7 @@ import { auditRow } from '../store/audit.ts'
 import type { ClientMetadata } from '../store/clients.ts'
 import { keepFact } from '../store/session-facts.ts'
 import { unit } from '../store/unit-of-work.ts'
-import { type ClientDefaults, readAsked, startsFromNothing, subjectOf } from './asked.ts'
+import { type ClientDefaults, readAsked, type ScopeRules, startsFromNothing, subjectOf } from './asked.ts'
 import { amrOf, type Fact, mergeFacts, type Verdict } from './assurance.ts'
 import type { StoredResult } from './progress.ts'
 import { requestedAction } from './requested-action.ts'
@@ -29,6 +29,7 @@ export function clientDefaults(metadata: ClientMetadata | undefined): ClientDefa
   return {
     defaultAcrValues: Array.isArray(values) ? values.map(String) : undefined,
     minimumAcr: typeof minimum === 'string' ? minimum : undefined,
+    scopeRules: metadata?.scope_rules as ScopeRules | undefined,
   }
 }
 

@@ -223,7 +223,7 @@ describe('attacks by the protocol', function () {
         return codeIn(answer.url) === undefined ? (errorOf(answer.url) ?? answer.heading) : 'code'
       }
       expect(await heading('pwd', { acr_values: ACR['2fa'] })).to.equal('Set up two-factor authentication')
-      expect(await heading('recovery', { acr_values: ACR['2fa'] })).to.equal('Verify your identity')
+      expect(await heading('recovery', { acr_values: ACR['2fa'] })).to.equal('Confirm it’s you')
       expect(await heading('otp', { acr_values: ACR['2fa'] })).to.equal('code')
       expect(await heading('passkey', { acr_values: 'phr' })).to.equal('code')
       for (const kind of KINDS) {
@@ -270,7 +270,7 @@ describe('attacks by the protocol', function () {
       stage.advance(10 * MINUTE)
       const begun = await party.begin({ max_age: '60' })
       const page = await visitor.follow(begun.url)
-      expect(page.heading).to.equal('Verify your identity')
+      expect(page.heading).to.equal('Confirm it’s you')
       const base = `/interaction/${uidOf(page.url)}`
       expect((await visitor.post(`${base}/recovery`, { code: 'x' })).status).to.equal(409)
       expect((await visitor.post(`${base}/otp`, { code: codeOf(stage, { secret }) })).status).to.equal(303)

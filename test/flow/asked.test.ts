@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { readAsked, startsFromNothing } from '../../src/flow/asked.ts'
+import { readAsked, scopeRulesFault, startsFromNothing } from '../../src/flow/asked.ts'
 import { ACR, judge } from '../../src/flow/assurance.ts'
 
 /** The claims parameter as it comes: JSON text. */
@@ -159,6 +159,57 @@ describe('what a request asks', () => {
         { numRuns: 500 },
       )
       expect(runs).to.be.at.least(500)
+    })
+  })
+
+  describe('what its scopes ask', () => {
+    const scopeRules = {
+      'devices:delete': { acr_values: 'phr urn:sallyport:acr:2fa', max_age: 300 },
+      'devices:read': { max_age: 3600 },
+    }
+    const asked = (params: object) => readAsked(params, { scopeRules })
+
+    it('is asked whenever the scope is, beside what else is asked', () => {
+      expect(asked({ scope: 'openid devices:delete', acr_values: '1fa' })).to.deep.equal({
+        acr: [['1fa'], ['phr', 'urn:sallyport:acr:2fa']],
+        maxAge: 300,
+      })
+      expect(asked({ scope: 'openid' })).to.deep.equal({ acr: [] })
+      expect(asked({})).to.deep.equal({ acr: [] })
+    })
+
+    it('is the shortest of all ages, and no parameter makes it longer', () => {
+      expect(asked({ scope: 'devices:read devices:delete' }).maxAge).to.equal(300)
+      expect(asked({ scope: 'devices:read', max_age: '99999' }).maxAge).to.equal(3600)
+      expect(asked({ scope: 'devices:read', max_age: '60' }).maxAge).to.equal(60)
+    })
+
+    it('does not mistake a part of a scope, or a property of every object, for one', () => {
+      expect(asked({ scope: 'devices:deleted devices toString __proto__' })).to.deep.equal({ acr: [] })
+    })
+
+    const wrong: [string, unknown][] = [
+      ['a list', []],
+      ['nothing', null],
+      ['a scope with a space', { 'a b': { max_age: 300 } }],
+      ['an empty rule', { a: {} }],
+      ['a rule that is a text', { a: 'phr' }],
+      ['an unknown member', { a: { max_age: 300, acr: 'phr' } }],
+      ['acr_values that are a list', { a: { acr_values: ['phr'] } }],
+      ['empty acr_values', { a: { acr_values: ' ' } }],
+      ['an age that is too short to come back in', { a: { max_age: 5 } }],
+      ['an age that is a text', { a: { max_age: '300' } }],
+    ]
+    for (const [name, rules] of wrong) {
+      it(`cannot be ${name}`, () => {
+        expect(scopeRulesFault(rules)).to.be.a('string')
+      })
+    }
+
+    it('may be either of the two, or both', () => {
+      expect(scopeRulesFault(scopeRules)).to.equal(undefined)
+      expect(scopeRulesFault({ a: { acr_values: 'phr' } })).to.equal(undefined)
+      expect(scopeRulesFault({})).to.equal(undefined)
     })
   })
 

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { type Demand, demandOf } from '../../src/actions/rules.ts'
 import type { Fact, Factor, Level } from '../../src/flow/assurance.ts'
 import {
   type Choices,
@@ -49,6 +50,7 @@ function step(start: Start): Step {
     enforced,
     graceUntil: enforced ? undefined : GRACE_UNTIL,
     goal: start.goal,
+    demand: start.demand,
     emailProof: start.emailProof ?? 'after-reset',
     passkeyOfferAfter: start.passkeyOfferAfter ?? 0,
   }
@@ -67,6 +69,11 @@ const CAN = { platformAuthenticator: true } as const
 const PUT_OFF: Choices = { setUpPutOff: true }
 const SAVED: Choices = { recoveryCodeSaved: true }
 const CANNOT: Choices = { cannotUsePasskey: true }
+
+const CONFIRMED: Choices = { confirmed: 'this' }
+const WITHIN = { ...STEP_UP, demand: demandOf({ within: 300 }, 'this', NOW) }
+const EVERY_TIME = { ...STEP_UP, demand: demandOf('always', 'this', NOW) }
+const BY_PASSKEY = { ...STEP_UP, demand: demandOf('passkey', 'this', NOW) }
 
 const asks = (level: Level, since = ALWAYS) => ({ level, since })
 
@@ -138,6 +145,28 @@ describe('the next step', () => {
     ['of a recovery session asked for two factors', { enrolled: APP, session: HELD_RECOVERY, ...STEP_UP, goal: asks('2fa') }, 'code', 'otp', 'set-up-again', 'cancel'],
     ['E4: of a recovery session asked for two new factors', { enrolled: APP, session: HELD_RECOVERY, ...STEP_UP, goal: asks('2fa', FRESH) }, 'code', 'otp', 'cancel'],
     ['of a recovery session asked for a new factor', { enrolled: APP, session: HELD_RECOVERY, ...STEP_UP, goal: asks('1fa', FRESH) }, 'password', 'password', 'cancel'],
+    // a protected action
+    ['of a session that gave two factors long ago, for an action within five minutes', { enrolled: APP, session: HELD_TWO, ...WITHIN }, 'code', 'otp', 'cancel'],
+    ['of a session that gave them just now, for the same', { enrolled: APP, session: TWO, ...WITHIN }, 'done'],
+    ['S10: of a session that gave two factors just now, for an action every time', { enrolled: APP, session: TWO, ...EVERY_TIME }, 'code', 'otp', 'cancel'],
+    ['S10: of the same, with a confirmation but no factor', { enrolled: APP, session: TWO, choices: CONFIRMED, ...EVERY_TIME }, 'code', 'otp', 'cancel'],
+    ['of a code given for the action', { enrolled: APP, session: TWO, verified: verified('otp'), choices: CONFIRMED, ...EVERY_TIME }, 'done'],
+    ['of a login in the same request', { enrolled: APP, verified: TWO, ...EVERY_TIME }, 'confirm', 'confirm', 'cancel'],
+    ['of a login in the same request, confirmed', { enrolled: APP, verified: TWO, choices: CONFIRMED, ...EVERY_TIME }, 'done'],
+    ['S10: of a login in the same request, where another action was confirmed', { enrolled: APP, verified: TWO, choices: { confirmed: 'that' }, ...EVERY_TIME }, 'confirm', 'confirm', 'cancel'],
+    ['of a password alone in the same request', { enrolled: APP, session: TWO, verified: PWD, ...EVERY_TIME }, 'code', 'otp', 'cancel'],
+    ['of a passkey in the same request', { enrolled: KEY, verified: PASSKEY, ...EVERY_TIME }, 'confirm', 'confirm', 'cancel'],
+    ['of a passkey of before', { enrolled: KEY, session: PASSKEY, ...EVERY_TIME }, 'passkey-first', 'passkey', 'cancel'],
+    ['of a passkey of before and a code', { enrolled: BOTH, session: PASSKEY, verified: verified('otp'), ...EVERY_TIME }, 'confirm', 'confirm', 'cancel'],
+    ['of a grace session, for an action every time', { session: session('pwd'), ...GRACE, ...EVERY_TIME }, 'set-up', 'set-up', 'cancel'],
+    ['of an authenticator set up for it', { enrolled: APP, session: session('pwd'), verified: verified('otp'), ...GRACE, ...EVERY_TIME }, 'confirm', 'confirm', 'cancel'],
+    ['of a recovery session, for an action every time', { enrolled: APP, session: HELD_RECOVERY, ...EVERY_TIME }, 'code', 'otp', 'cancel'],
+    ['S3: of a code given for an action by passkey, by somebody who has none', { enrolled: APP, session: HELD_TWO, verified: TWO, ...BY_PASSKEY }, 'passkey-needed', 'give-up', 'cancel'],
+    ['S3: of a grace session, for an action by passkey: nothing is set up in vain', { session: session('pwd'), ...GRACE, ...BY_PASSKEY }, 'passkey-needed', 'give-up', 'cancel'],
+    ['of a code given for an action by passkey', { enrolled: BOTH, session: HELD_TWO, verified: TWO, choices: CONFIRMED, ...BY_PASSKEY }, 'passkey-first', 'passkey', 'cancel'],
+    ['of a passkey given for it', { enrolled: BOTH, session: HELD_TWO, verified: PASSKEY, choices: CONFIRMED, ...BY_PASSKEY }, 'done'],
+    ['of an action within five minutes and a passkey asked for', { enrolled: BOTH, session: TWO, goal: asks('phr'), ...WITHIN }, 'passkey-first', 'passkey', 'cancel'],
+    ['of an action in a login: it is confirmed after it', { enrolled: APP, verified: TWO, ...EVERY_TIME, prompt: 'login' }, 'done'],
   ]
   for (const [name, start, kind, ...ways] of table) {
     it(`${name} is ${kind}${ways.length > 0 ? ` (${ways.join(', ')})` : ''}`, () => {
@@ -147,7 +176,7 @@ describe('the next step', () => {
 
   it('has a table that names each kind of step', () => {
     expect(table.length).to.be.at.least(40)
-    expect(new Set(table.map(([, , kind]) => kind)).size).to.equal(11)
+    expect(new Set(table.map(([, , kind]) => kind)).size).to.equal(12)
   })
 
   it('says until when setting up may be put off, and only there', () => {
@@ -192,6 +221,18 @@ describe('the next step, in every combination', function () {
     if (goal.level === '2fa')
       return some('passkey') || ((some('pwd', ALWAYS) || some('passkey', ALWAYS)) && some('otp'))
     return some('passkey') || some('pwd') || some('otp')
+  }
+
+  function confirmed({ facts, policy: { demand } }: Case): boolean {
+    if (demand === undefined) return true
+    const all = [...facts.session, ...facts.verified]
+    const fresh = (factor: Factor) =>
+      demand.since === 'request'
+        ? facts.verified.some(each => each.factor === factor)
+        : all.some(each => each.factor === factor && each.verifiedAt >= Number(demand.since))
+    const first = all.some(each => each.factor === 'pwd' || each.factor === 'passkey')
+    const given = fresh('passkey') || (demand.level === '2fa' && fresh('otp') && first)
+    return given && (demand.since !== 'request' || facts.choices.confirmed === demand.hash)
   }
 
   /** Where `when` holds, `must` holds too. A rule that never applies is no rule: each counts where it does. */
@@ -245,6 +286,24 @@ describe('the next step, in every combination', function () {
       name: 'done means that the level asked for was reached, as freshly as asked',
       when: each => done(each) && each.policy.goal !== undefined,
       must: reached,
+    },
+    {
+      name: 'S10: done in a step-up means that the action was confirmed as its rule demands',
+      when: each => done(each) && each.policy.prompt === 'step_up' && each.policy.demand !== undefined,
+      must: confirmed,
+    },
+    {
+      name: 'the bare question to confirm comes where the factor was given in this request, and only there',
+      when: each => offers(each, 'confirm'),
+      must: ({ facts, policy }) =>
+        policy.demand?.since === 'request' &&
+        facts.choices.confirmed !== policy.demand.hash &&
+        facts.verified.some(each => each.factor === 'passkey' || each.factor === 'otp'),
+    },
+    {
+      name: 'a login is as it would be without an action',
+      when: each => each.policy.prompt === 'login' && each.policy.demand !== undefined,
+      must: ({ facts, policy, step }) => same(step, nextStep(facts, { ...policy, demand: undefined }, NOW)),
     },
     {
       name: 'a recovery code and a mailed code never raise a level',
@@ -346,7 +405,7 @@ describe('the next step, in every combination', function () {
       name: 'giving up is offered exactly where a passkey is asked that the user has not',
       when: each => offers(each, 'give-up') || each.step.kind === 'passkey-needed',
       must: each =>
-        each.policy.goal?.level === 'phr' &&
+        (each.policy.goal?.level === 'phr' || each.policy.demand?.level === 'phr') &&
         !each.keys &&
         each.step.kind === 'passkey-needed' &&
         offers(each, 'give-up'),
@@ -402,9 +461,9 @@ describe('the next step, in every combination', function () {
   })
 
   it('is asked for in all of them, and comes to each kind of step', () => {
-    expect(cases).to.equal(WHO.length * 32 * SESSIONS.length * GOALS.length * 12 * CIRCUMSTANCES.length)
+    expect(cases).to.equal(WHO.length * 32 * SESSIONS.length * GOALS.length * 20 * CIRCUMSTANCES.length)
     expect(cases).to.be.greaterThan(1_000_000)
-    expect(kinds.size).to.equal(11)
+    expect(kinds.size).to.equal(12)
   })
 
   for (const [index, rule] of rules.entries()) {
@@ -445,6 +504,15 @@ describe('the next step, in every combination', function () {
     undefined,
     ...(['1fa', '2fa', 'phr'] as const).flatMap(level => [asks(level), asks(level, FRESH)]),
   ]
+  const DEMANDS: readonly (Demand | undefined)[] = [
+    undefined,
+    demandOf({ within: 300 }, 'this', NOW),
+    demandOf('always', 'this', NOW),
+    demandOf('passkey', 'this', NOW),
+  ]
+  // Asked in a step-up; in a login one stands for all, which change nothing. Where the mailbox is asked is no matter.
+  const demands = (emailProof: Policy['emailProof'], prompt: Policy['prompt']) =>
+    emailProof === 'after-reset' ? (prompt === 'step_up' ? DEMANDS : DEMANDS.slice(0, 2)) : [undefined]
   /** What else there is: what was chosen on the way, what the browser can, whether a recovery code is to be shown. */
   const CIRCUMSTANCES: readonly {
     choices: Choices
@@ -453,6 +521,8 @@ describe('the next step, in every combination', function () {
     offerAfter?: number
   }[] = [
     { choices: {} },
+    { choices: { confirmed: 'this' } },
+    { choices: { confirmed: 'that' } },
     { choices: {}, newCode: true },
     { choices: { recoveryCodeSaved: true }, platform: true },
     { choices: { setUpPutOff: true }, platform: true },
@@ -474,24 +544,26 @@ describe('the next step, in every combination', function () {
             for (const emailProof of ['after-reset', 'always', 'never'] as const)
               for (const prompt of ['login', 'step_up'] as const)
                 for (const enforced of [true, false])
-                  for (const each of CIRCUMSTANCES) {
-                    const facts: Facts = {
-                      who,
-                      verified: now,
-                      session: before,
-                      choices: each.choices,
-                      newRecoveryCode: each.newCode ?? false,
-                      platformAuthenticator: each.platform ?? false,
+                  for (const demand of demands(emailProof, prompt))
+                    for (const each of CIRCUMSTANCES) {
+                      const facts: Facts = {
+                        who,
+                        verified: now,
+                        session: before,
+                        choices: each.choices,
+                        newRecoveryCode: each.newCode ?? false,
+                        platformAuthenticator: each.platform ?? false,
+                      }
+                      yield known(facts, {
+                        prompt,
+                        enforced,
+                        graceUntil: enforced ? undefined : GRACE_UNTIL,
+                        goal,
+                        demand,
+                        emailProof,
+                        passkeyOfferAfter: each.offerAfter ?? 0,
+                      })
                     }
-                    yield known(facts, {
-                      prompt,
-                      enforced,
-                      graceUntil: enforced ? undefined : GRACE_UNTIL,
-                      goal,
-                      emailProof,
-                      passkeyOfferAfter: each.offerAfter ?? 0,
-                    })
-                  }
   }
 
   function known(facts: Facts, policy: Policy): Case {

@@ -252,7 +252,7 @@ describe('OpenID Connect', function () {
     stage.advance(120_000)
     const begun = await party.begin({ max_age: '60' })
     const page = await visitor.follow(begun.url)
-    expect(page.heading).to.equal('Verify your identity')
+    expect(page.heading).to.equal('Confirm it’s you')
     const base = `/interaction/${uidOf(page.url)}`
     await visitor.post(`${base}/otp`, { code: code(enrolled.secret, stage.now()) })
     const { url } = await visitor.follow(base)
