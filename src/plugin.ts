@@ -5,10 +5,10 @@
 
 import type Provider from 'oidc-provider'
 import type { Adapter, Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import { type HostAccounts, hostAccounts, ownAccounts } from './accounts.ts'
 import { ACTION_TYPE } from './actions/binding.ts'
 import { actionDetails, besideHost, proofLifetime, resourceOfCode } from './actions/rar.ts'
 import { checkActions, type ProtectedAction } from './actions/registry.ts'
-import { type HostAccounts, hostAccounts, ownAccounts } from './accounts.ts'
 import { startBackground } from './background.ts'
 import type { Config } from './config.ts'
 import { AppError } from './errors.ts'
@@ -214,7 +214,9 @@ function actionsOf(
   }
   const resources = features?.resourceIndicators
   if (resources?.enabled === false || resources?.getResourceServerInfo === undefined) {
-    conflict('protectedActions needs features.resourceIndicators.getResourceServerInfo: the API that a proof is for')
+    conflict(
+      'protectedActions needs features.resourceIndicators.getResourceServerInfo: the API that a proof is for',
+    )
   }
   if (Object.hasOwn(features?.richAuthorizationRequests?.types ?? {}, ACTION_TYPE)) {
     conflict(`features.richAuthorizationRequests.types has ${ACTION_TYPE}, which protectedActions is for`)
@@ -243,7 +245,10 @@ function mergeActions(
     features: {
       ...features,
       resourceIndicators: resourceOfCode(host.features?.resourceIndicators),
-      richAuthorizationRequests: besideHost(actionDetails(services), host.features?.richAuthorizationRequests),
+      richAuthorizationRequests: besideHost(
+        actionDetails(services),
+        host.features?.richAuthorizationRequests,
+      ),
     } as Configuration['features'],
     ttl: { ...host.ttl, AccessToken: proofLifetime(host.ttl?.AccessToken) },
   }

@@ -98,7 +98,8 @@ export function resourceOfCode(host: Features['resourceIndicators']): Features['
     ...host,
     enabled: true,
     useGrantedResource: async (ctx, model) =>
-      (model as Source).rar?.some(isAction) === true || ((await host?.useGrantedResource?.(ctx, model)) ?? false),
+      (model as Source).rar?.some(isAction) === true ||
+      ((await host?.useGrantedResource?.(ctx, model)) ?? false),
   }
 }
 
@@ -108,7 +109,9 @@ type Lifetime = NonNullable<Configuration['ttl']>['AccessToken']
 export function proofLifetime(host: Lifetime): Lifetime {
   return (ctx, token, client) => {
     const theirs =
-      typeof host === 'function' ? host(ctx, token, client) : (host ?? token.resourceServer?.accessTokenTTL ?? 3600)
+      typeof host === 'function'
+        ? host(ctx, token, client)
+        : (host ?? token.resourceServer?.accessTokenTTL ?? 3600)
     return (token as Source).rar?.some(isAction) === true ? Math.min(PROOF_SECONDS, theirs) : theirs
   }
 }

@@ -51,8 +51,10 @@ export function scopeRulesFault(value: unknown): string | undefined {
     if (acr !== undefined && (typeof acr !== 'string' || acr.trim() === '')) {
       return `has for ${scope} acr_values that are no text`
     }
-    const seconds = maxAge === undefined || (Number.isSafeInteger(maxAge) && Number(maxAge) >= SHORTEST_MAX_AGE)
-    if (!seconds) return `has for ${scope} a max_age that is no number of seconds, ${SHORTEST_MAX_AGE} or more`
+    const seconds =
+      maxAge === undefined || (Number.isSafeInteger(maxAge) && Number(maxAge) >= SHORTEST_MAX_AGE)
+    if (!seconds)
+      return `has for ${scope} a max_age that is no number of seconds, ${SHORTEST_MAX_AGE} or more`
   }
   return undefined
 }

@@ -5,7 +5,7 @@ import { createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose'
 import { setActions } from '../../src/actions/registration.ts'
 import { createApi } from '../../src/apis.ts'
 import type { Stage } from './stage.ts'
-import { type RelyingParty, relyingParty } from './visitor.ts'
+import { type Answer, type RelyingParty, relyingParty } from './visitor.ts'
 
 export const ACTIONS = [
   { id: 'device.rename', title: 'rename {count} devices', titleOne: 'rename a device', rule: 'off' },
@@ -59,6 +59,33 @@ export interface Granted {
   readonly confirmation_id: string
 }
 
+/** Where a request for an action came to: at the app with a code or an error, or at a page. */
+export type Came =
+  | 'proof'
+  | 'code'
+  | 'passkey'
+  | 'confirm'
+  | 'passkey needed'
+  | 'set up'
+  | 'log in'
+  | 'consent'
+  | `error ${string}`
+
+export function cameTo({ url, heading = '', body }: Answer & { url: string }): Came {
+  const answer = new URL(url)
+  if (answer.pathname === '/callback') {
+    const error = answer.searchParams.get('error')
+    return error === null ? 'proof' : `error ${error}`
+  }
+  if (/^Set up/.test(heading)) return 'set up'
+  if (heading === 'You need a passkey for this') return 'passkey needed'
+  if (heading === 'Log in' || heading === 'Enter your password') return 'log in'
+  if (/^Allow /.test(heading)) return 'consent'
+  if (!/^Confirm/.test(heading)) throw new Error(`a page "${heading}" at ${url}`)
+  if (body.includes('name="code"')) return 'code'
+  return body.includes('data-passkey') ? 'passkey' : 'confirm'
+}
+
 let consoles = 0
 
 /** The parameter that asks for something to be confirmed. */
@@ -99,7 +126,6 @@ export async function openConsole(
         issuer: stage.origin,
         audience: resource,
         typ: 'at+jwt',
-        currentDate: new Date(stage.now()),
       })
       return payload
     },
