@@ -118,6 +118,8 @@ export function proofLifetime(host: Lifetime): Lifetime {
 
 /** Refuses what is no action that this client has registered. @throws errors.InvalidAuthorizationDetails */
 async function validate(services: Services, { oidc }: KoaContextWithOIDC, clientId: string): Promise<void> {
+  // Before the grant is looked at: a refresh token is not spent by a request that can have nothing.
+  if (oidc.route === 'token' && oidc.params?.grant_type !== 'authorization_code') throw onlyByCode()
   const parameter = String(oidc.params?.authorization_details)
   const inAddress = oidc.route === 'authorization' && oidc.entities.PushedAuthorizationRequest === undefined
   const most = inAddress ? MOST_IN_AN_ADDRESS : MOST_PUSHED
@@ -192,6 +194,10 @@ function detailsOfToken({ oidc }: KoaContextWithOIDC, source: Source | undefined
       throw new errors.InvalidAuthorizationDetails('an action is confirmed at the authorization endpoint')
   }
   return held
+}
+
+function onlyByCode(): Error {
+  return new errors.InvalidAuthorizationDetails('an action is confirmed at the authorization endpoint')
 }
 
 function hashOf(detail: unknown): string {
