@@ -129,6 +129,12 @@ describe('the command line', () => {
       ['--state', ['job', 'list', '--state', 'lost']],
       ['exclude each other', ['client', 'update', '--id', 'x', '--public', '--confidential']],
       ['say what is to change', ['client', 'update', '--id', 'x']],
+      ['client actions set, client actions list', ['client', 'actions']],
+      ['--file', ['client', 'actions', 'set', '--client', 'x', '--file', 'nowhere.json']],
+      [
+        '--rule',
+        ['org', 'actions', 'tighten', '--org', 'x', '--client', 'x', '--action', 'a', '--rule', 'sometimes'],
+      ],
     ]
     for (const [says, args] of wrong) {
       it(`says in one line what is wrong with "${args.join(' ')}", and changes nothing`, async () => {
@@ -366,6 +372,157 @@ describe('the command line', () => {
         writeFileSync(join(cwd, 'client.json'), '[]')
         expect(await refused([...args, '--metadata', 'client.json'])).to.include('no JSON object')
         expect(await json<unknown[]>(['client', 'list'])).to.have.length(1)
+      })
+
+      it('registers APIs, and shows the secret of one that introspects once', async () => {
+        await json([
+          'client',
+          'create',
+          '--id',
+          'fleet',
+          '--name',
+          'Fleet',
+          '--redirect-uri',
+          'https://f.example/cb',
+        ])
+        const create = [
+          'api',
+          'create',
+          '--resource',
+          'https://api.example/',
+          '--scopes',
+          'devices:read devices:delete',
+        ]
+        const shown = {
+          resource: 'https://api.example/',
+          scopes: 'devices:read devices:delete',
+          opaque: false,
+          clients: ['fleet'],
+        }
+        expect(await json([...create, '--client', 'fleet'])).to.deep.equal(shown)
+        expect(await refused(create)).to.include('--resource https://api.example/ is taken')
+        const opaque = await json<Record<string, unknown>>([
+          'api',
+          'create',
+          '--resource',
+          'urn:example:secrets',
+          '--name',
+          'Secrets',
+          '--opaque',
+        ])
+        expect(opaque).to.deep.include({ opaque: true, clients: [], name: 'Secrets', scopes: '' })
+        expect(opaque.client_secret).to.match(/^\w{48}$/)
+        const list = await json<object[]>(['api', 'list'])
+        expect(list).to.deep.equal([
+          shown,
+          { resource: 'urn:example:secrets', name: 'Secrets', scopes: '', opaque: true, clients: [] },
+        ])
+        expect((await run(['api', 'list'])).stdout)
+          .to.include('for every app')
+          .and.not.to.include(String(opaque.client_secret))
+      })
+
+      it('refuses APIs that cannot be, and registers nothing', async () => {
+        const wrong: [string, string[]][] = [
+          ['--resource must be an absolute URI', ['--resource', 'api']],
+          ['--resource must not have a fragment', ['--resource', 'https://api.example/#a']],
+          ['--resource must not hold a user name', ['--resource', 'https://a:b@api.example/']],
+          ['--scopes has openid', ['--resource', 'https://api.example/', '--scopes', 'openid']],
+          ['--scopes must be', ['--resource', 'https://api.example/', '--scopes', 'dévices']],
+          ['--client nobody is not registered', ['--resource', 'https://api.example/', '--client', 'nobody']],
+          ['--name must be one line', ['--resource', 'https://api.example/', '--name', 'a\tb']],
+        ]
+        for (const [says, args] of wrong) expect(await refused(['api', 'create', ...args])).to.include(says)
+        expect(await json(['api', 'list'])).to.deep.equal([])
+        expect(await json(['client', 'list'])).to.deep.equal([])
+      })
+
+      it('sets the actions of an app, in place of those it had, and leaves them when the app is changed', async () => {
+        await json([
+          'client',
+          'create',
+          '--id',
+          'fleet',
+          '--name',
+          'Fleet',
+          '--redirect-uri',
+          'https://f.example/cb',
+        ])
+        const file = (name: string, value: unknown) => {
+          writeFileSync(join(cwd, name), typeof value === 'string' ? value : JSON.stringify(value))
+          return ['client', 'actions', 'set', '--client', 'fleet', '--file', name]
+        }
+        const action = { id: 'device.delete', title: 'delete {count} devices', fields: [], rule: 'always' }
+        expect(await json(file('actions.json', [action]))).to.deep.equal([action])
+        expect(await refused(file('wrong.json', [{ ...action, rule: 'maybe' }]))).to.include('has no rule')
+        expect(await refused(file('none.json', 'no JSON'))).to.include('holds no JSON')
+        expect(await refused(['client', 'actions', 'list', '--client', 'nobody'])).to.include(
+          '--client nobody is no client',
+        )
+        await json(['client', 'update', '--id', 'fleet', '--name', 'Fleetdesk'])
+        expect(await json(['client', 'actions', 'list', '--client', 'fleet'])).to.deep.equal([action])
+        const [client] = await json<Record<string, unknown>[]>(['client', 'list'])
+        expect(client).to.deep.include({ authorization_details_types: ['protected_action'] })
+        expect(await json(file('empty.json', []))).to.deep.equal([])
+        expect((await json<object[]>(['client', 'list']))[0]).not.to.have.property(
+          'authorization_details_types',
+        )
+      })
+
+      it('lets an organisation be stricter than the app, and never laxer', async () => {
+        const org = await organisation()
+        await json([
+          'client',
+          'create',
+          '--id',
+          'fleet',
+          '--name',
+          'Fleet',
+          '--redirect-uri',
+          'https://f.example/cb',
+        ])
+        const action = { id: 'script.run', title: 'run it', rule: { within: 300 } }
+        writeFileSync(join(cwd, 'actions.json'), JSON.stringify([action]))
+        await json(['client', 'actions', 'set', '--client', 'fleet', '--file', 'actions.json'])
+        const tighten = (rule: string, of = 'script.run', by = org) =>
+          [
+            'org',
+            'actions',
+            'tighten',
+            '--org',
+            by,
+            '--client',
+            'fleet',
+            '--action',
+            of,
+            '--rule',
+            rule,
+          ] as string[]
+        expect(await refused(tighten('within:600'))).to.include('--rule must be stricter than within:300')
+        expect(await refused(tighten('always', 'script.stop'))).to.include(
+          '--action script.stop is no action of fleet',
+        )
+        expect(await refused(tighten('always', 'script.run', 'nowhere'))).to.include(
+          '--org nowhere is no organisation',
+        )
+        const shown = {
+          action: 'script.run',
+          title: 'run it',
+          app: 'within:300',
+          organisation: 'always',
+          effective: 'always',
+        }
+        expect(await json(tighten('always'))).to.deep.equal(shown)
+        expect(await refused(tighten('within:30'))).to.include('stricter than always')
+        expect(await json(['org', 'actions', 'list', '--org', org, '--client', 'fleet'])).to.deep.equal([
+          shown,
+        ])
+        // The app becomes laxer; the organisation does not.
+        writeFileSync(join(cwd, 'actions.json'), JSON.stringify([{ ...action, rule: 'off' }]))
+        await json(['client', 'actions', 'set', '--client', 'fleet', '--file', 'actions.json'])
+        expect(await json(['org', 'actions', 'list', '--org', org, '--client', 'fleet'])).to.deep.equal([
+          { ...shown, app: 'off' },
+        ])
       })
 
       it('changes a client, and shows a secret only when it is new', async () => {

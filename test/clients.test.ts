@@ -200,6 +200,9 @@ describe('registering a client', () => {
     ['require_auth_time', { require_auth_time: 'yes' }],
     ['default_acr_values', { default_acr_values: ['gold'] }],
     ['minimum_acr', { minimum_acr: 'gold' }],
+    ['scope_rules', { scope_rules: { 'devices:delete': { acr_values: 'gold' } } }],
+    ['scope_rules', { scope_rules: { 'devices:delete': { max_age: 1 } } }],
+    ['default_max_age', { default_max_age: -1 }],
     ['contacts', { contacts: ['nobody'] }],
   ]
   for (const [field, metadata] of wrong) {

@@ -277,12 +277,14 @@ describe('the plugin in an existing deployment', function () {
       const { extraClientMetadata } = merged({
         extraClientMetadata: { properties: ['tenant'], validator: (_, key) => void asked.push(key) },
       })
-      expect(extraClientMetadata?.properties).to.have.members(['tenant', 'minimum_acr'])
-      const check = (value: unknown) =>
-        extraClientMetadata?.validator?.({} as never, 'minimum_acr', value as never, {} as never)
-      check('phr')
-      expect(asked).to.deep.equal(['minimum_acr'])
-      expect(() => check(5)).to.throw()
+      expect(extraClientMetadata?.properties).to.have.members(['tenant', 'minimum_acr', 'scope_rules'])
+      const check = (name: string, value: unknown) =>
+        extraClientMetadata?.validator?.({} as never, name, value as never, {} as never)
+      check('minimum_acr', 'phr')
+      check('scope_rules', { 'devices:delete': { max_age: 300 } })
+      expect(asked).to.deep.equal(['minimum_acr', 'scope_rules'])
+      expect(() => check('minimum_acr', 5)).to.throw()
+      expect(() => check('scope_rules', { 'devices:delete': {} })).to.throw()
     })
 
     it('responseTypes: the host’s, and none', () => {

@@ -18,7 +18,7 @@ export const apiCreate: Command = {
       required: true,
       meaning: 'Its resource indicator, the audience of the tokens.',
     },
-    scopes: { value: 'scopes', required: true, meaning: 'Its scopes, separated by spaces; may be empty.' },
+    scopes: { value: 'scopes', meaning: 'Its scopes, separated by spaces; default: none.' },
     name: { value: 'name', meaning: 'A name for people.' },
     client: {
       value: 'client id',
@@ -33,7 +33,7 @@ export const apiCreate: Command = {
     const input = {
       resource: flags.needed('resource'),
       name: flags.text('name'),
-      scopes: flags.needed('scopes').split(' ').filter(Boolean),
+      scopes: flags.text('scopes')?.split(' ').filter(Boolean) ?? [],
       opaque: flags.has('opaque'),
       clients: flags.list('client'),
     }
