@@ -8,6 +8,8 @@ import { buildProvider, type Sallyport } from './provider.ts'
 import { openDatabase } from './store/database.ts'
 
 export type { HostAccounts, HostUser } from './accounts.ts'
+export type { ProtectedAction } from './actions/registry.ts'
+export type { Rule } from './actions/rules.ts'
 export { type Config, ConfigError, loadConfig } from './config.ts'
 export { AppError, ERRORS, type ErrorCode } from './errors.ts'
 export { ACR, type Level } from './flow/assurance.ts'

@@ -7,22 +7,35 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { exportJWK, generateKeyPair } from 'jose'
+import { decodeJwt, exportJWK, generateKeyPair } from 'jose'
 import Provider, { type Configuration } from 'oidc-provider'
 import * as client from 'openid-client'
 import { type Host, startHost } from '../examples/plugin/host.ts'
-import { AppError, type SecondFactorOptions, secondFactor } from '../src/index.ts'
+import { AppError, type ProtectedAction, type SecondFactorOptions, secondFactor } from '../src/index.ts'
+import { openDatabase, sql, write } from '../src/store/database.ts'
 import { code } from './support/one-time-codes.ts'
 import { freePort, PASSWORD } from './support/stage.ts'
 import { createVisitor, textOf, uidOf } from './support/visitor.ts'
 
 const SECRET: readonly [string] = ['a secret key of the plugin, long enough']
+const API = 'https://api.host.example/'
+const ACTIONS: readonly ProtectedAction[] = [
+  { id: 'device.delete', title: 'delete {count} devices', fields: [], rule: 'always' },
+]
 const DANA = { id: 'dana', email: 'dana@host.example', name: 'Dana' }
 const accounts = {
   findByEmail: async (email: string) => (email === DANA.email ? DANA : undefined),
   verifyPassword: async (user: { id: string } | undefined, password: string) =>
     user?.id === DANA.id && password === PASSWORD,
   claims: async (id: string) => ({ sub: id, email: DANA.email }),
+}
+
+const forget = sql('test_forget_used_codes', 'UPDATE authenticators SET last_step = 0')
+
+/** As if the authenticator had been set up some time ago: its code of now was used for that. */
+async function forgetUsedCodes(path: string): Promise<void> {
+  const database = await openDatabase(`sqlite:${path}`)
+  await database.commit([write(forget, [])]).finally(() => database.close())
 }
 
 describe('the plugin in an existing deployment', function () {
@@ -35,6 +48,7 @@ describe('the plugin in an existing deployment', function () {
       let issuer: string
       let config: client.Configuration
       let cookiesOfDana: ReturnType<typeof createVisitor>['cookies']
+      let authenticator = ''
 
       before(async () => {
         folder = mkdtempSync(join(tmpdir(), 'sallyport-plugin-'))
@@ -55,6 +69,14 @@ describe('the plugin in an existing deployment', function () {
               redirect_uris: ['http://localhost:9/callback'],
             },
             {
+              client_id: 'console',
+              client_secret: 'a secret that the host gave to its console',
+              redirect_uris: ['http://localhost:9/callback'],
+              authorization_details_types: ['protected_action', 'payment'],
+              // A level that nobody can reach, so that the rule shows at the first request.
+              scope_rules: { 'devices:delete': { acr_values: 'urn:example:out-of-reach' } },
+            },
+            {
               client_id: 'floor',
               client_secret: 'a secret that the host gave to this app',
               redirect_uris: ['http://localhost:9/callback'],
@@ -62,6 +84,27 @@ describe('the plugin in an existing deployment', function () {
               minimum_acr: 'urn:example:out-of-reach',
             },
           ],
+          features: {
+            resourceIndicators: {
+              enabled: true,
+              getResourceServerInfo: async () => ({
+                scope: 'devices:delete',
+                audience: API,
+                accessTokenFormat: 'jwt',
+                accessTokenTTL: 3600,
+              }),
+            },
+            richAuthorizationRequests: {
+              enabled: true,
+              types: { payment: { validate: async () => undefined } },
+              authorizationDetailsForGrantSource: async ctx => [
+                { type: 'payment', asked: String(ctx.oidc.params?.authorization_details) },
+              ],
+              authorizationDetailsForAccessToken: async (_, __, source) => source?.rar as never,
+              authorizationDetailsForIntrospection: async () => undefined,
+            },
+          } as NonNullable<Configuration['features']>,
+          protectedActions: { console: ACTIONS },
           jwks: { keys: [{ ...(await exportJWK(privateKey)), kid: 'host', use: 'sig', alg: 'RS256' }] },
         })
         config = await client.discovery(
@@ -105,9 +148,9 @@ describe('the plugin in an existing deployment', function () {
         const setUp = await visitor.follow(base)
         expect(setUp.heading).to.match(/^Set up/)
         expect(setUp.body, 'two-factor authentication is due at once').not.to.include('Not now')
-        const secret = textOf(setUp.body, 'key').replaceAll(' ', '')
+        authenticator = textOf(setUp.body, 'key').replaceAll(' ', '')
         cookiesOfDana = visitor.cookies
-        await visitor.post(`${base}/set-up`, { code: code(secret, Date.now()) })
+        await visitor.post(`${base}/set-up`, { code: code(authenticator, Date.now()) })
         await visitor.post(`${base}/recovery-code-saved`, { saved: 'yes' })
         const end = await visitor.follow(base)
         expect(end.url, 'first-party: nobody is asked').to.match(/^http:\/\/localhost:9\/callback\?code=/)
@@ -151,6 +194,66 @@ describe('the plugin in an existing deployment', function () {
         expect(over).to.include({ heading: 'You are logged out', url: `${issuer}/session/over` })
         expect(over.body).to.include(`href="${mountPath}/account"`)
         expect((await visitor.get(`${mountPath}/account`)).status).to.equal(303)
+      })
+
+      it('asks what the host’s client has its scopes ask', async () => {
+        const errorOf = async (scope: string) => {
+          const { url } = await begin({ scope, resource: API, prompt: 'none' })
+          const visitor = createVisitor(new URL(issuer).origin)
+          const { location = '' } = await visitor.get(url.replace('client_id=app', 'client_id=console'))
+          return new URL(location).searchParams.get('error')
+        }
+        expect(await errorOf('openid')).to.equal('login_required')
+        expect(await errorOf('openid devices:delete')).to.equal('unmet_authentication_requirements')
+      })
+
+      it('confirms an action of the host’s client, beside the details that the host has', async () => {
+        const secret = 'a secret that the host gave to its console'
+        const own = await client.discovery(new URL(issuer), 'console', secret, undefined, {
+          execute: [client.allowInsecureRequests],
+        })
+        const visitor = createVisitor(new URL(issuer).origin)
+        const redeem = async (verifier: string, callback: string, params: Record<string, string> = {}) => {
+          const checks = { pkceCodeVerifier: verifier }
+          const tokens = await client.authorizationCodeGrant(own, new URL(callback), checks, params)
+          return decodeJwt(tokens.access_token)
+        }
+        const ask = async (detail: object) => {
+          const { url, verifier } = await begin({
+            authorization_details: JSON.stringify([detail]),
+            resource: API,
+            prompt: 'login',
+          })
+          const page = await visitor.follow(url.replace('client_id=app', 'client_id=console'))
+          const base = `${mountPath}/interaction/${uidOf(page.url)}`
+          await visitor.post(`${base}/identify`, { email: DANA.email })
+          await visitor.post(`${base}/password`, { password: PASSWORD })
+          return { verifier, base }
+        }
+        const action = { type: 'protected_action', action: 'device.delete', objects: ['a', 'b'] }
+        const { verifier, base } = await ask(action)
+        await forgetUsedCodes(join(folder, 'plugin.sqlite'))
+        await visitor.post(`${base}/otp`, { code: code(authenticator, Date.now()) })
+        const page = await visitor.follow(base)
+        expect(page.heading).to.equal('Confirm: delete 2 devices')
+        const at = `${mountPath}/interaction/${uidOf(page.url)}`
+        await visitor.post(`${at}/confirm`, {})
+        const claims = await redeem(verifier, (await visitor.follow(at)).url)
+        const [detail] = claims.authorization_details as Record<string, unknown>[]
+        expect(detail).to.deep.include(action)
+        expect(detail?.confirmation_id).to.be.a('string')
+        expect(claims).to.include({ aud: API, sub: 'dana', acr: 'urn:sallyport:acr:2fa' })
+        expect(Number(claims.exp) - Number(claims.iat), 'shorter than the host’s').to.be.at.most(300)
+
+        const { url, verifier: other } = await begin({
+          authorization_details: JSON.stringify([{ type: 'payment' }]),
+          resource: API,
+        })
+        const end = await visitor.follow(url.replace('client_id=app', 'client_id=console'))
+        // The host has the resource named at the token endpoint too, as it did before.
+        const paid = await redeem(other, end.url, { resource: API })
+        expect((paid.authorization_details as { type: string }[])[0]?.type).to.equal('payment')
+        expect(Number(paid.exp) - Number(paid.iat)).to.be.greaterThan(300)
       })
 
       it('leaves out “Forgot password?”, since the passwords are the host’s', async () => {
@@ -381,6 +484,52 @@ describe('the plugin in an existing deployment', function () {
         await close()
       }
     })
+
+    const resources: Configuration['features'] = {
+      resourceIndicators: { enabled: true, getResourceServerInfo: async () => ({ scope: '' }) },
+    }
+
+    it('features: as they were, without protected actions', () => {
+      const { features, ttl } = merged({ features: resources, ttl: { AccessToken: 3600 } })
+      expect(features).to.deep.equal({ ...resources, devInteractions: { enabled: false } })
+      expect(ttl).to.deep.equal({ AccessToken: 3600 })
+    })
+
+    it('ttl.AccessToken: the host’s, but a proof lives for five minutes at most', () => {
+      const { ttl } = merged({ features: resources, ttl: { AccessToken: 3600 } }, { protectedActions: {} })
+      const lifetime = ttl?.AccessToken as (ctx: unknown, token: object) => number
+      expect(lifetime({}, {})).to.equal(3600)
+      expect(lifetime({}, { rar: [{ type: 'payment' }] })).to.equal(3600)
+      expect(lifetime({}, { rar: [{ type: 'protected_action' }] })).to.equal(300)
+    })
+
+    const noRoom: [string, Configuration, SecondFactorOptions['protectedActions']][] = [
+      ['no resource servers', {}, { app: ACTIONS }],
+      [
+        'details of the same type',
+        {
+          features: Object.assign({}, resources, {
+            richAuthorizationRequests: {
+              enabled: true,
+              types: { protected_action: { validate: () => undefined } },
+            },
+          }),
+        },
+        { app: ACTIONS },
+      ],
+      [
+        'an action that cannot be',
+        { features: resources },
+        { app: [{ id: 'A', title: '', fields: [], rule: 'off' }] },
+      ],
+    ]
+    for (const [name, host, protectedActions] of noRoom) {
+      it(`refuses protected actions beside ${name} at the start`, () => {
+        expect(() => merged(host, protectedActions === undefined ? {} : { protectedActions }))
+          .to.throw(AppError)
+          .with.property('code', 'plugin_conflict')
+      })
+    }
 
     it('refuses secret keys that are too short', () => {
       expect(() => merged({}, { secretKeys: ['short'] }))

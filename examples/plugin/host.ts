@@ -4,7 +4,7 @@
 import { createServer, type Server } from 'node:http'
 import Provider, { type Configuration } from 'oidc-provider'
 // Elsewhere: from 'sallyport'
-import { type HostAccounts, secondFactor } from '../../src/index.ts'
+import { type HostAccounts, type SecondFactorOptions, secondFactor } from '../../src/index.ts'
 
 export interface HostOptions {
   readonly issuer: string
@@ -14,6 +14,10 @@ export interface HostOptions {
   readonly clients: Configuration['clients']
   readonly jwks: Configuration['jwks']
   readonly accounts: HostAccounts
+  /** Resource servers, and whatever else the deployment has switched on. */
+  readonly features?: Configuration['features']
+  /** What the apps' users confirm. */
+  readonly protectedActions?: SecondFactorOptions['protectedActions']
   /** Below which path of the server the provider is mounted; empty: at its root. */
   readonly mountPath?: string
 }
@@ -30,7 +34,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     cookies: { keys: ['the keys of the deployment, as they were before'] },
     claims: { openid: ['sub'], email: ['email'] },
     pkce: { required: () => true },
-    features: { devInteractions: { enabled: false } },
+    features: { ...options.features, devInteractions: { enabled: false } } as Configuration['features'],
   }
 
   // --- Sallyport
@@ -40,6 +44,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     secretKeys: options.secretKeys,
     accounts: options.accounts,
     firstParty: () => true,
+    ...(options.protectedActions && { protectedActions: options.protectedActions }),
   })
   const provider = new Provider(options.issuer, configuration)
   const sallyport = mount(provider)
