@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { actionHash, canonicalAction } from '../../src/actions/binding.ts'
@@ -20,6 +21,11 @@ describe('the canonical form of an action', () => {
     expect(actionHash(request)).to.equal(
       createHash('sha256').update(canonicalAction(request)).digest('base64url'),
     )
+  })
+
+  it('is the one that the documentation shows', () => {
+    const told = readFileSync(new URL('../../docs/step-up.md', import.meta.url), 'utf8')
+    expect(told).to.include(`// ${actionHash(DELETE)}`)
   })
 
   it('is the same whatever the order, and another for whatever else differs', () => {

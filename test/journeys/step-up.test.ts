@@ -6,6 +6,7 @@ import { createApi } from '../../src/apis.ts'
 import { virtualAuthenticator } from '../support/chromium.ts'
 import { ACTIONS, asking, REQUESTS } from '../support/console.ts'
 import { openStage, type Stage } from '../support/stage.ts'
+import { totp } from '../support/tools.ts'
 import { type Answer, type App, openApp } from './app.ts'
 import { type Enrolled, enrolledPerson } from './enrolment.ts'
 import { nextCode, openTab, PHONE, type Tab } from './tab.ts'
@@ -13,7 +14,7 @@ import { nextCode, openTab, PHONE, type Tab } from './tab.ts'
 const MINUTE = 60_000
 
 describe('journey: confirming an action', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let stage: Stage
   let app: App
   let person: Enrolled
@@ -50,8 +51,10 @@ describe('journey: confirming an action', function () {
     await tab.press('Confirm')
   }
 
-  const actionOf = ({ tokens }: Answer): unknown =>
-    (tokens?.authorization_details as { action?: string }[] | undefined)?.[0]?.action
+  const detailOf = ({ tokens }: Answer) =>
+    (tokens?.authorization_details as { action: string; objects: string[] }[] | undefined)?.[0]
+  const actionOf = (answer: Answer) => detailOf(answer)?.action
+  const objectsOf = (answer: Answer) => detailOf(answer)?.objects
 
   it('always: shows what is asked, takes a code, and hands over a proof', async () => {
     await loggedIn()
@@ -79,7 +82,133 @@ describe('journey: confirming an action', function () {
     await tab.enterCode(await nextCode(stage, person.secret))
     await tab.see('Confirm: delete 2 devices at Acme')
     expect(await tab.page.getByLabel('One-time code').count()).to.equal(0)
+    expect(await tab.offers('Cancel')).to.equal(true)
     await tab.press('Confirm')
+    await tab.see('Welcome to Fleetdesk')
+    expect(actionOf(await answer)).to.equal('device.delete')
+  })
+
+  it('off: shows no page; within five minutes: shows one when they are over', async () => {
+    await loggedIn()
+    for (const id of ['device.rename', 'script.run'] as const) {
+      const { url, answer } = await app.begin(asking(REQUESTS[id]))
+      await tab.open(url)
+      await tab.see('Welcome to Fleetdesk')
+      expect(actionOf(await answer)).to.equal(id)
+    }
+    stage.advance(6 * MINUTE)
+    const { url, answer } = await app.begin(asking(REQUESTS['script.run']))
+    await tab.open(url)
+    await tab.see('Confirm: run reboot.sh on 2 devices')
+    await confirmCode()
+    await tab.see('Welcome to Fleetdesk')
+    expect(actionOf(await answer)).to.equal('script.run')
+  })
+
+  it('passkey: tells somebody who has none what to do, and how; then takes the one they made', async () => {
+    await loggedIn()
+    const refused = await app.begin(asking(REQUESTS['secret.view']))
+    await tab.open(refused.url)
+    await tab.see('You need a passkey for this')
+    await tab.read('When we offer you a passkey, choose “Continue”.')
+    await tab.press('Back to Fleetdesk')
+    await tab.see('Fleetdesk: not logged in')
+    expect((await refused.answer).error).to.equal('unmet_authentication_requirements')
+
+    // As the page says: log in again, where there is a device that can.
+    await tab.forget()
+    await virtualAuthenticator(tab.page)
+    const login = await app.begin()
+    await tab.open(login.url)
+    await tab.identify(person.email)
+    await tab.enterPassword()
+    await tab.see('Verify your identity')
+    await tab.enterCode(await nextCode(stage, person.secret))
+    await tab.see('Log in faster with a passkey')
+    await tab.press('Continue')
+    await tab.see('Welcome to Fleetdesk')
+
+    const { url, answer } = await app.begin(asking(REQUESTS['secret.view']))
+    await tab.open(url)
+    await tab.see('Confirm: view a secret')
+    expect(await tab.page.getByLabel('One-time code').count()).to.equal(0)
+    await tab.press('Use a passkey')
+    await tab.see('Welcome to Fleetdesk')
+    expect(actionOf(await answer)).to.equal('secret.view')
+
+    // Where a code would do, a passkey does too.
+    const either = await app.begin(asking(REQUESTS['device.delete']))
+    await tab.open(either.url)
+    await tab.see('Confirm: delete 2 devices at Acme')
+    await tab.press('Use a passkey')
+    await tab.see('Welcome to Fleetdesk')
+    expect(actionOf(await either.answer)).to.equal('device.delete')
+  })
+
+  it('says of a wrong code and of a used one what to do, and still what is confirmed', async () => {
+    await loggedIn()
+    const { url } = await app.begin(asking(REQUESTS['device.delete']))
+    await tab.open(url)
+    await tab.see('Confirm: delete 2 devices at Acme')
+    await tab.fill('One-time code', await totp(person.secret, new Date(stage.now())))
+    await tab.press('Confirm')
+    await tab.read('You used that code already. Wait for the next one, up to 30 seconds.')
+    await tab.fill('One-time code', await totp(person.secret, new Date(stage.now() - 90 * MINUTE)))
+    await tab.press('Confirm')
+    await tab.read('That code isn’t right. Enter the one that your app shows now.')
+    await tab.see('Confirm: delete 2 devices at Acme')
+    await confirmCode()
+    await tab.see('Welcome to Fleetdesk')
+  })
+
+  it('Cancel leads back to the app, and nothing is done', async () => {
+    await loggedIn(PHONE)
+    const { url, answer } = await app.begin(asking(REQUESTS['device.delete']))
+    await tab.open(url)
+    await tab.see('Confirm: delete 2 devices at Acme')
+    await tab.press('Cancel')
+    await tab.see('Fleetdesk: not logged in')
+    expect((await answer).error).to.equal('access_denied')
+    await tab.page.goBack()
+    await tab.see('This login has expired')
+  })
+
+  it('asked without an action: Confirm it’s you', async () => {
+    await loggedIn()
+    stage.advance(6 * MINUTE)
+    const { url, answer } = await app.begin({ max_age: '300' })
+    await tab.open(url)
+    await tab.see('Confirm it’s you')
+    await confirmCode()
+    await tab.see('Welcome to Fleetdesk')
+    expect((await answer).error).to.equal(undefined)
+  })
+
+  it('two tabs with two actions: each hands over its own', async () => {
+    await loggedIn()
+    const first = await app.begin(asking(REQUESTS['device.delete']))
+    await tab.open(first.url)
+    await tab.see('Confirm: delete 2 devices at Acme')
+    const second = await tab.another()
+    const run = await app.begin(asking({ ...REQUESTS['device.delete'], objects: ['dev_99'] }))
+    await second.open(run.url)
+    await second.see('Confirm: delete 1 device at Acme')
+    await second.fill('One-time code', await nextCode(stage, person.secret))
+    await second.press('Confirm')
+    await second.see('Welcome to Fleetdesk')
+    await confirmCode()
+    await tab.see('Welcome to Fleetdesk')
+    expect(objectsOf(await run.answer)).to.deep.equal(['dev_99'])
+    expect(objectsOf(await first.answer)).to.deep.equal(['dev_17', 'dev_23'])
+  })
+
+  it('works without JavaScript', async () => {
+    await loggedIn({ javaScriptEnabled: false })
+    const { url, answer } = await app.begin(asking(REQUESTS['device.delete']))
+    await tab.open(url)
+    await tab.see('Confirm: delete 2 devices at Acme')
+    expect(await tab.offers('Use a passkey')).to.equal(false)
+    await confirmCode()
     await tab.see('Welcome to Fleetdesk')
     expect(actionOf(await answer)).to.equal('device.delete')
   })
