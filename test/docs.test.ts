@@ -402,7 +402,9 @@ describe('the documentation', function () {
       const headings = seen
         .filter(each => each.startsWith('heading '))
         .map(each => each.slice('heading '.length))
-      const heard = heading.split(/, or (?:after an invitation|for an action) /).map(each => new RegExp(`^${pattern(each)}$`))
+      const heard = heading
+        .split(/, or (?:after an invitation|for an action) /)
+        .map(each => new RegExp(`^${pattern(each)}$`))
       if (view !== 'error') {
         expect(
           headings.filter(each => !heard.some(one => one.test(each))),

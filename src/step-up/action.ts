@@ -23,7 +23,7 @@ export interface ConfirmedAction extends ProtectedAction {
 const KNOWN = ['type', 'action', 'objects', 'fields']
 
 /**
- * The one text of an action: members in a fixed order, objects sorted and each once, fields sorted by name.
+ * The one text of an action, the provider's own: JSON without spaces, keys sorted, objects sorted and each once.
  *
  * @throws TypeError for what is no protected action: another type, objects or fields that are no strings, other members
  */
@@ -64,12 +64,13 @@ function canonical(value: unknown): string | undefined {
   if (type !== PROTECTED_ACTION || typeof action !== 'string' || action === '') return undefined
   if (!Array.isArray(objects) || !objects.every(each => typeof each === 'string')) return undefined
   if (!isRecord(fields) || !Object.values(fields).every(each => typeof each === 'string')) return undefined
-  return JSON.stringify([
-    type,
-    action,
-    [...new Set(objects)].sort(),
-    Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)),
-  ])
+  // Sorted by code unit, in every locale (RFC 8785 section 3.2.3).
+  const sorted = Object.fromEntries(
+    Object.keys(fields)
+      .sort()
+      .map(name => [name, fields[name]]),
+  )
+  return JSON.stringify({ action, fields: sorted, objects: [...new Set(objects)].sort(), type })
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { actionReference } from '@sallyport/step-up'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { actionHash, canonicalAction } from '../../src/actions/binding.ts'
@@ -36,6 +37,15 @@ describe('the canonical form of an action', () => {
         expect(actionHash({ action: 'a', objects: objects.toReversed(), fields: { b: 'c', site } })).to.equal(
           hash,
         )
+        expect(
+          actionReference({
+            type: 'protected_action',
+            action: 'a',
+            objects: objects.toReversed(),
+            fields: { b: 'c', site },
+          }),
+          'the reference of the app’s package',
+        ).to.equal(hash)
         expect(actionHash({ action: 'b', objects, fields: { site, b: 'c' } })).not.to.equal(hash)
         if (other !== site) {
           expect(actionHash({ action: 'a', objects, fields: { site: other, b: 'c' } })).not.to.equal(hash)
