@@ -168,10 +168,12 @@ describe('the back end’s way through a step-up', () => {
     expect((await outcome.replay()).status).to.equal(200)
   })
 
-  it('sends the waiting request once', async () => {
+  it('sends the waiting request once, also where nothing else would keep it from a second time', async () => {
     const client = make()
-    const { url } = await client.begin({ challenge: await challengeOf(), session: SESSION, request: waiting })
-    const outcome = asConfirmed(await client.finish({ url: await authority.visit(url), session: SESSION }))
+    const request = { method: 'GET', path: '/secret' }
+    const { url } = await client.begin({ challenge: await challengeOf('/secret'), session: SESSION, request })
+    const callback = await authority.visit(url, { acr: 'phr' })
+    const outcome = asConfirmed(await client.finish({ url: callback, session: SESSION }))
     const all = await Promise.allSettled([outcome.replay(), outcome.replay(), outcome.replay()])
     expect(all.map(each => each.status)).to.deep.equal(['fulfilled', 'rejected', 'rejected'])
     expect(deeds).to.have.length(1)
