@@ -52,6 +52,15 @@ export interface ProtectedApi {
   verify(request: ApiRequest): Promise<Claims>
 }
 
+/** What oauth4webapi calls it where not the token is wrong, but how the provider is set up. */
+const PROVIDERS_FAULT: readonly string[] = [
+  oauth.HTTP_REQUEST_FORBIDDEN,
+  oauth.INVALID_SERVER_METADATA,
+  oauth.MISSING_SERVER_METADATA,
+  oauth.REQUEST_PROTOCOL_FORBIDDEN,
+  oauth.RESPONSE_IS_NOT_CONFORM,
+  oauth.RESPONSE_IS_NOT_JSON,
+]
 const CREDENTIALS = /^(bearer|dpop) +([A-Za-z0-9\-._~+/]+=*)$/i
 
 /**
@@ -112,6 +121,9 @@ export function protectedApi(options: ProtectedApiOptions): ProtectedApi {
             : await introspected(presented, introspection)
       } catch (cause) {
         if (cause instanceof UnavailableError) throw cause
+        if (PROVIDERS_FAULT.includes(String((cause as { code?: unknown }).code))) {
+          throw new UnavailableError('the provider cannot be asked for its keys', { cause })
+        }
         throw refuse({ error: ERROR.invalidToken }, cause)
       }
       if (presented.scheme === 'dpop' && !(await isFirstUse(presented, claims))) {

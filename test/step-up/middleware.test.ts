@@ -384,6 +384,14 @@ describe('a guarded API', () => {
       expect(authority.keyRequests()).to.equal(before)
     })
 
+    it('answers 503, and blames no token, where the provider’s metadata lead nowhere', async () => {
+      for (const jwks_uri of [undefined, 'no URL', 'ftp://id.example/jwks']) {
+        const odd: typeof fetch = async () => Response.json({ issuer: authority.issuer, jwks_uri })
+        const guard = requireStepUp({ api: apiWith({ fetch: odd }), acr: TWO })
+        expect((await guard(asking(carrying(await authority.sign()))))?.status, jwks_uri).to.equal(503)
+      }
+    })
+
     it('answers 503 where the provider does not answer in time', async () => {
       const silent: typeof fetch = (_, init) =>
         new Promise((_, reject) => {
