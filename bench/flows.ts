@@ -80,8 +80,12 @@ export async function bareLogin(at: Target, index: number, scope = 'openid email
 }
 
 /** A whole two-factor login at Sallyport: email, password, one-time code, token. */
-export async function twoFactorLogin(at: Target, index: number, scope = 'openid email'): Promise<Tokens> {
-  const visitor = createVisitor(at.issuer)
+export async function twoFactorLogin(
+  at: Target,
+  index: number,
+  scope = 'openid email',
+  visitor = createVisitor(at.issuer),
+): Promise<Tokens> {
   const { location = '' } = await visitor.get(authorization(at, scope))
   const base = `/interaction/${uidOf(location)}`
   await visitor.get(base)
@@ -96,6 +100,23 @@ export async function twoFactorLogin(at: Target, index: number, scope = 'openid 
     const answer = await visitor.post(`/interaction/${uidOf(callback)}/consent`, { answer: 'allow' })
     callback = (await visitor.get(answer.location ?? '')).location ?? ''
   }
+  return redeem(at, callback)
+}
+
+/** A logged-in user confirms an action: auth, page, one-time code, token for the API. */
+export async function confirmAction(
+  at: Target,
+  index: number,
+  visitor: ReturnType<typeof createVisitor>,
+): Promise<Tokens> {
+  const detail = { type: 'protected_action', action: 'device.delete', objects: ['dev_a', `dev_${index}`] }
+  const asked = new URLSearchParams({ authorization_details: JSON.stringify([detail]) })
+  const { location = '' } = await visitor.get(`${authorization(at, 'openid')}&${asked}`)
+  const base = `/interaction/${uidOf(location)}`
+  await visitor.get(base)
+  await visitor.post(`${base}/otp`, { code: code(secretOf(index), Date.now()) })
+  const { location: resume = '' } = await visitor.get(base)
+  const { location: callback = '' } = await visitor.get(resume)
   return redeem(at, callback)
 }
 

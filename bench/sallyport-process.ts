@@ -5,6 +5,8 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setActions } from '../src/actions/registration.ts'
+import { createApi } from '../src/apis.ts'
 import { loadConfig } from '../src/config.ts'
 import { hashPassword } from '../src/factors/password.ts'
 import { hashRecoveryCode } from '../src/factors/recovery-code.ts'
@@ -49,6 +51,11 @@ await database.commit([
     },
     clock(),
   ),
+])
+const directory = { database, keyring, clock, actor: 'bench', productName: config.productName }
+await createApi(directory, { resource: 'https://api.example', scopes: ['devices'] })
+await setActions(directory, 'app', [
+  { id: 'device.delete', title: 'delete {count} devices', fields: [], rule: 'always' },
 ])
 const passwordHash = await hashPassword(PASSWORD)
 const BATCH = 50

@@ -1,10 +1,14 @@
 // What the middleware of @sallyport/step-up costs a request, beside what no API can do without: one jose.jwtVerify with
-// the key at hand, of the same tokens, in the same process, in turns. Prints ratios of CPU.
+// the key at hand, of the same tokens, in the same process, in turns. Then what a step-up costs the provider, from the
+// request to the token that carries the action, beside a login at a bare oidc-provider. Prints ratios of CPU.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { memoryStore, protectedApi } from '@sallyport/step-up'
 import { requireStepUp } from '@sallyport/step-up/express'
 import { exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose'
-import { inParallel, median } from './processes.ts'
+import { createVisitor } from '../test/support/visitor.ts'
+import { bareLogin, confirmAction, target, twoFactorLogin } from './flows.ts'
+import { inParallel, measured, median } from './processes.ts'
 
 const REQUESTS = Number(process.argv[2] ?? 250)
 const ROUNDS = Number(process.argv[3] ?? 60)
@@ -86,3 +90,38 @@ for (const [index, name] of Object.keys(kinds).entries()) {
   const ratio = median(rows.map(each => (each[index] ?? Number.NaN) / (each[0] ?? Number.NaN)))
   console.log(`${name.padEnd(44)} ${own.toFixed(3)}  ${ratio.toFixed(2)} × jose.jwtVerify`)
 }
+
+const USERS = 100
+const CODE_LIFE = 30_000
+const sallyport = await measured('./sallyport-process.ts', ['sqlite', String(USERS)])
+const bare = await measured('./bare-process.ts')
+const at = target(sallyport.ready)
+const users = Array.from({ length: USERS }, (_, index) => ({ index, visitor: createVisitor(at.issuer) }))
+await inParallel(users, AT_ONCE, async ({ index, visitor }) => {
+  await twoFactorLogin(at, index, 'openid', visitor)
+})
+const stepUps: { cpu: number; bare: number; perSecond: number }[] = []
+for (let round = 0; round < 3; round++) {
+  // A one-time code works once: everybody waits for the next one.
+  await sleep(CODE_LIFE - (Date.now() % CODE_LIFE))
+  const bareBefore = await bare.cpu()
+  await inParallel(users, AT_ONCE, async ({ index }) => void (await bareLogin(target(bare.ready), index)))
+  const bareCpu = ((await bare.cpu()) - bareBefore) / USERS
+  const [before, started] = [await sallyport.cpu(), performance.now()]
+  await inParallel(users, AT_ONCE, async ({ index, visitor }) => {
+    await confirmAction(at, index, visitor)
+  })
+  const seconds = (performance.now() - started) / 1000
+  stepUps.push({
+    cpu: ((await sallyport.cpu()) - before) / USERS,
+    bare: bareCpu,
+    perSecond: USERS / seconds,
+  })
+}
+const of = (pick: (row: (typeof stepUps)[number]) => number) => median(stepUps.map(pick))
+console.log(
+  `\nA confirmed action on SQLite: ${of(each => each.cpu).toFixed(2)} ms, ` +
+    `${of(each => each.cpu / each.bare).toFixed(2)} × a bare login (${of(each => each.bare).toFixed(2)} ms); ` +
+    `${of(each => each.perSecond).toFixed(0)} a second, ${AT_ONCE} at once, load included`,
+)
+await Promise.all([sallyport.stop(), bare.stop()])
