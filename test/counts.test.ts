@@ -219,7 +219,7 @@ onEveryStage('database work per request', open => {
     expect(
       all.reduce((sum, each) => sum + each.reads, commits),
       told,
-    ).to.be.at.most(13)
+    ).to.be.at.most(14)
     expect(commits, told).to.be.at.most(6)
     expect(page.commits, told).to.equal(0)
   })
