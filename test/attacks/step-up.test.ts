@@ -123,6 +123,22 @@ onEveryStage('attacks on step-up', open => {
     }
   })
 
+  it('S10 nothing of an action is kept with the grant, which other tabs and later requests share', async () => {
+    const one = await victim(stage, app.party)
+    const { begun, base } = await ask(one.visitor, DELETE)
+    await confirm(one, base)
+    await app.party.finish(begun, (await one.visitor.follow(base)).url)
+    const grants = await rows(
+      stage,
+      "SELECT payload FROM oidc_artefacts WHERE model = 'Grant' AND account_id = ?",
+      [one.person.id],
+    )
+    expect(grants.length).to.be.greaterThan(0)
+    for (const { payload } of grants) expect(String(payload)).not.to.match(/rar|device\.delete/)
+    const plain = await app.party.begin({ resource: app.resource })
+    expect(await proof(plain, (await one.visitor.follow(plain.url)).url)).to.equal(undefined)
+  })
+
   it('S10 after five minutes the proof is worth nothing', async () => {
     const one = await victim(stage, app.party)
     const { begun, base } = await ask(one.visitor, DELETE)

@@ -157,6 +157,18 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       },
     },
     {
+      view: 'consent',
+      state: 'action',
+      locals: {
+        action: '/sent',
+        app: 'Northbeam Reports',
+        email,
+        host: 'reports.northbeam.example',
+        scopes: [{ icon: 'key', text: t('consent.scope.openid') }],
+        about: single,
+      },
+    },
+    {
       view: 'error',
       state: '',
       locals: { ...error, reference: 'SP-7F3K-92QD', startAgain: '/again', backTo },

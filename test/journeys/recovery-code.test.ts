@@ -76,13 +76,14 @@ describe('journey: a recovery code', function () {
   it('is no second factor for an app that asks for two: the code page offers to set up again', async () => {
     const { url, answer } = await app.begin({ acr_values: TWO_FACTORS })
     await tab.open(url)
-    await tab.see('Verify your identity')
+    await tab.see('Confirm it’s you')
     expect(await tab.page.getByRole('link', { name: 'Use a recovery code' }).count()).to.equal(0)
     await tab.press('Set up your authenticator again')
     await tab.see('Set up two-factor authentication')
     await tab.press('Not now')
-    await tab.see('Verify your identity')
-    await tab.enterCode(await nextCode(stage, dana.secret))
+    await tab.see('Confirm it’s you')
+    await tab.fill('One-time code', await nextCode(stage, dana.secret))
+    await tab.press('Confirm')
     await tab.see('Welcome to Fleetdesk')
     const { claims } = await answer
     expect(claims).to.deep.include({ acr: TWO_FACTORS, amr: ['pwd', 'otp', 'mfa'] })

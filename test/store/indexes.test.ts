@@ -10,6 +10,8 @@ import {
   reserveAttempt,
 } from '../../src/factors/attempts.ts'
 import * as accounts from '../../src/store/accounts.ts'
+import { keepActionRule, readActionRules } from '../../src/store/action-rules.ts'
+import { createApis } from '../../src/store/apis.ts'
 import * as artefacts from '../../src/store/artefacts.ts'
 import { auditRow } from '../../src/store/audit.ts'
 import { createClients } from '../../src/store/clients.ts'
@@ -25,10 +27,12 @@ import { sweep } from '../../src/store/sweep.ts'
 import { NOW, onEveryDatabase, type Place, SECRET_KEY } from './contract.ts'
 
 /** What is read rarely, from tables of a few rows. */
-const COLD = ['client_list', 'organisation_any', 'signing_key_list', 'signing_key_insert']
+const COLD = ['api_list', 'client_list', 'organisation_any', 'signing_key_list', 'signing_key_insert']
 const FILES = [
   'factors/attempts',
   'store/accounts',
+  'store/action-rules',
+  'store/apis',
   'store/artefacts',
   'store/audit',
   'store/clients',
@@ -107,6 +111,7 @@ async function everything(): Promise<Write[]> {
   await clients.find('app')
   await accounts.readOverview(database, id)
   await readPending(database, keyring, 'x', place, NOW)
+  await readActionRules(database, 'org_1')
   await sweep(database, NOW)
   await database.commit([
     accounts.insertAccount({ ...account, organisationId: null, email: 'a@example.com' } as never, NOW),
@@ -129,6 +134,19 @@ async function everything(): Promise<Write[]> {
     auditRow({ event: 'login' }, NOW),
     clients.insert(client, NOW),
     clients.update(client, NOW),
+    clients.setActions(client, [], NOW),
+    ...createApis(database, () => NOW).insert(
+      {
+        resource: 'api',
+        name: undefined,
+        scopes: [],
+        opaque: false,
+        introspectedBy: undefined,
+        clients: ['app'],
+      },
+      NOW,
+    ),
+    keepActionRule({ organisationId: 'org_1', clientId: 'app', action: 'a', rule: 'always' }, NOW),
     ...credentials.turnOnAuthenticator(account, 'sealed', 1, NOW),
     credentials.spendTotpStep(id, 'sealed', 1, NOW),
     credentials.issueRecoveryCode(id, 'hash', NOW),
@@ -219,6 +237,8 @@ async function fill(url: string): Promise<void> {
         SELECT n, 'code', n, n, n FROM generate_series(1, 3000) n;
       INSERT INTO clients (id, metadata, first_party, created_at, updated_at)
         SELECT n, '{}', 0, 0, 0 FROM generate_series(1, 3000) n;
+      INSERT INTO action_rules (organisation_id, client_id, action, rule, updated_at)
+        SELECT n, n, n, 'always', 0 FROM generate_series(1, 3000) n;
       INSERT INTO oidc_artefacts (model, id, grant_id, account_id, epoch, payload, expires_at)
         SELECT CASE n % 2 WHEN 0 THEN 'Grant' ELSE 'RefreshToken' END, n, n, n, 0, '{}', n
         FROM generate_series(1, 3000) n;
