@@ -250,6 +250,7 @@ describe('the plugin in an existing deployment', function () {
           resource: API,
         })
         const end = await visitor.follow(url.replace('client_id=app', 'client_id=console'))
+        expect(end.url, 'what the host’s own details ask').to.include('/interaction/')
         // The host has the resource named at the token endpoint too, as it did before.
         const paid = await redeem(other, end.url, { resource: API })
         expect((paid.authorization_details as { type: string }[])[0]?.type).to.equal('payment')

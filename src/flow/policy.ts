@@ -4,7 +4,7 @@
 // loop, and pass whatever comes fresh from an interaction.
 
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
-import type { RequestedAction } from '../actions/requested.ts'
+import { detailsOf, isAction, type RequestedAction } from '../actions/requested.ts'
 import { demandOf, lacking, reached, type Shown } from '../actions/rules.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
@@ -80,7 +80,7 @@ export function joinPolicy(
     }),
   )
 
-  // The library's asks whoever brings details, and first-party apps ask nobody.
+  // The library's asks for whatever details there are; an action of a first-party app is confirmed, and that is all.
   const consent = policy.get('consent')
   if (consent?.checks.some(each => each.reason === 'rar_prompt')) {
     consent.checks.remove('rar_prompt')
@@ -92,6 +92,7 @@ export function joinPolicy(
         async ({ oidc }) => {
           const { params, result, client } = oidc
           if (params?.authorization_details === undefined || result?.consent !== undefined) return false
+          if (!detailsOf(params.authorization_details)?.some(isAction)) return true
           return (await services.clients.find(String(client?.clientId)))?.firstParty !== true
         },
         ({ oidc }) => ({ rar: JSON.parse(String(oidc.params?.authorization_details)) }),
