@@ -238,7 +238,9 @@ describe('the command line', () => {
           env.DATABASE_URL = fresh.url
           drop = fresh.drop
         }
-        expect(await json(['migrate'])).to.deep.equal({ ran: ['001-login.js', '002-step-up.js'] })
+        expect(await json(['migrate'])).to.deep.equal({
+          ran: ['001-login.js', '002-step-up.js', '003-own-pages.js'],
+        })
       })
       afterEach(() => drop())
 

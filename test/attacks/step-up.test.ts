@@ -306,7 +306,7 @@ onEveryStage('attacks on step-up', open => {
     const one = await victim(stage, app.party)
     const { base } = await ask(one.visitor, DELETE)
     await confirm(one, base)
-    expect((await confirm(one, base)).status, 'sent twice').to.equal(409)
+    expect((await confirm(one, base)).status, 'sent twice: shown where it stands').to.equal(303)
     expect(cameTo(await one.visitor.follow(base))).to.equal('proof')
     expect((await one.visitor.get(base)).status, 'back').to.equal(400)
     expect((await confirm(one, base)).status, 'back and sent again').to.equal(400)

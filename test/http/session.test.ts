@@ -27,7 +27,7 @@ const MINUTE = 60_000
 const DAY = 24 * 60 * MINUTE
 const LOGIN = 'Log in'
 const SET_UP = 'Set up two-factor authentication'
-const CODE = 'Verify your identity'
+const CODE = 'Confirm it’s you'
 const UNKNOWN = 'This answer is no longer good'
 const UNMET = 'We don’t know yet that it’s you'
 
