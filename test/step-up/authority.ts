@@ -51,7 +51,8 @@ export function confirmed(action: string, objects: readonly string[], fields?: R
   ]
 }
 
-export async function openAuthority(): Promise<Authority> {
+/** @param callbacks where users may be sent back to, beside CALLBACK */
+export async function openAuthority(callbacks: readonly string[] = []): Promise<Authority> {
   const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
   const jwk = { ...(await exportJWK(privateKey)), kid: 'one', alg: 'ES256', use: 'sig' }
   const der = Buffer.from(await crypto.subtle.exportKey('spki', publicKey)).toString('base64')
@@ -77,7 +78,7 @@ export async function openAuthority(): Promise<Authority> {
     clients: ['console', 'other'].map(client_id => ({
       client_id,
       client_secret: SECRET,
-      redirect_uris: [CALLBACK],
+      redirect_uris: [CALLBACK, ...callbacks],
       grant_types: ['authorization_code', 'client_credentials'],
       id_token_signed_response_alg: 'ES256',
       authorization_details_types: ['protected_action'],
