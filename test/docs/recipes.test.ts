@@ -2,12 +2,13 @@
 // is held to, and where a whole app can be had it is run against a real provider. What is not here is skipped, and says so.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { get as httpGet } from 'node:http'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { checkStepUp } from '@sallyport/step-up'
 import { expect } from 'chai'
-import { type Authority, confirmed, openAuthority } from '../step-up/authority.ts'
+import { type Authority, confirmed, type Deed, openAuthority, SECRET } from '../step-up/authority.ts'
 import { freePort } from '../support/stage.ts'
 import { ACTION, decisions, errorsFor, NOW, REQUIREMENT } from './decisions.ts'
 import { answersOf, asTold, blocksOf, openWorkshop, pageNames, readPage, type Workshop } from './guide.ts'
@@ -118,14 +119,15 @@ describe('the recipes for other languages', function () {
   it('say which versions they were written for, and what they leave out', () => {
     for (const page of pageNames.filter(each => blocksOf(each, 'js').length === 0)) {
       expect(readPage(page), page)
-        .to.match(/Written for [^.]+\d/)
+        .to.match(/Written for .*\d/)
         .and.match(/^## What this leaves out$/m)
     }
   })
 
   describe('in Python', () => {
     let folder: string
-    before(() => {
+    before(async function () {
+      if (!(await works('python3', '--version'))) return this.skip()
       folder = workshop.lay('python.md')
     })
 
@@ -186,6 +188,175 @@ func main() {
       if (!(await works('go', 'version'))) return this.skip()
       const folder = workshop.lay('go.md')
       expect((await run('gofmt', ['-l', 'stepup.go', 'main.go'], { cwd: folder })).stdout).to.equal('')
+    })
+  })
+
+  describe('in Java', () => {
+    it('decide as the package does, and answer the same header', async function () {
+      if (!(await works('javac', '-version'))) return this.skip()
+      const folder = workshop.lay('spring.md')
+      // Java reads no JSON by itself, so the table is written as Java.
+      const literal = (value: unknown): string => {
+        if (typeof value === 'string') return JSON.stringify(value)
+        if (typeof value === 'number') return `${value}L`
+        if (typeof value !== 'object' || value === null) return String(value)
+        if (Array.isArray(value)) return `list(${value.map(each => `(Object) ${literal(each)}`).join(', ')})`
+        return `map(${Object.entries(value)
+          .map(([name, each]) => `${JSON.stringify(name)}, ${literal(each)}`)
+          .join(', ')})`
+      }
+      writeFileSync(
+        join(folder, 'Table.java'),
+        `package com.example.api;
+import java.util.*;
+class Table {
+  static List<Object> list(Object... all) { return new ArrayList<>(Arrays.asList(all)); }
+  static Map<String, Object> map(Object... all) {
+    Map<String, Object> map = new HashMap<>();
+    for (int at = 0; at < all.length; at += 2) map.put((String) all[at], all[at + 1]);
+    return map;
+  }
+  public static void main(String[] args) {
+    StepUp.Action action = new StepUp.Action("device.delete", List.of("dev_17", "dev_23"));
+    List<Map<String, Object>> table = new ArrayList<>();
+    ${claims.map(each => `table.add(${literal(each)});`).join('\n    ')}
+    for (Map<String, Object> each : table) {
+      List<String> errors = StepUp.missing(each, action, ${NOW}L);
+      System.out.println(String.join(",", errors) + "\\t" + (errors.isEmpty() ? "" : StepUp.challenge(errors, action)));
+    }
+  }
+}
+`,
+      )
+      await run('javac', ['-d', 'out', 'StepUp.java', 'Table.java'], { cwd: folder })
+      const { stdout } = await run('java', ['-cp', 'out', 'com.example.api.Table'], { cwd: folder })
+      const said = stdout
+        .split('\n')
+        .slice(0, -1)
+        .map(line => {
+          const [errors = '', header = ''] = line.split('\t')
+          return { errors: errors === '' ? [] : errors.split(','), ...(header !== '' && { header }) }
+        })
+      expect(named(said)).to.deep.equal(expected)
+    })
+
+    it('are Java by their syntax, where Spring is not to be had', async function () {
+      if (!(await works('javac', '-version'))) return this.skip()
+      const folder = workshop.lay('spring.md')
+      writeFileSync(
+        join(folder, 'Syntax.java'),
+        `import com.sun.source.util.JavacTask;
+import javax.tools.*;
+import java.io.File;
+import java.util.*;
+class Syntax {
+  public static void main(String[] files) throws Exception {
+    JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+    StandardJavaFileManager manager = compiler.getStandardFileManager(null, null, null);
+    DiagnosticCollector<JavaFileObject> found = new DiagnosticCollector<>();
+    ((JavacTask) compiler.getTask(null, manager, found, null, null, manager.getJavaFileObjects(files))).parse();
+    for (Diagnostic<?> each : found.getDiagnostics()) System.out.println(each);
+  }
+}
+`,
+      )
+      const files = blocksOf('spring.md', 'java').map(({ path = '' }) => path)
+      expect(files).to.have.length(3).and.not.include('')
+      expect((await run('java', ['Syntax.java', ...files], { cwd: folder })).stdout).to.equal('')
+    })
+  })
+
+  describe('in Apache', () => {
+    const MODULES = '/usr/lib/apache2/modules'
+    const LOADED = ['mpm_event', 'authn_core', 'authz_core', 'authz_user', 'dir', 'auth_openidc']
+    let authority: Authority
+    let httpd: ChildProcess | undefined
+    let origin: string
+
+    before(async function () {
+      if (!existsSync(join(MODULES, 'mod_auth_openidc.so'))) return this.skip()
+      const port = await freePort()
+      origin = `http://localhost:${port}`
+      authority = await openAuthority([`${origin}/callback`])
+      const folder = workshop.lay('apache.md', { 'www/index.html': 'home', 'www/admin/index.html': 'admin' })
+      const root = process.getuid?.() === 0
+      writeFileSync(
+        join(folder, 'httpd.conf'),
+        `ServerRoot ${folder}
+ServerName localhost
+Listen 127.0.0.1:${port}
+PidFile ${folder}/pid
+ErrorLog ${folder}/log
+Mutex posixsem
+${root ? 'User www-data\nGroup www-data' : ''}
+${LOADED.map(each => `LoadModule ${each}_module ${MODULES}/mod_${each}.so`).join('\n')}
+DocumentRoot ${folder}/www
+Include ${folder}/step-up.conf
+`,
+      )
+      // Apache lays its rights down before it serves.
+      chmodSync(join(folder, '..'), 0o755)
+      const env = {
+        ...process.env,
+        ISSUER: authority.issuer,
+        CLIENT_ID: 'console',
+        CLIENT_SECRET: SECRET,
+        REDIRECT_URI: `${origin}/callback`,
+        PASSPHRASE: 'a text of some length for tests',
+      }
+      await run('apache2', ['-t', '-f', join(folder, 'httpd.conf')], { env })
+      httpd = spawn('apache2', ['-D', 'FOREGROUND', '-f', join(folder, 'httpd.conf')], {
+        env,
+        stdio: 'ignore',
+      })
+      for (let tries = 0; tries < 200; tries++) {
+        if (await fetch(origin, { redirect: 'manual' }).catch(() => undefined)) return
+        await new Promise(resolve => setTimeout(resolve, 50))
+      }
+      throw new Error('Apache does not start')
+    })
+    after(async () => {
+      httpd?.kill()
+      await authority?.close()
+    })
+
+    it('a page that wants two factors sends its user to prove them, and shows itself then', async () => {
+      const cookies = new Map<string, string>()
+      // By fetch it would be a script's request, whatever headers it is given.
+      const get = (url: string) =>
+        new Promise<{ status: number | undefined; location: string; body: string }>((resolve, reject) => {
+          const cookie = [...cookies].map(each => each.join('=')).join('; ')
+          const headers = { accept: 'text/html', cookie }
+          httpGet(new URL(url, origin), { headers }, async answer => {
+            for (const line of answer.headers['set-cookie'] ?? []) {
+              const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
+              cookies.set(name, value)
+            }
+            let body = ''
+            for await (const chunk of answer) body += chunk
+            resolve({ status: answer.statusCode, location: answer.headers.location ?? '', body })
+          }).on('error', reject)
+        })
+      /** @returns where the browser is, after it went to the provider and back */
+      const open = async (path: string, deed: Deed, edit = (url: URL) => url) => {
+        const { location } = await get(path)
+        expect(location).to.match(new RegExp(`^${authority.issuer}/`))
+        const callback = await authority.visit(edit(new URL(location)), deed)
+        return get((await get(callback.href)).location)
+      }
+      expect((await open('/', { acr: 'urn:sallyport:acr:1fa' })).body).to.equal('home')
+      const { location } = await get('/admin/')
+      expect(new URL(location).searchParams.get('acr_values')).to.equal('urn:sallyport:acr:2fa')
+
+      const lowered = (url: URL) => {
+        url.searchParams.set('acr_values', 'urn:sallyport:acr:1fa')
+        return url
+      }
+      const weak = await open('/admin/', { acr: 'urn:sallyport:acr:1fa' }, lowered)
+      expect(weak.location).to.match(new RegExp(`^${authority.issuer}/`))
+      expect((await open('/admin/', { acr: 'phr' })).body).to.equal('admin')
+      expect((await get('/admin/')).status).to.equal(200)
+      expect((await fetch(`${origin}/admin/`, { redirect: 'manual' })).status).to.equal(401)
     })
   })
 
