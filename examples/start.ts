@@ -1,26 +1,11 @@
-// `npm start`: the server, and beside it a demo app that logs its users in by it. Both end together.
+// `npm start`: the server, and beside it a demo app that logs its users in by it and has them confirm what matters. Both
+// end together.
 
-import { randomText } from '../src/clients.ts'
 import { loadConfig } from '../src/config.ts'
-import { announceFirstRun, type Running, runUntilStopped, StartRefused, startServer } from '../src/server.ts'
-import { createDemo, demoClient } from './demo/app.ts'
-
-const CLIENT_ID = 'demo'
-
-/** Registers the demo app, with a new secret at every start: nobody else needs it. */
-async function registerDemo({ services }: Running, origin: string): Promise<string> {
-  const { database, clients, clock } = services
-  const secret = randomText(43)
-  const client = {
-    metadata: { ...demoClient(origin), client_id: CLIENT_ID, client_secret: secret },
-    firstParty: true,
-  }
-  const known = await clients.find(CLIENT_ID)
-  await database.commit([
-    known === undefined ? clients.insert(client, clock()) : clients.update(client, clock()),
-  ])
-  return secret
-}
+import type { Directory } from '../src/organisations/directory.ts'
+import { announceFirstRun, runUntilStopped, StartRefused, startServer } from '../src/server.ts'
+import { createDemo } from './demo/app.ts'
+import { CLIENT_ID, registerDemo } from './registration.ts'
 
 process.exitCode = await runUntilStopped(async () => {
   const config = loadConfig(process.env)
@@ -30,7 +15,10 @@ process.exitCode = await runUntilStopped(async () => {
     return running
   }
   const origin = `http://localhost:${config.demoPort}`
-  const clientSecret = await registerDemo(running, origin)
+  const { database, keyring, clock } = running.services
+  const { productName } = config
+  const directory: Directory = { database, keyring, clock, actor: 'operator', productName }
+  const clientSecret = await registerDemo(directory, origin)
   const demo = createDemo({ issuer: config.issuer, clientId: CLIENT_ID, clientSecret, origin })
   try {
     await demo.listen(config.demoPort)

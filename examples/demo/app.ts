@@ -1,14 +1,18 @@
-// A small relying app, as one would write it to let Sallyport log its users in: Koa, and openid-client for the
-// protocol. It keeps sessions in memory, so a restart logs everybody out. Every address that it gives out is made from
-// the configured origin, never from the Host header.
+// Fleetdesk, a small device console, as one would write it to let Sallyport log its users in and confirm what must not
+// happen by mistake: Koa, openid-client for the login, @sallyport/step-up for the rest. It keeps everything in memory, so
+// a restart logs everybody out. Every address that it gives out is made from the configured origin, never from the Host
+// header.
 
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import Koa from 'koa'
-import Router from 'koa-router'
-import { type Asked, createLogin, LoginRefused, ProviderUnreachable } from './login.ts'
-import { home, notice } from './pages.ts'
+import Koa, { type Context, type Next } from 'koa'
+import { createApi, SCOPES } from './api.ts'
+import { createFleet } from './devices.ts'
+import { createLogin, LoginRefused, ProviderUnreachable } from './login.ts'
+import { notice } from './pages.ts'
+import { createRoutes } from './routes.ts'
 import { createSessions } from './sessions.ts'
+import { createStepUp } from './step-up.ts'
 
 export type DemoOptions = {
   /** The provider's issuer identifier; http only on this machine. */
@@ -30,8 +34,8 @@ export type Demo = {
 /** The registration that the demo needs at the provider, in OpenID's names. */
 export function demoClient(origin: string) {
   return {
-    client_name: 'Demo app',
-    redirect_uris: [new URL('/callback', origin).href],
+    client_name: 'Fleetdesk',
+    redirect_uris: [new URL('/callback', origin).href, new URL('/confirmed', origin).href],
     post_logout_redirect_uris: [new URL('/', origin).href],
     response_types: ['code' as const],
     grant_types: ['authorization_code'],
@@ -39,108 +43,41 @@ export function demoClient(origin: string) {
   }
 }
 
+/** The API that it needs registered. */
+export function demoApi(origin: string) {
+  return { resource: new URL('/api', origin).href, name: 'Fleetdesk API', scopes: SCOPES }
+}
+
+/** What its users confirm: the file that `client actions set` takes. */
+export async function demoActions(): Promise<unknown> {
+  return JSON.parse(await readFile(new URL('actions.json', import.meta.url), 'utf8'))
+}
+
 const back = { href: '/', text: 'Back to the start' }
-const secondFactor: Asked = { acr: 'urn:sallyport:acr:2fa', maxAge: 60 }
 
 /**
  * The demo app. It asks the provider for nothing before its first visitor logs in, so it may start first.
  * @throws TypeError for an http issuer that is not on this machine
  */
 export function createDemo(options: DemoOptions): Demo {
-  const { issuer, origin } = options
-  const [redirectUri = ''] = demoClient(origin).redirect_uris
-  const [afterLogout = ''] = demoClient(origin).post_logout_redirect_uris
-  const login = createLogin({ ...options, redirectUri })
+  const { issuer, clientId, clientSecret, origin } = options
+  const { redirect_uris, post_logout_redirect_uris } = demoClient(origin)
+  const [loggedIn = '', confirmed = ''] = redirect_uris
+  const [afterLogout = ''] = post_logout_redirect_uris
+  const { resource } = demoApi(origin)
+  const registered = { issuer, clientId, clientSecret, resource, scopes: SCOPES }
+  const login = createLogin({ ...registered, redirectUri: loggedIn })
+  const stepUp = createStepUp({ ...registered, redirectUri: confirmed })
   const sessions = createSessions({ secure: origin.startsWith('https:') })
+  const fleet = createFleet()
+
   const app = new Koa()
-  const router = new Router()
-
-  app.use(async (ctx, next) => {
-    ctx.set({
-      // Chromium holds form-action against redirects too: "Log out" is a form whose answer leads to the provider.
-      'Content-Security-Policy':
-        "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; " +
-        `form-action 'self' ${new URL(issuer).origin}`,
-      'Cache-Control': 'no-store',
-      'Referrer-Policy': 'same-origin',
-      'X-Content-Type-Options': 'nosniff',
-    })
-    try {
-      await next()
-      if (ctx.status === 404 && !ctx.body) {
-        ctx.status = 404
-        ctx.body = notice('There is no such page', 'The address may be mistyped.', {
-          href: '/',
-          text: 'Start',
-        })
-      }
-    } catch (error) {
-      if (error instanceof ProviderUnreachable) {
-        ctx.status = 503
-        ctx.body = notice('The identity provider cannot be reached', `${issuer}: ${error.message}`, {
-          href: '/login',
-          text: 'Try again',
-        })
-      } else if (error instanceof LoginRefused) {
-        ctx.status = 400
-        ctx.body = notice('You were not logged in', error.message, back)
-      } else {
-        ctx.status = 500
-        ctx.body = notice('Something broke in this app', 'The reason is in its log.', back)
-        app.emit('error', error, ctx)
-      }
-    }
-  })
-
-  router.get('/', ctx => {
-    ctx.body = home(sessions.get(ctx)?.user?.claims)
-  })
-
-  router.get('/demo.css', async ctx => {
-    ctx.type = 'text/css'
-    ctx.set('Cache-Control', 'max-age=300')
-    ctx.body = await readFile(new URL('demo.css', import.meta.url))
-  })
-
-  router.get('/favicon.ico', ctx => {
-    ctx.status = 204
-  })
-
-  const start = (asked: Asked) => async (ctx: Koa.Context) => {
-    const { url, state, pending } = await login.start(asked)
-    sessions.remember(ctx, state, pending)
-    ctx.status = 303
-    ctx.redirect(url.href)
-  }
-  router.get('/login', start({}))
-  router.get('/login/second-factor', start(secondFactor))
-
-  router.get('/callback', async ctx => {
-    const response = new URL(ctx.url, origin)
-    const pending = sessions.take(ctx, response.searchParams.get('state') ?? '')
-    if (pending === undefined)
-      throw new LoginRefused(
-        `This login was not started in this browser at ${origin}, or it was used already.`,
-      )
-    sessions.logIn(ctx, await login.finish(response, pending))
-    ctx.status = 303
-    ctx.redirect(new URL('/', origin).href)
-  })
-
-  router.post('/logout', async ctx => {
-    const site = ctx.get('Sec-Fetch-Site')
-    if (site !== '' && site !== 'same-origin') {
-      ctx.status = 403
-      ctx.body = notice('You are still logged in', 'Another site tried to log you out.', back)
-      return
-    }
-    const user = sessions.get(ctx)?.user
-    sessions.end(ctx)
-    ctx.status = 303
-    ctx.redirect(user ? await login.logoutUrl(user.idToken, afterLogout) : afterLogout)
-  })
-
-  app.use(router.routes())
+  app.use(securityHeaders(issuer))
+  app.use(errorPages(issuer))
+  app.use(stylesheet)
+  app.use(createApi({ issuer, resource, clientId, fleet }))
+  app.use(ownFormsOnly(origin))
+  app.use(createRoutes({ origin, login, afterLogout, sessions, stepUp }))
 
   const server = createServer(app.callback())
   return {
@@ -161,5 +98,73 @@ export function createDemo(options: DemoOptions): Demo {
           resolve()
         })
       }),
+  }
+}
+
+function securityHeaders(issuer: string) {
+  const headers = {
+    // Chromium holds form-action against redirects too: each task is a form whose answer may lead to the provider.
+    'Content-Security-Policy':
+      "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; " +
+      `form-action 'self' ${new URL(issuer).origin}`,
+    'Cache-Control': 'no-store',
+    'Referrer-Policy': 'same-origin',
+    'X-Content-Type-Options': 'nosniff',
+  }
+  return async (ctx: Context, next: Next) => {
+    ctx.set(headers)
+    await next()
+  }
+}
+
+async function stylesheet(ctx: Context, next: Next): Promise<void> {
+  if (ctx.path === '/favicon.ico') {
+    ctx.status = 204
+  } else if (ctx.path === '/demo.css') {
+    ctx.type = 'text/css'
+    ctx.set('Cache-Control', 'max-age=300')
+    ctx.body = await readFile(new URL('demo.css', import.meta.url))
+  } else await next()
+}
+
+/** The session's cookie comes along with forms of this app's own pages only. Browsers say where a form is from. */
+function ownFormsOnly(origin: string) {
+  return async (ctx: Context, next: Next) => {
+    const [site, from] = [ctx.get('Sec-Fetch-Site'), ctx.get('Origin')]
+    const foreign = (site !== '' && site !== 'same-origin') || (from !== '' && from !== origin)
+    if (ctx.method !== 'POST' || !foreign) return next()
+    ctx.status = 403
+    ctx.body = notice('Nothing was done', 'Another site tried to do something here in your name.', back)
+  }
+}
+
+function errorPages(issuer: string) {
+  return async (ctx: Context, next: Next) => {
+    try {
+      await next()
+      if (ctx.status === 404 && !ctx.body) {
+        ctx.status = 404
+        ctx.body = notice('There is no such page', 'The address may be mistyped.', back)
+      }
+    } catch (error) {
+      const { name, message, status } = error as Error & { status?: number }
+      if (error instanceof ProviderUnreachable) {
+        ctx.status = 503
+        ctx.body = notice('The identity provider cannot be reached', `${issuer}: ${message}`, {
+          href: '/login',
+          text: 'Try again',
+        })
+      } else if (error instanceof LoginRefused) {
+        ctx.status = 400
+        ctx.body = notice('You were not logged in', message, back)
+      } else if (/^(StepUp(Refused|Loop)|Unavailable)Error$/.test(name)) {
+        ctx.status = status ?? 500
+        ctx.body = notice('Nothing was done', `It could not be confirmed: ${message}.`, back)
+      } else {
+        ctx.status = 500
+        ctx.body = notice('Something broke in this app', 'The reason is in its log.', back)
+        ctx.app.emit('error', error, ctx)
+      }
+    }
   }
 }

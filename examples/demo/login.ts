@@ -1,6 +1,6 @@
 // The protocol: OpenID Connect authorization code flow with PKCE, state and nonce (RFC 9700), and logout at the
 // provider. What was asked of a login is checked when it comes back: the parameters of an address can be edited on
-// their way through the browser.
+// their way through the browser. With the login comes an access token for the app's own API.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as client from 'openid-client'
@@ -11,7 +11,17 @@ export type Asked = { acr?: string; maxAge?: number }
 /** What the app keeps while the user is at the provider. */
 export type Pending = Asked & { verifier: string; state: string; nonce: string }
 
-export type User = { claims: Record<string, unknown>; idToken: string }
+export type User = {
+  /** Of the ID token. */
+  claims: client.IDToken
+  idToken: string
+  /** For the API. It lives minutes; a new one is had by another login, for which the provider need not ask anything. */
+  accessToken: string
+  /** Seconds. */
+  lifetime: number
+  /** Milliseconds since 1970. */
+  expiresAt: number
+}
 
 /** The login came back without a user; the message is for people. */
 export class LoginRefused extends Error {
@@ -48,6 +58,9 @@ export function createLogin(options: {
   clientId: string
   clientSecret: string
   redirectUri: string
+  /** The API's resource identifier, and what of it the app needs. */
+  resource: string
+  scopes: readonly string[]
 }): Login {
   const issuer = new URL(options.issuer)
   const insecure = issuer.protocol === 'http:'
@@ -92,7 +105,10 @@ export function createLogin(options: {
       }
       const url = client.buildAuthorizationUrl(await provider(), {
         redirect_uri: options.redirectUri,
-        scope: 'openid email profile',
+        scope: ['openid', ...options.scopes].join(' '),
+        resource: options.resource,
+        // The access token is for the API, and therefore not for the provider's userinfo.
+        claims: JSON.stringify({ id_token: { email: null, name: null } }),
         code_challenge: await client.calculatePKCECodeChallenge(pending.verifier),
         code_challenge_method: 'S256',
         state: pending.state,
@@ -106,20 +122,22 @@ export function createLogin(options: {
     async finish(response, pending) {
       const configuration = await provider()
       try {
-        const tokens = await client.authorizationCodeGrant(configuration, response, {
+        const checks = {
           pkceCodeVerifier: pending.verifier,
           expectedState: pending.state,
           expectedNonce: pending.nonce,
           ...(pending.maxAge === undefined ? {} : { maxAge: pending.maxAge }),
-        })
+        }
+        const { resource } = options
+        const tokens = await client.authorizationCodeGrant(configuration, response, checks, { resource })
         const claims = tokens.claims()
         if (claims === undefined || tokens.id_token === undefined) throw new LoginRefused('No ID token came.')
         if (pending.acr !== undefined && claims.acr !== pending.acr)
           throw new LoginRefused(
             `This app asked for ${pending.acr}, and the provider confirmed ${claims.acr}.`,
           )
-        const info = await client.fetchUserInfo(configuration, tokens.access_token, claims.sub)
-        return { claims: { ...info, ...claims }, idToken: tokens.id_token }
+        const { access_token: accessToken, id_token: idToken, expires_in: lifetime = 60 } = tokens
+        return { claims, idToken, accessToken, lifetime, expiresAt: Date.now() + lifetime * 1000 }
       } catch (error) {
         if (error instanceof client.AuthorizationResponseError)
           throw new LoginRefused(

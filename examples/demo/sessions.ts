@@ -4,21 +4,34 @@
 import { randomBytes } from 'node:crypto'
 import type { Context } from 'koa'
 import type { Pending, User } from './login.ts'
+import type { Result, Task } from './tasks.ts'
 
-type Session = { user?: User; pending: Map<string, Pending>; expiresAt: number }
+/** What goes on once the user is back from a login. */
+export type Afterwards =
+  | { page: string }
+  /** Only for the user who wanted it. */
+  | { task: Task; subject: string }
+
+export type Session = {
+  readonly id: string
+  user?: User
+  pending: Map<string, Pending & { afterwards?: Afterwards | undefined }>
+  readonly results: Map<string, Result>
+  readonly expiresAt: number
+}
 
 export type Sessions = {
   get(ctx: Context): Session | undefined
-  remember(ctx: Context, state: string, pending: Pending): void
-  take(ctx: Context, state: string): Pending | undefined
-  logIn(ctx: Context, user: User): void
+  remember(ctx: Context, pending: Pending, afterwards?: Afterwards): void
+  take(ctx: Context, state: string): (Pending & { afterwards?: Afterwards | undefined }) | undefined
+  logIn(ctx: Context, user: User): Session
   end(ctx: Context): void
 }
 
 // Cookies do not tell ports apart: on localhost this name must differ from the provider's.
 const cookie = 'demo_session'
 const lifeMs = 8 * 60 * 60_000
-const most = { sessions: 10_000, pending: 10 }
+const most = { sessions: 10_000, pending: 10, results: 10 }
 
 /** @param options.secure whether the app is reached by https */
 export function createSessions(options: { secure: boolean }): Sessions {
@@ -30,8 +43,8 @@ export function createSessions(options: { secure: boolean }): Sessions {
   }
 
   function create(ctx: Context): Session {
-    const session: Session = { pending: new Map(), expiresAt: Date.now() + lifeMs }
-    const id = randomBytes(32).toString('base64url')
+    const id = random()
+    const session: Session = { id, pending: new Map(), results: new Map(), expiresAt: Date.now() + lifeMs }
     sessions.set(id, session)
     for (const [oldest, { expiresAt }] of sessions) {
       if (sessions.size <= most.sessions && expiresAt > Date.now()) break
@@ -50,11 +63,9 @@ export function createSessions(options: { secure: boolean }): Sessions {
   return {
     get,
     end,
-    remember(ctx, state, pending) {
+    remember(ctx, pending, afterwards) {
       const session = get(ctx) ?? create(ctx)
-      session.pending.set(state, pending)
-      for (const oldest of session.pending.keys())
-        if (session.pending.size > most.pending) session.pending.delete(oldest)
+      keep(session.pending, pending.state, { ...pending, afterwards }, most.pending)
     },
     take(ctx, state) {
       const session = get(ctx)
@@ -69,6 +80,30 @@ export function createSessions(options: { secure: boolean }): Sessions {
       session.user = user
       // Another tab may be at the provider still.
       if (started) session.pending = started
+      return session
     },
   }
+}
+
+/** Keeps what a task came to. @returns where it is read */
+export function keepResult({ results }: Session, result: Result): string {
+  const id = random()
+  keep(results, id, result, most.results)
+  return `/results/${id}`
+}
+
+/** A password is shown once. */
+export function readResult({ results }: Session, id: string): Result | undefined {
+  const result = results.get(id)
+  if (result?.kind === 'done' && result.answer.password !== undefined) results.delete(id)
+  return result
+}
+
+function keep<Value>(map: Map<string, Value>, key: string, value: Value, most: number): void {
+  map.set(key, value)
+  for (const oldest of map.keys()) if (map.size > most) map.delete(oldest)
+}
+
+function random(): string {
+  return randomBytes(32).toString('base64url')
 }

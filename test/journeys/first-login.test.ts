@@ -87,7 +87,7 @@ describe('journey: a user logs in to an app', function () {
     await tab.press('Log out')
     await tab.see('Log out?')
     await tab.press('Log out')
-    await tab.see('Demo app')
+    await tab.see('Fleetdesk')
     await tab.follow('Log in')
     await tab.see('Log in')
   })

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ParsedMail, simpleParser } from 'mailparser'
 import type { DestinationStream } from 'pino'
-import { createDemo, type Demo, demoClient } from '../../examples/demo/app.ts'
-import { randomText } from '../../src/clients.ts'
+import { createDemo, type Demo } from '../../examples/demo/app.ts'
+import { CLIENT_ID, registerDemo } from '../../examples/registration.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
 import { createOrganisation, createUser, type Directory } from '../../src/organisations/directory.ts'
@@ -74,21 +74,12 @@ export async function openStage({ databaseUrl, env = {}, extend }: StageOptions 
   let ahead = 0
   const clock = () => Date.now() + ahead
   const running = await startServer(config, { log: createLog('debug', sink), clock, extend })
-  const { database, keyring, clients } = running.services
+  const { database, keyring } = running.services
   const directory: Directory = { database, keyring, clock, actor: 'operator', productName: 'Sallyport' }
 
   const demoOrigin = `http://localhost:${demoPort}`
-  const clientSecret = randomText(43)
-  await database.commit([
-    clients.insert(
-      {
-        metadata: { ...demoClient(demoOrigin), client_id: 'demo', client_secret: clientSecret },
-        firstParty: true,
-      },
-      clock(),
-    ),
-  ])
-  const demo = createDemo({ issuer: config.issuer, clientId: 'demo', clientSecret, origin: demoOrigin })
+  const clientSecret = await registerDemo(directory, demoOrigin)
+  const demo = createDemo({ issuer: config.issuer, clientId: CLIENT_ID, clientSecret, origin: demoOrigin })
   await demo.listen(demoPort)
 
   async function mails(): Promise<ParsedMail[]> {
