@@ -10,6 +10,7 @@ const NAME = 'Fleetdesk'
 
 function page(title: string, content: Markup, { user, wide = false }: { user?: User; wide?: boolean } = {}) {
   const menu = html`<nav aria-label="You">
+<span class="who">${String(user?.claims.email ?? '')}</span>
 <a href="/account">Your login</a>
 <form method="post" action="/logout"><button class="quiet">Log out</button></form>
 </nav>`
@@ -88,7 +89,7 @@ function siteForm(site: string, devices: readonly ShownDevice[]): Markup {
   return html`<form class="card" method="post" action="/delete">
 <table>
 <caption>${site}</caption>
-<thead><tr><td></td><th scope="col">Device</th><th scope="col" class="system">System</th><th scope="col">State</th></tr></thead>
+<thead><tr><td></td><th scope="col">Device</th><th scope="col" class="system">System</th><th scope="col" class="state">State</th></tr></thead>
 <tbody>
 ${rows}</tbody>
 </table>

@@ -24,9 +24,16 @@ function value(claim: string, content: unknown): Markup {
   }
   if (Array.isArray(content) && content.every(each => typeof each === 'string'))
     return html`${content.join(', ')}`
-  return typeof content === 'object'
-    ? html`<pre tabindex="0" aria-label="${claim}">${JSON.stringify(content, null, 2)}</pre>`
-    : html`${String(content)}`
+  if (Array.isArray(content)) return html`<pre>[${content.map(shown).join(', ')}]</pre>`
+  return html`${typeof content === 'object' ? JSON.stringify(content) : String(content)}`
+}
+
+/** JSON, one member a line. */
+function shown(detail: object): string {
+  const members = Object.entries(detail).map(
+    ([name, each]) => `  ${JSON.stringify(name)}: ${JSON.stringify(each)}`,
+  )
+  return `{\n${members.join(',\n')}\n}`
 }
 
 /** Rows of a table: claim, value, meaning. */
