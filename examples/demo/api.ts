@@ -67,7 +67,8 @@ export function createApi({ issuer, resource, clientId, fleet }: ApiOptions): Mi
   })
 
   router.delete('/devices', deletion, ctx => {
-    const gone = chosen(ctx)
+    // What was confirmed is what is done.
+    const gone = (proofOf(ctx).action?.objects ?? []).flatMap(id => fleet.find(id) ?? [])
     fleet.remove(gone)
     ctx.body = { deleted: gone.map(shown), proof: proven(ctx) }
   })
