@@ -27,7 +27,7 @@ import { createAssets } from '../src/http/assets.ts'
 import { createViews, viewNames } from '../src/http/views.ts'
 import { createTexts, type TextKey } from '../src/texts.ts'
 import { sampleLocals } from './http/sample-locals.ts'
-import { openTab } from './journeys/tab.ts'
+import { nextCode, openTab } from './journeys/tab.ts'
 import { browser } from './support/chromium.ts'
 import { freePort, openStage, type Stage } from './support/stage.ts'
 import { totp } from './support/tools.ts'
@@ -428,7 +428,9 @@ describe('the documentation', function () {
   })
 
   it('has small pictures of pages as they are', async () => {
-    const pictures = ['set-up', 'demo-app'].map(name => join(root, `docs/pictures/${name}.png`))
+    const pictures = ['set-up', 'demo-app', 'confirm', 'demo-console'].map(name =>
+      join(root, `docs/pictures/${name}.png`),
+    )
     if (process.env.UPDATE_PICTURES) await takePictures(pictures)
     for (const file of pictures) expect(statSync(file).size).to.be.within(5_000, 150_000)
     expect(readdirSync(join(root, 'docs/pictures'))).to.have.length(pictures.length)
@@ -470,7 +472,12 @@ declare global {
 }
 `
 
-async function takePictures([setUp = '', demoApp = '']: readonly string[]): Promise<void> {
+async function takePictures([
+  setUp = '',
+  demoApp = '',
+  confirm = '',
+  console = '',
+]: readonly string[]): Promise<void> {
   const stage = await openStage()
   const person = await stage.person({ graceUntil: 'tomorrow' })
   const tab = await openTab(stage, { viewport: { width: 900, height: 760 }, colorScheme: 'light' })
@@ -485,6 +492,16 @@ async function takePictures([setUp = '', demoApp = '']: readonly string[]): Prom
   await tab.press('Continue')
   await tab.arrive()
   await tab.page.screenshot({ path: demoApp })
+  await tab.follow('Fleetdesk')
+  await tab.see('Devices')
+  for (const name of ['Reception laptop', 'Sales laptop']) await tab.page.getByLabel(`Choose ${name}`).check()
+  await tab.press('Delete selected devices at Acme')
+  await tab.see('Confirm: delete 2 devices at Acme')
+  await tab.page.screenshot({ path: confirm })
+  await tab.fill('One-time code', await nextCode(stage, key ?? ''))
+  await tab.press('Confirm')
+  await tab.read('2 devices deleted at Acme')
+  await tab.page.screenshot({ path: console })
   await tab.close()
   await stage.close()
 }

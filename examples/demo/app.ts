@@ -5,6 +5,8 @@
 
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { UnavailableError } from '@sallyport/step-up'
+import { StepUpLoopError, StepUpRefusedError } from '@sallyport/step-up/client'
 import Koa, { type Context, type Next } from 'koa'
 import { createApi, SCOPES } from './api.ts'
 import { createFleet } from './devices.ts'
@@ -147,7 +149,7 @@ function errorPages(issuer: string) {
         ctx.body = notice('There is no such page', 'The address may be mistyped.', back)
       }
     } catch (error) {
-      const { name, message, status } = error as Error & { status?: number }
+      const { message, status = 500, expose } = error as Error & { status?: number; expose?: boolean }
       if (error instanceof ProviderUnreachable) {
         ctx.status = 503
         ctx.body = notice('The identity provider cannot be reached', `${issuer}: ${message}`, {
@@ -157,9 +159,12 @@ function errorPages(issuer: string) {
       } else if (error instanceof LoginRefused) {
         ctx.status = 400
         ctx.body = notice('You were not logged in', message, back)
-      } else if (/^(StepUp(Refused|Loop)|Unavailable)Error$/.test(name)) {
-        ctx.status = status ?? 500
+      } else if (isStepUpError(error)) {
+        ctx.status = status
         ctx.body = notice('Nothing was done', `It could not be confirmed: ${message}.`, back)
+      } else if (expose === true) {
+        ctx.status = status
+        ctx.body = notice('Nothing was done', `This app refused it: ${message}.`, back)
       } else {
         ctx.status = 500
         ctx.body = notice('Something broke in this app', 'The reason is in its log.', back)
@@ -167,4 +172,8 @@ function errorPages(issuer: string) {
       }
     }
   }
+}
+
+function isStepUpError(error: unknown): error is Error {
+  return [StepUpRefusedError, StepUpLoopError, UnavailableError].some(each => error instanceof each)
 }

@@ -27,7 +27,7 @@ function page(title: string, content: Markup, { user, wide = false }: { user?: U
 <header><a class="brand" href="/"><svg viewBox="0 0 24 24" aria-hidden="true"><rect x="2" y="3" width="20" height="5" rx="2"/>
 <rect x="2" y="10" width="14" height="5" rx="2"/><rect x="2" y="17" width="8" height="5" rx="2"/></svg>${NAME}</a>
 ${user === undefined ? html`` : menu}</header>
-<main${html`${wide ? '' : html` class="narrow"`}`}>
+${wide ? html`<main>` : html`<main class="narrow">`}
 ${content}
 </main>
 </body>
@@ -159,7 +159,8 @@ lock of your device, in place of a password and a code.</p>
 <ol>
 <li>Choose <b>Log out</b> above, and log out of Sallyport too.</li>
 <li>Log in again, with your password and a code, on a device with a fingerprint reader, face recognition or a screen lock.</li>
-<li>When Sallyport offers you a passkey, choose <b>Continue</b>. Then come back and try this again.</li>
+<li>When Sallyport offers you a passkey, choose <b>Continue</b>. Then come back and try this again. After a
+<b>Not now</b> it offers one again in 30 days.</li>
 </ol>`
 
 /** What the provider told the console about its user. */

@@ -15,7 +15,7 @@ const BOTH = 'Confirm: delete 2 devices at Acme'
 const PASSWORD_VIEW = 'Confirm: view the administrator password of File server'
 
 describe('journey: the device console', function () {
-  this.timeout(90_000)
+  this.timeout(120_000)
   let time: TimeTravel
   let stage: Stage
   let dana: Enrolled
