@@ -61,7 +61,7 @@ describe('the package', function () {
   /** Packs a copy, so that the checkout is left alone. @returns the names in the tarball */
   async function pack(): Promise<string[]> {
     const copy = join(folder, 'copy')
-    const apart = /^\/(node_modules|data|dist|\.git|test|bench|docs)(\/|$)|\.tgz$/
+    const apart = /^\/(node_modules|data|dist|\.git|test|bench)(\/|$)|\.tgz$/
     cpSync(root, copy, { recursive: true, filter: file => !apart.test(`/${file.slice(root.length)}`) })
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
     const { stdout } = await must('npm', ['pack', '--json', '--pack-destination', folder], copy)
@@ -124,8 +124,20 @@ describe('the package', function () {
       'views/texts/en.json',
     ])
     expect(packed.filter(each => /\.ts$/.test(each) && !/^dist\/.*\.d\.ts$/.test(each))).to.deep.equal([])
-    const places = /^(dist|views|public|migrations)\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/
+    const places =
+      /^(dist|views|public|migrations)\/|^docs\/\w[\w-]*\.md$|^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md)$/
     expect(packed.filter(each => !places.test(each))).to.deep.equal([])
+  })
+
+  it('holds every document that its README and its documents lead to', () => {
+    const documents = packed.filter(each => each.endsWith('.md'))
+    const links = documents.flatMap(file =>
+      [...readFileSync(join(root, file), 'utf8').matchAll(/\]\((?!https?:)([^)#\s]+\.md)/g)].map(
+        ([, to = '']) => join(dirname(file), to),
+      ),
+    )
+    expect(links.length).to.be.greaterThan(5)
+    expect(links.filter(each => !packed.includes(each))).to.deep.equal([])
   })
 
   it('needs nothing that is there for development only', () => {
