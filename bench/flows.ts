@@ -22,8 +22,8 @@ export function target(ready: Record<string, string>): Target {
   return { issuer, clientId, clientSecret, ...(password === undefined ? {} : { password }) }
 }
 
-function authorization({ issuer, clientId }: Target, scope: string): string {
-  return `${issuer}/auth?${new URLSearchParams({
+export function authorizationRequest({ clientId }: Target, scope: string): Record<string, string> {
+  return {
     client_id: clientId,
     response_type: 'code',
     redirect_uri: REDIRECT_URI,
@@ -31,7 +31,11 @@ function authorization({ issuer, clientId }: Target, scope: string): string {
     code_challenge: challenge,
     code_challenge_method: 'S256',
     ...(scope.includes('offline_access') ? { prompt: 'consent' } : {}),
-  })}`
+  }
+}
+
+export function authorization(at: Target, scope: string): string {
+  return `${at.issuer}/auth?${new URLSearchParams(authorizationRequest(at, scope))}`
 }
 
 export interface Tokens {
@@ -39,11 +43,12 @@ export interface Tokens {
   readonly refresh_token?: string
 }
 
-/** A form post to an endpoint for programs, as the client. @throws Error unless it is answered 200 */
+/** A form post to an endpoint for programs, as the client. @throws Error unless it is answered as `expected` */
 export async function asClient(
   { issuer, clientId, clientSecret }: Target,
   path: string,
   form: Record<string, string>,
+  expected = 200,
 ): Promise<Record<string, unknown>> {
   const response = await fetch(`${issuer}${path}`, {
     method: 'POST',
@@ -54,7 +59,7 @@ export async function asClient(
     body: new URLSearchParams(form).toString(),
   })
   const answer = (await response.json()) as Record<string, unknown>
-  if (response.status !== 200) throw new Error(`${path}: ${JSON.stringify(answer)}`)
+  if (response.status !== expected) throw new Error(`${path}: ${JSON.stringify(answer)}`)
   return answer
 }
 

@@ -11,6 +11,8 @@ export interface Measured {
   cpu(): Promise<number>
   /** Resident memory, megabytes. */
   memory(): Promise<number>
+  /** What is in use of the heap after a collection, megabytes: what a leak would make grow. */
+  heap(): Promise<number>
   /** Has the process do some work of its own. @returns what it answers */
   ask(question: string, amount: number): Promise<number>
   stop(): Promise<void>
@@ -20,6 +22,7 @@ export interface Measured {
 export async function measured(file: string, args: readonly string[] = []): Promise<Measured> {
   const child = fork(new URL(file, import.meta.url), [...args], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: [...process.execArgv, '--expose-gc'],
   })
   const ready = (await message(child)) as Record<string, string>
   const ask = async (question: string, amount: number): Promise<number> => {
@@ -31,6 +34,7 @@ export async function measured(file: string, args: readonly string[] = []): Prom
     ask,
     cpu: () => ask('cpu', 0),
     memory: () => ask('memory', 0),
+    heap: () => ask('heap', 0),
     async stop() {
       child.disconnect()
       await new Promise(resolve => child.once('exit', resolve))
@@ -61,6 +65,10 @@ export function answer(
       return (user + system) / 1000
     },
     memory: async () => process.memoryUsage().rss / 2 ** 20,
+    heap: async () => {
+      globalThis.gc?.()
+      return process.memoryUsage().heapUsed / 2 ** 20
+    },
     ...work,
   }
   process.on('message', async ({ question, amount }: { question: string; amount: number }) => {

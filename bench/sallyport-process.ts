@@ -17,6 +17,7 @@ import { insertAccount } from '../src/store/accounts.ts'
 import { upsertArtefact } from '../src/store/artefacts.ts'
 import { issueRecoveryCode, recoveryCodeSaved, turnOnAuthenticator } from '../src/store/credentials.ts'
 import { insertOrganisation } from '../src/store/organisations.ts'
+import { sweep } from '../src/store/sweep.ts'
 import { freePort } from '../test/support/stage.ts'
 import { answer } from './processes.ts'
 
@@ -126,7 +127,7 @@ answer(
     password: PASSWORD,
     firstSecret: setupKey(secretOf(0)).replaceAll(' ', ''),
   },
-  {},
+  { sweep: ahead => sweep(database, clock() + ahead) },
   async () => {
     await running.close()
     rmSync(folder, { recursive: true, force: true })
