@@ -15,18 +15,16 @@ export interface ActionRequest {
 }
 
 /**
- * The canonical form: JSON without spaces, keys sorted by code unit, objects a sorted set.
- *
- * `{"action":…,"fields":{…},"objects":[…],"type":"protected_action"}`
+ * The canonical form: JSON without spaces, `["protected_action", action, [objects], [[name, value], …]]`, with objects as
+ * a sorted set and fields sorted by name.
  */
 export function canonicalAction({ action, objects, fields }: ActionRequest): string {
-  // The default order of sort is that of UTF-16 code units, in every locale (as RFC 8785 section 3.2.3 has it).
-  const sorted = Object.fromEntries(
-    Object.keys(fields)
-      .sort()
-      .map(name => [name, fields[name]]),
-  )
-  return JSON.stringify({ action, fields: sorted, objects: [...new Set(objects)].sort(), type: ACTION_TYPE })
+  // The default order of sort is that of UTF-16 code units, in every locale (as RFC 8785 section 3.2.3 has it). Pairs,
+  // since JavaScript has an order of its own for names that look like numbers.
+  const sorted = Object.keys(fields)
+    .sort()
+    .map(name => [name, fields[name]])
+  return JSON.stringify([ACTION_TYPE, action, [...new Set(objects)].sort(), sorted])
 }
 
 /** SHA-256 of the canonical form, base64url: also the `authorization_reference` of a challenge. */

@@ -9,8 +9,8 @@ export interface ProtectedAction {
   readonly type: 'protected_action'
   /** The name that it is registered with at the provider, for example `device.delete`. */
   readonly action: string
-  /** Identifiers of what it is done to: a set, so neither order nor repetition counts. */
-  readonly objects?: readonly string[]
+  /** Identifiers of what it is done to, at least one: a set, so neither order nor repetition counts. */
+  readonly objects: readonly string[]
   /** Further values that are shown when it is confirmed. */
   readonly fields?: Readonly<Record<string, string>>
 }
@@ -23,7 +23,7 @@ export interface ConfirmedAction extends ProtectedAction {
 const KNOWN = ['type', 'action', 'objects', 'fields']
 
 /**
- * The one text of an action, the provider's own: JSON without spaces, keys sorted, objects sorted and each once.
+ * The one text of an action: members in a fixed order, objects sorted and each once, fields sorted by name.
  *
  * @throws TypeError for what is no protected action: another type, objects or fields that are no strings, other members
  */
@@ -31,7 +31,7 @@ export function canonicalAction(action: ProtectedAction): string {
   const text = canonical(action)
   if (text === undefined) {
     throw new TypeError(
-      `an action is {type: "${PROTECTED_ACTION}", action, objects?, fields?}, with strings in objects and fields`,
+      `an action is {type: "${PROTECTED_ACTION}", action, objects, fields?}, with strings in objects, at least one, and in fields`,
     )
   }
   return text
@@ -60,17 +60,17 @@ export function sameAction(detail: unknown, action: ProtectedAction): boolean {
 
 function canonical(value: unknown): string | undefined {
   if (!isRecord(value) || !Object.keys(value).every(each => KNOWN.includes(each))) return undefined
-  const { type, action, objects = [], fields = {} } = value
+  const { type, action, objects, fields = {} } = value
   if (type !== PROTECTED_ACTION || typeof action !== 'string' || action === '') return undefined
-  if (!Array.isArray(objects) || !objects.every(each => typeof each === 'string')) return undefined
+  if (!Array.isArray(objects) || objects.length === 0) return undefined
+  if (!objects.every(each => typeof each === 'string')) return undefined
   if (!isRecord(fields) || !Object.values(fields).every(each => typeof each === 'string')) return undefined
-  // Sorted by code unit, in every locale (RFC 8785 section 3.2.3).
-  const sorted = Object.fromEntries(
-    Object.keys(fields)
-      .sort()
-      .map(name => [name, fields[name]]),
-  )
-  return JSON.stringify({ action, fields: sorted, objects: [...new Set(objects)].sort(), type })
+  return JSON.stringify([
+    type,
+    action,
+    [...new Set(objects)].sort(),
+    Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)),
+  ])
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

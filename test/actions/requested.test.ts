@@ -14,10 +14,10 @@ const DELETE = REQUESTS['device.delete']
 const RTL = '\u202e'
 
 describe('the canonical form of an action', () => {
-  it('is JSON with sorted keys, and objects as a sorted set', () => {
+  it('is JSON with sorted fields, and objects as a sorted set', () => {
     const request = { action: 'a', objects: ['b', 'ä', 'a', 'B'], fields: { y: '1', x: '"' } }
     expect(canonicalAction(request)).to.equal(
-      '{"action":"a","fields":{"x":"\\"","y":"1"},"objects":["B","a","b","ä"],"type":"protected_action"}',
+      '["protected_action","a",["B","a","b","ä"],[["x","\\""],["y","1"]]]',
     )
     expect(actionHash(request)).to.equal(
       createHash('sha256').update(canonicalAction(request)).digest('base64url'),

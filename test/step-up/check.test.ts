@@ -174,7 +174,7 @@ describe('whether claims suffice', () => {
       const anyAction = fc.record({
         type: fc.constant('protected_action' as const),
         action: fc.string({ unit: 'binary', minLength: 1 }),
-        objects: fc.array(text, { maxLength: 4 }),
+        objects: fc.array(text, { minLength: 1, maxLength: 4 }),
         fields: fc.dictionary(text, text, { maxKeys: 3 }),
       })
       fc.assert(
@@ -197,6 +197,8 @@ describe('whether claims suffice', () => {
         {},
         { type: 'protected_action' },
         { ...deletes, objects: [1] },
+        { ...deletes, objects: [] },
+        { ...deletes, objects: undefined },
         { ...deletes, more: 1 },
       ]) {
         expect(() => answered({ action: action as unknown as typeof deletes })).to.throw(TypeError)
