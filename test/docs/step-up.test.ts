@@ -272,8 +272,6 @@ describe('the step-up pages', function () {
       })),
     )
     const broken = links.filter(({ to, anchor }) => {
-      // Told of there, with the provider's side.
-      if (to === '../step-up.md') return false
       if (!existsSync(join(root, 'docs/step-up', to))) return true
       const headings = [...readPage(to).matchAll(/^#+ (.*)$/gm)]
       return anchor !== '' && !headings.some(([, heading = '']) => slug(heading) === anchor)
