@@ -191,6 +191,9 @@ onEveryStage('back-channel logout', open => {
     const xsrf = /name="xsrf" value="([^"]+)"/.exec(page.body)?.[1] ?? ''
     expect((await visitor.post('/session/end/confirm', { xsrf })).status).to.equal(303)
     expect(await audited(stage, 'logout', person)).to.equal(0)
+    // The app that sent the user is told all the same: there they have logged out.
+    await until('the app that asked', async () => (await jobsOf(person))[0]?.done_at !== null)
+    expect(receiver.tokens).to.have.length(1)
   })
 
   it('tells an app once, whoever ends the session a second time', async () => {
