@@ -17,7 +17,6 @@ export interface Enrolment {
 /** What the user decided on the way, in this interaction. */
 export interface Choices {
   readonly setUpPutOff?: boolean
-  readonly recoveryCodeSaved?: boolean
   readonly setUpAgain?: 'yes' | 'no'
   readonly passkeyOffer?: 'taken' | 'declined'
   readonly cannotUsePasskey?: boolean

@@ -67,7 +67,6 @@ const GRACE = { enforced: false } as const
 const STEP_UP = { prompt: 'step_up' } as const
 const CAN = { platformAuthenticator: true } as const
 const PUT_OFF: Choices = { setUpPutOff: true }
-const SAVED: Choices = { recoveryCodeSaved: true }
 const CANNOT: Choices = { cannotUsePasskey: true }
 
 const CONFIRMED: Choices = { confirmed: 'this' }
@@ -96,9 +95,8 @@ describe('the next step', () => {
     ['E1: of a password, where the mailbox must be proven', { verified: PWD, emailProof: 'always' }, 'mailed-code', 'mailed-code', 'send-code'],
     ['of a mailbox that was proven', { verified: verified('pwd', 'mail'), emailProof: 'always' }, 'set-up', 'set-up'],
     ['of an authenticator just set up', { enrolled: APP, verified: TWO, newRecoveryCode: true }, 'recovery-code', 'recovery-code-saved'],
-    ['of another new recovery code, after one was saved', { enrolled: APP, verified: TWO, newRecoveryCode: true, choices: SAVED }, 'recovery-code', 'recovery-code-saved'],
-    ['of a saved code, in a browser that can', { enrolled: APP, verified: TWO, ...CAN, choices: SAVED }, 'passkey-offer', 'passkey-registration', 'passkey-declined'],
-    ['of a saved code, in a browser that cannot', { enrolled: APP, verified: TWO, choices: SAVED }, 'done'],
+    ['of a saved code, in a browser that can', { enrolled: APP, verified: TWO, ...CAN }, 'passkey-offer', 'passkey-registration', 'passkey-declined'],
+    ['of a saved code, in a browser that cannot', { enrolled: APP, verified: TWO }, 'done'],
     ['of a declined passkey', { enrolled: APP, verified: TWO, ...CAN, choices: { passkeyOffer: 'declined' } }, 'done'],
     ['of a passkey declined in the last 30 days', { enrolled: APP, verified: TWO, ...CAN, passkeyOfferAfter: NOW + 1 }, 'done'],
     // later logins
@@ -524,14 +522,14 @@ describe('the next step, in every combination', function () {
     { choices: { confirmed: 'this' } },
     { choices: { confirmed: 'that' } },
     { choices: {}, newCode: true },
-    { choices: { recoveryCodeSaved: true }, platform: true },
+    { choices: {}, platform: true },
     { choices: { setUpPutOff: true }, platform: true },
     { choices: { cannotUsePasskey: true } },
     { choices: { setUpAgain: 'yes' }, platform: true },
     { choices: { setUpAgain: 'no' }, platform: true, offerAfter: NOW + 1 },
     { choices: { setUpAgain: 'no', passkeyOffer: 'declined' }, platform: true },
     {
-      choices: { setUpPutOff: true, cannotUsePasskey: true, setUpAgain: 'yes', recoveryCodeSaved: true },
+      choices: { setUpPutOff: true, cannotUsePasskey: true, setUpAgain: 'yes' },
       newCode: true,
     },
   ]

@@ -326,7 +326,6 @@ function answer(world: World, way: Way, tab = 0, again: 'yes' | 'no' = 'yes'): v
     case 'recovery-code-saved': {
       const { recoveryCode: _, ...rest } = progress
       progress = rest
-      choose({ recoveryCodeSaved: true })
       world.account = { ...account, recoveryCode: { hash: account.recoveryCode?.hash ?? '', saved: true } }
       break
     }
