@@ -170,7 +170,7 @@ describe('attacks on the login', function () {
       expect((await visitor.follow(base)).url).to.include(party.redirectUri)
       expect(begun.state).to.be.a('string')
       const up = await visitor.follow((await party.begin({ acr_values: 'urn:sallyport:acr:2fa' })).url)
-      expect(up.heading).to.equal('Verify your identity')
+      expect(up.heading).to.equal('Confirm it’s you')
       for (let guess = 0; guess < 3; guess++) {
         await visitor.post(`/interaction/${uidOf(up.url)}/otp`, { code: wrongCode(stage, { secret }) })
       }
