@@ -98,6 +98,7 @@ async function nowhere(): Promise<Answer> {
 export interface RelyingParty {
   readonly config: client.Configuration
   readonly clientId: string
+  readonly clientSecret: string
   readonly redirectUri: string
   /** @returns the address that a login begins at, and what its answer is checked with */
   begin(params?: Record<string, string>): Promise<Begun>
@@ -142,6 +143,7 @@ export async function relyingParty(
   return {
     config,
     clientId,
+    clientSecret,
     redirectUri,
     async begin(params = {}) {
       const verifier = client.randomPKCECodeVerifier()
