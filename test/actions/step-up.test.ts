@@ -31,7 +31,7 @@ import {
 } from '../support/console.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import { code } from '../support/one-time-codes.ts'
-import type { Stage } from '../support/stage.ts'
+import { PASSWORD, type Stage } from '../support/stage.ts'
 import { type Begun, createVisitor, logIn, relyingParty, uidOf, type Visitor } from '../support/visitor.ts'
 
 const MINUTE = 60_000
@@ -394,6 +394,28 @@ onEveryStage('confirming an action', open => {
         'error unmet_authentication_requirements',
       )
       expect(await audited(stage, 'action.refused', one.person)).to.equal(1)
+    })
+
+    it('and has one offered at the next login then, as the page says, though it was put off for a month', async () => {
+      const one = await loggedIn()
+      const offered = async () => {
+        const browser = createVisitor(stage.origin)
+        const { url } = await browser.follow((await app.party.begin()).url)
+        const base = `/interaction/${uidOf(url)}`
+        await browser.post(`${base}/identify`, { email: one.person.email, webauthn: 'platform' })
+        await browser.post(`${base}/password`, { password: PASSWORD, webauthn: 'platform' })
+        await browser.post(`${base}/otp`, { code: codeOf(stage, one) })
+        stage.advance(30_000)
+        const page = await browser.follow(base)
+        if (!page.url.startsWith(stage.origin)) return false
+        expect(page.heading).to.equal('Log in faster with a passkey')
+        await browser.post(`${base}/passkey-declined`, {})
+        return true
+      }
+      expect([await offered(), await offered()]).to.deep.equal([true, false])
+      const asked = await ask(one.visitor, REQUESTS['secret.view'])
+      await one.visitor.post(`${asked.base}/give-up`, {})
+      expect(await offered()).to.equal(true)
     })
 
     const wrong: [string, Record<string, string>][] = [

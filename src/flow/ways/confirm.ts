@@ -1,8 +1,9 @@
 // The end of a step-up: confirmed, given up or cancelled. What is confirmed is kept as the hash of the action that the
 // page named, so that it is good for no other.
 
+import { offerPasskeyAfter } from '../../store/accounts.ts'
 import type { Visit } from '../visit.ts'
-import { chosen, type Handler, record } from './outcome.ts'
+import { accountOf, chosen, type Handler, record } from './outcome.ts'
 
 /** Where the factor was given in this request already, pressing the button is all that is missing. */
 export const confirm: Handler = async (_, visit) => ({
@@ -25,7 +26,16 @@ export function confirming(handler: Handler): Handler {
 }
 
 export const cancel = ends('access_denied', 'the user cancelled')
-export const giveUp = ends('unmet_authentication_requirements', 'the user has no passkey')
+
+/** The page has told how to get a passkey: by the offer at the next login, which may have been put off before. */
+export const giveUp: Handler = async (services, visit, form) => {
+  const outcome = await ends('unmet_authentication_requirements', 'the user has no passkey')(
+    services,
+    visit,
+    form,
+  )
+  return { ...outcome, writes: [...(outcome.writes ?? []), offerPasskeyAfter(accountOf(visit).id, 0)] }
+}
 
 function confirmation({ action }: Visit): { confirmed?: string } {
   return action === undefined ? {} : { confirmed: action.hash }
