@@ -72,7 +72,12 @@ onEveryStage('back-channel logout', open => {
     receiver.tokens.length = 0
     receiver.answers.length = 0
   })
+  // What a test leaves to be told would come to the receiver of the next one.
+  afterEach(() => until('nobody is left to be told', async () => (await waiting()).length === 0))
   after(() => receiver?.close())
+
+  const waiting = () =>
+    rows(stage, "SELECT id FROM jobs WHERE kind = 'backchannel-logout' AND done_at IS NULL", [])
 
   interface LoggedIn {
     readonly person: Person
@@ -151,6 +156,10 @@ onEveryStage('back-channel logout', open => {
     await until('it is put off', async () => (await jobsOf(person))[0]?.last_error !== null)
     expect((await jobsOf(person))[0]?.last_error).to.match(/got: 500/)
     for (const count of [2, 3]) {
+      await until('it is put off', async () => {
+        const [job] = await jobsOf(person)
+        return job?.attempts === count - 1 && job.lease_until === null
+      })
       stage.advance(60_000)
       await until(`number ${count}`, () => receiver.tokens.length === count)
     }
