@@ -6,7 +6,7 @@ import { hashPassword } from '../factors/password.ts'
 import { judgePassword, type PasswordRefusal } from '../factors/password-strength.ts'
 import { parseAddress } from '../mail/address.ts'
 import { mailJob } from '../mail/outbox.ts'
-import { insertAccount, type NewAccount, type Role, readAccountByEmail } from '../store/accounts.ts'
+import { insertAccount, type NewAccount, nameKey, type Role, readAccountByEmail } from '../store/accounts.ts'
 import { auditRow } from '../store/audit.ts'
 import { CommitRefused, type Database, sql, type Write, write } from '../store/database.ts'
 import { issueToken } from '../store/emailed-tokens.ts'
@@ -133,7 +133,7 @@ export async function inviteUser(directory: Directory, input: UserInput): Promis
   await commitUser(directory, user, [
     known === undefined
       ? insertAccount(accountOf(user, null, now), now)
-      : write(reinvite, [user.name, user.role, user.id], 'not_allowed'),
+      : write(reinvite, [user.name, nameKey(user.name), user.role, user.id], 'not_allowed'),
     ...issueToken('invitation', user.id, token, null, now),
     mailJob(directory.keyring, {
       to: user.email,
@@ -176,7 +176,7 @@ export async function foundOrganisation(
 
 const reinvite = sql(
   'account_reinvite',
-  "UPDATE accounts SET name = ?, role = ? WHERE id = ? AND status = 'invited'",
+  "UPDATE accounts SET name = ?, name_key = ?, role = ? WHERE id = ? AND status = 'invited'",
 )
 
 function newOrganisation({ name, plan, subscribedAt }: OrganisationInput, nameField = 'name'): Organisation {

@@ -77,6 +77,16 @@ export function emailKey(email: string): string {
   return email.normalize('NFC').trim().toLowerCase()
 }
 
+/** A name without case, accents and punctuation, its words one space apart: what lists are sorted and searched by. */
+export function nameKey(name: string): string {
+  return name
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim()
+}
+
 const byId = sql('account_by_id', `SELECT ${accountColumns} FROM accounts a ${accountJoins} WHERE a.id = ?`)
 const byEmail = sql(
   'account_by_email',
@@ -110,9 +120,9 @@ export async function readOverview(
 
 const insert = sql(
   'account_insert',
-  `INSERT INTO accounts (id, organisation_id, email, email_key, name, role, status, password_hash,
+  `INSERT INTO accounts (id, organisation_id, email, email_key, name, name_key, role, status, password_hash,
      mailbox_proven_at, created_at)
-   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (email_key) DO NOTHING`,
+   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (email_key) DO NOTHING`,
 )
 
 export type NewAccount = Pick<
@@ -130,6 +140,7 @@ export function insertAccount(account: NewAccount, now: number): Write {
       account.email,
       emailKey(account.email),
       account.name,
+      nameKey(account.name),
       account.role,
       account.status,
       account.passwordHash,
@@ -186,10 +197,11 @@ const upsertHostOrganisation = sql(
 )
 const upsertHost = sql(
   'account_upsert_host',
-  `INSERT INTO accounts (id, organisation_id, email, email_key, name, role, status, mailbox_proven_at, created_at)
-   VALUES (?, ?, ?, ?, ?, 'technician', 'active', ?, ?)
+  `INSERT INTO accounts (id, organisation_id, email, email_key, name, name_key, role, status, mailbox_proven_at,
+     created_at)
+   VALUES (?, ?, ?, ?, ?, ?, 'technician', 'active', ?, ?)
    ON CONFLICT (id) DO UPDATE SET organisation_id = excluded.organisation_id, email = excluded.email,
-     name = excluded.name`,
+     name = excluded.name, name_key = excluded.name_key`,
 )
 
 /** The organisation of a host's user, as the host has it now. */
@@ -212,5 +224,14 @@ export function insertHostAccount(
   now: number,
 ): Write {
   const { id, organisationId, email, name, mailboxProvenAt } = account
-  return write(upsertHost, [id, organisationId, email, `host:${id}`, name, mailboxProvenAt, now])
+  return write(upsertHost, [
+    id,
+    organisationId,
+    email,
+    `host:${id}`,
+    name,
+    nameKey(name),
+    mailboxProvenAt,
+    now,
+  ])
 }

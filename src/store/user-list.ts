@@ -1,0 +1,205 @@
+// An organisation's users as its admins look through them: searched by words, filtered, sorted, a page at a time by
+// key. Every page is found by an index, however many users there are; counts stop at a limit instead of growing with
+// them. Leaves out who may look (admin/), and what a filter looks like in an address.
+
+import type { Role, Status } from './accounts.ts'
+import type { Database, Param, Row, Statement } from './database.ts'
+import { sql } from './statement.ts'
+
+/** Where a user stands with the second factor; the place in this list is what the database keeps. */
+export const STANDINGS = ['not_set_up', 'set_up', 'reset_pending'] as const
+export type Standing = (typeof STANDINGS)[number]
+
+export interface UserFilter {
+  /** Each must begin one of the words of the name, or the address, or its part from the @ on. At most four are looked at. */
+  readonly words: readonly string[]
+  readonly role?: Role | undefined
+  readonly standing?: Standing | undefined
+}
+
+export const USER_SORTS = ['name', 'standing', 'login'] as const
+export type UserSort = (typeof USER_SORTS)[number]
+
+export interface UserOrder {
+  readonly by: UserSort
+  readonly descending: boolean
+}
+
+export interface ListedUser {
+  readonly id: string
+  readonly name: string
+  readonly email: string
+  readonly role: Role
+  readonly status: Status
+  readonly standing: Standing
+  readonly passkeys: number
+  /** Milliseconds since 1970. */
+  readonly lastLoginAt: number | null
+}
+
+/** A place between two rows: what the row is sorted by. */
+export type UserKey = readonly Param[]
+
+/** From where a page goes, and in which direction; absent: from the first row. */
+export interface UserPlace {
+  readonly key: UserKey
+  readonly direction: 'after' | 'before'
+}
+
+export interface UserPage {
+  readonly users: readonly ListedUser[]
+  /** Where the page before and the next one go from; absent where there is none. */
+  readonly before?: UserKey
+  readonly after?: UserKey
+}
+
+const WORDS = 4
+/** A search looks at this many users at most, before it sorts. */
+const MOST_FOUND = 10_000
+/** Counts stop here. */
+export const MOST_COUNTED = 10_000
+const LAST = '\u{10FFFF}'
+
+/** What rows are sorted by: the columns of one index, after the organisation. */
+const KEYS: Record<UserSort, readonly string[]> = {
+  name: ['a.name_key', 'a.id'],
+  standing: ['a.second_factor', 'a.name_key', 'a.id'],
+  login: ['coalesce(a.last_login_at, 0)', 'a.id'],
+}
+
+/**
+ * Reads a page.
+ *
+ * @param limit rows of a page
+ */
+export async function readUserPage(
+  database: Database,
+  organisationId: string,
+  filter: UserFilter,
+  order: UserOrder,
+  limit: number,
+  place?: UserPlace,
+): Promise<UserPage> {
+  const backwards = place?.direction === 'before'
+  const falling = order.descending !== backwards
+  const columns = KEYS[order.by]
+  const where = condition(organisationId, filter)
+  const between =
+    place === undefined ? '' : `AND (${columns.join(', ')}) ${falling ? '<' : '>'} (${marks(place.key)})`
+  const direction = falling ? ' DESC' : ''
+  const statement = declared(
+    `SELECT a.id, a.name, a.email, a.role, a.status, a.second_factor, a.last_login_at,
+       (SELECT count(*) FROM passkeys p WHERE p.account_id = a.id) AS passkeys,
+       ${columns.map((column, i) => `${column} AS key_${i}`).join(', ')}
+     FROM accounts a WHERE ${where.text} ${between}
+     ORDER BY ${columns.map(each => `${each}${direction}`).join(', ')} LIMIT ?`,
+  )
+  const rows = await database.read(statement, [...where.params, ...(place?.key ?? []), limit + 1])
+  const more = rows.length > limit
+  const page = rows.slice(0, limit)
+  if (backwards) page.reverse()
+  const [first, last] = [page[0], page.at(-1)]
+  const hasBefore = backwards ? more : place !== undefined
+  const hasAfter = backwards ? place !== undefined : more
+  return {
+    users: page.map(userOf),
+    ...(hasBefore && first !== undefined ? { before: keyOf(first, columns) } : {}),
+    ...(hasAfter && last !== undefined ? { after: keyOf(last, columns) } : {}),
+  }
+}
+
+export interface UserCount {
+  readonly role: Role
+  readonly standing: Standing
+  readonly count: number
+}
+
+/**
+ * How many users match the words, by role and standing, whatever the filter says of those two.
+ *
+ * @returns `complete` is false if there are more than {@link MOST_COUNTED}: then the counts are of some of them
+ */
+export async function countUsers(
+  database: Database,
+  organisationId: string,
+  words: readonly string[],
+): Promise<{ counts: readonly UserCount[]; complete: boolean }> {
+  const where = condition(organisationId, { words })
+  const statement = declared(
+    `SELECT role, second_factor, count(*) AS n FROM
+       (SELECT a.role, a.second_factor FROM accounts a WHERE ${where.text} LIMIT ${MOST_COUNTED + 1}) AS counted
+     GROUP BY role, second_factor`,
+  )
+  const rows = await database.read(statement, where.params)
+  const counts = rows.map(row => ({
+    role: row.role as Role,
+    standing: standingOf(row),
+    count: Number(row.n),
+  }))
+  return { counts, complete: counts.reduce((sum, each) => sum + each.count, 0) <= MOST_COUNTED }
+}
+
+/** For statements that choose users by a filter: a condition on accounts as `a`, and its parameters. */
+export function condition(
+  organisationId: string,
+  { words, role, standing }: UserFilter,
+): { text: string; params: Param[] } {
+  const text = ['a.organisation_id = ?']
+  const params: Param[] = [organisationId]
+  for (const word of words.slice(0, WORDS)) {
+    text.push(
+      `a.id IN (SELECT w.account_id FROM account_words w
+         WHERE w.organisation_id = ? AND w.word >= ? AND w.word < ? LIMIT ${MOST_FOUND})`,
+    )
+    params.push(organisationId, word, `${word}${LAST}`)
+  }
+  if (role !== undefined) {
+    text.push('a.role = ?')
+    params.push(role)
+  }
+  if (standing !== undefined) {
+    text.push('a.second_factor = ?')
+    params.push(STANDINGS.indexOf(standing))
+  }
+  return { text: text.join(' AND '), params }
+}
+
+const statements = new Map<string, Statement>()
+
+/** One statement for each shape of a question: there are some dozens. */
+function declared(text: string): Statement {
+  const known = statements.get(text)
+  if (known !== undefined) return known
+  const statement = sql(`user_list_${statements.size}`, text)
+  statements.set(text, statement)
+  return statement
+}
+
+function marks(values: readonly unknown[]): string {
+  return values.map(() => '?').join(', ')
+}
+
+function keyOf(row: Row, columns: readonly string[]): UserKey {
+  return columns.map((_, i) => {
+    const value = row[`key_${i}`] ?? ''
+    // PostgreSQL gives a bigint as text.
+    return columns[i]?.startsWith('coalesce') || columns[i] === 'a.second_factor' ? Number(value) : value
+  })
+}
+
+function userOf(row: Row): ListedUser {
+  return {
+    id: String(row.id),
+    name: String(row.name),
+    email: String(row.email),
+    role: row.role as Role,
+    status: row.status as Status,
+    standing: standingOf(row),
+    passkeys: Number(row.passkeys),
+    lastLoginAt: row.last_login_at === null ? null : Number(row.last_login_at),
+  }
+}
+
+function standingOf(row: Row): Standing {
+  return STANDINGS[Number(row.second_factor)] ?? 'not_set_up'
+}
