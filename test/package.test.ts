@@ -42,7 +42,7 @@ describe('the package', function () {
   let port: number
 
   before(async function () {
-    this.timeout(300_000)
+    this.timeout(900_000)
     folder = mkdtempSync(join(tmpdir(), 'sallyport-package-'))
     app = join(folder, 'app')
     packed = await pack()

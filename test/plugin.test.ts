@@ -249,8 +249,11 @@ describe('the plugin in an existing deployment', function () {
           authorization_details: JSON.stringify([{ type: 'payment' }]),
           resource: API,
         })
-        const end = await visitor.follow(url.replace('client_id=app', 'client_id=console'))
-        expect(end.url, 'what the host’s own details ask').to.include('/interaction/')
+        const asked = await visitor.follow(url.replace('client_id=app', 'client_id=console'))
+        expect(asked.heading, 'what the host’s own details ask').to.match(/^Allow .* to use your account\?$/)
+        const consent = `${mountPath}/interaction/${uidOf(asked.url)}`
+        const allowed = await visitor.post(`${consent}/consent`, { answer: 'allow' })
+        const end = await visitor.follow(allowed.location ?? '')
         // The host has the resource named at the token endpoint too, as it did before.
         const paid = await redeem(other, end.url, { resource: API })
         expect((paid.authorization_details as { type: string }[])[0]?.type).to.equal('payment')

@@ -306,6 +306,8 @@ describe('journey: the device console', function () {
       await tab.see(PASSWORD_VIEW)
       expect(await tab.page.getByLabel('One-time code').count()).to.equal(0)
       await tab.press('Use a passkey')
+      // The page before says nearly the same.
+      await tab.see('Devices')
       await tab.read('The administrator password of File server')
       const shown = tab.page.locator('output')
       expect(await shown.innerText()).to.match(/^(\w{4}-){3}\w{4}$/)

@@ -90,7 +90,7 @@ describe('the challenge', () => {
     fc.assert(
       fc.property(
         text,
-        fc.array(text, { maxLength: 5 }),
+        fc.array(text, { minLength: 1, maxLength: 5 }),
         fc.dictionary(text, text),
         (name, objects, fields) => {
           const odd = { type: 'protected_action' as const, action: name, objects, fields }
