@@ -73,10 +73,19 @@ describe('the package', function () {
     return made.files.map(each => each.path)
   }
 
+  /** By what npm reaches its registry on this machine. */
+  const network = Object.fromEntries(
+    ['NODE_EXTRA_CA_CERTS', 'HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy'].flatMap(name => {
+      const value = process.env[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
+
   function env(): Record<string, string> {
     return {
       PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
       HOME: process.env.HOME ?? folder,
+      ...network,
       PORT: String(port ?? 0),
     }
   }
