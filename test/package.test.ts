@@ -134,7 +134,7 @@ describe('the package', function () {
     ])
     expect(packed.filter(each => /\.ts$/.test(each) && !/^dist\/.*\.d\.ts$/.test(each))).to.deep.equal([])
     const places =
-      /^(dist|views|public|migrations)\/|^docs\/\w[\w-]*\.md$|^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md)$/
+      /^(dist|views|public|migrations)\/|^docs\/(step-up\/)?\w[\w-]*\.md$|^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md)$/
     expect(packed.filter(each => !places.test(each))).to.deep.equal([])
   })
 
