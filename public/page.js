@@ -36,8 +36,10 @@
   const { lang } = document.documentElement
   const locale = navigator.languages.find(own => own.split('-')[0] === lang.split('-')[0]) ?? lang
   const style = { weekday: 'long', day: 'numeric', month: 'long', hour: 'numeric', minute: '2-digit' }
-  each('time[datetime]', time => {
-    time.textContent = new Date(time.dateTime).toLocaleString(locale, { ...style, timeZoneName: 'short' })
+  const short = { day: 'numeric', month: 'short', year: 'numeric', hour: 'numeric', minute: '2-digit' }
+  each('time[datetime]', (time, data) => {
+    const as = data.short === undefined ? { ...style, timeZoneName: 'short' } : short
+    time.textContent = new Date(time.dateTime).toLocaleString(locale, as)
   })
 
   each('[data-uncover]', covered => {

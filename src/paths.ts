@@ -19,6 +19,8 @@ export interface Paths {
   link(kind: LinkKind, token: string): string
   /** Users' own page; undefined where a host of the plugin leaves it out. */
   readonly account: string | undefined
+  /** Admins' console; undefined where a host leaves it out. */
+  readonly admin: string | undefined
   /** Where the provider answers what our own pages asked it, and where one is after logging out. */
   readonly ownReturn: string
   readonly ownLogout: string
@@ -27,8 +29,9 @@ export interface Paths {
 /**
  * @param issuer an origin, with a path where the provider is mounted below one
  * @param account whether there is an account page
+ * @param admin whether there is a console
  */
-export function createPaths(issuer: string, { account = true } = {}): Paths {
+export function createPaths(issuer: string, { account = true, admin = true } = {}): Paths {
   const { origin, pathname, protocol } = new URL(issuer)
   const base = pathname.replace(/\/$/, '')
   return {
@@ -39,6 +42,7 @@ export function createPaths(issuer: string, { account = true } = {}): Paths {
     forgotPassword: uid => `${base}/forgot-password${uid === undefined ? '' : `?back=${uid}`}`,
     link: (kind, token) => `${origin}${base}/link/${kind}/${encodeURIComponent(token)}`,
     account: account ? `${base}/account` : undefined,
+    admin: admin ? `${base}/admin` : undefined,
     ownReturn: `${base}/session/return`,
     ownLogout: `${base}/session/over`,
   }

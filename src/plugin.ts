@@ -53,6 +53,8 @@ export interface SecondFactorOptions {
   readonly productName?: string
   /** Whether users have a page of ours at `/account`. Default: yes. */
   readonly account?: boolean
+  /** Whether admins have a console of ours at `/admin`. Default: yes. */
+  readonly admin?: boolean
   readonly enrolmentEmailProof?: Config['enrolmentEmailProof']
   /** Further names of levels in `acr_values`. */
   readonly acrAliases?: Readonly<Record<string, Level>>
@@ -88,6 +90,7 @@ const OURS = new Set([
 ])
 const PAGES = /^\/(interaction|forgot-password|link|assets|session\/(return|over))(\/|$)/
 const ACCOUNT_PAGES = /^\/account(\/|$)/
+const ADMIN_PAGES = /^\/admin(\/|$)/
 const OPENID_CLAIMS = ['sub', 'acr', 'amr', 'auth_time']
 
 /**
@@ -99,7 +102,12 @@ const OPENID_CLAIMS = ['sub', 'acr', 'amr', 'auth_time']
 export function secondFactor(host: Configuration, options: SecondFactorOptions): SecondFactor {
   refuseConflicts(host)
   const ownMetadata = ownClientMetadata(host)
-  const ownPages = options.account === false ? PAGES : new RegExp(`${PAGES.source}|${ACCOUNT_PAGES.source}`)
+  const pages = [
+    PAGES,
+    ...(options.account === false ? [] : [ACCOUNT_PAGES]),
+    ...(options.admin === false ? [] : [ADMIN_PAGES]),
+  ]
+  const ownPages = new RegExp(pages.map(each => each.source).join('|'))
   const actions = actionsOf(host, options)
   const config = configOf(options)
   const log = options.log ?? createLog('silent')
@@ -112,6 +120,7 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
         : hostAccounts(options.accounts, database, Date.now, options.forgotPasswordUrl),
     clients: () => hostClients(() => provider, actions, options.firstParty),
     accountPage: options.account,
+    console: options.admin,
     ownClientMetadata: ownMetadata,
   })
 

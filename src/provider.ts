@@ -7,6 +7,7 @@ import { linkRoutes } from './account/links.ts'
 import { accountRoutes } from './account/overview.ts'
 import { ownAccounts } from './accounts.ts'
 import { actionDetails, registeredApis } from './actions/rar.ts'
+import { userRoutes } from './admin/users.ts'
 import { deferLogouts, type TellApp } from './backchannel-logout.ts'
 import type { Config } from './config.ts'
 import { scopeRulesFault } from './flow/asked.ts'
@@ -97,6 +98,7 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   const guard = createGuard(provider, services)
   provider.use(guard.routes())
   if (services.paths.account !== undefined) provider.use(accountRoutes(services, guard).routes())
+  if (services.paths.admin !== undefined) provider.use(userRoutes(services, guard).routes())
   recordLogouts(provider, services)
   return deferLogouts(provider, services.clock)
 }

@@ -43,6 +43,8 @@ export function createServices(
     clients(keyring: Keyring): Clients
     /** Default: there is an account page. */
     readonly accountPage?: boolean | undefined
+    /** Default: there is a console. */
+    readonly console?: boolean | undefined
     /** See {@link ownClient}. */
     readonly ownClientMetadata?: Readonly<Record<string, unknown>> | undefined
   },
@@ -51,7 +53,10 @@ export function createServices(
   const [standard = 'en', ...others] = availableLocales()
   const languages = createLanguages([createTexts(standard), ...others.map(each => createTexts(each))])
   const { texts } = languages
-  const paths = createPaths(config.issuer, { account: own.accountPage !== false })
+  const paths = createPaths(config.issuer, {
+    account: own.accountPage !== false,
+    admin: own.console !== false,
+  })
   const assets = createAssets(undefined, `${paths.base}/assets/`)
   return {
     config,

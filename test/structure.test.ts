@@ -122,7 +122,7 @@ describe('the structure of the source', () => {
     ['services and http', /^(services|background|backchannel-logout)\.ts$|^http\/(?!session\.)/],
     [
       'the flow and its pages',
-      /^flow\/|^http\/session\.ts$|^actions\/rar\.ts$|^account\/|^organisations\/first-run\.ts$/,
+      /^flow\/|^http\/session\.ts$|^actions\/rar\.ts$|^(account|admin)\/|^organisations\/first-run\.ts$/,
     ],
     ['the provider', /^provider\.ts$/],
     ['the plugin', /^(plugin|mounted-client)\.ts$/],

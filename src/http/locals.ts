@@ -35,6 +35,37 @@ export interface ActionDetails {
   readonly fields: readonly { readonly name: string; readonly value: string }[]
 }
 
+/** What is around every page of the console. */
+export interface ConsoleFrame {
+  readonly home: string
+  readonly sections: readonly {
+    readonly text: string
+    readonly icon: 'shield'
+    readonly href: string
+    readonly current: boolean
+  }[]
+  /** Who looks. */
+  readonly name: string
+  readonly initials: string
+  readonly organisation: string
+  readonly accountUrl?: string
+  readonly logoutUrl?: string
+}
+
+/** A filter that is a link. `count` is spelled: "1,240", or "10,000+". */
+export interface Chip {
+  readonly text: string
+  readonly count?: string
+  readonly href: string
+  readonly current: boolean
+}
+
+export interface SortedColumn {
+  readonly text: string
+  readonly href: string
+  readonly sort?: 'ascending' | 'descending'
+}
+
 /** The locals of each view, by the name of its template in `views/`. */
 export interface ViewLocals {
   /** Posts `email` and `webauthn` (platform, none, or empty without script). */
@@ -236,6 +267,49 @@ export interface ViewLocals {
     readonly setUpUrl?: string
     readonly dueAt?: number
     readonly logoutUrl?: string
+  }
+  /** Posts the hidden fields, `user` for each one ticked, `page=yes` for all on the page. */
+  'admin-users': {
+    readonly frame: ConsoleFrame
+    /** Where the organisation has no subscription: nobody has to have a second factor yet. */
+    readonly noSubscription?: boolean
+    readonly error?: string
+    readonly search: {
+      readonly action: string
+      readonly q: string
+      /** What a search leaves as it is. */
+      readonly kept: readonly { readonly name: string; readonly value: string }[]
+    }
+    readonly standings: readonly Chip[]
+    readonly roles: readonly Chip[]
+    readonly columns: Readonly<Record<'name' | 'standing' | 'login', SortedColumn>>
+    readonly users: readonly {
+      readonly id: string
+      readonly name: string
+      readonly email: string
+      readonly role: string
+      readonly status: string
+      readonly standing: 'set_up' | 'not_set_up' | 'reset_pending'
+      readonly passkeys: number
+      readonly lastLoginAt?: number
+    }[]
+    readonly choose: {
+      readonly action: string
+      readonly fields: readonly { readonly name: string; readonly value: string }[]
+      /** How many match, spelled. */
+      readonly matching: string
+      /** The same where all that match are selected, on this page and the others. */
+      readonly all?: string
+      /** Where they are; absent where all are on this page. */
+      readonly allUrl?: string
+      readonly clearUrl: string
+    }
+    readonly pages: {
+      readonly from: number
+      readonly to: number
+      readonly previous?: string
+      readonly next?: string
+    }
   }
 }
 

@@ -53,6 +53,7 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'host-mismatch': t => t('hostMismatch.heading'),
   'not-found': t => t('notFound.heading'),
   account: (_, { name }) => name,
+  'admin-users': t => t('users.heading'),
 }
 
 /** Every view, by name. */

@@ -56,6 +56,56 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     time,
   }
   const firstRun = { action: '/sent', minimum: 15 }
+  const frame = {
+    home: '/admin',
+    sections: [{ text: t('users.heading'), icon: 'shield', href: '/admin/users', current: true }],
+    name: 'Priya Raman',
+    initials: 'PR',
+    organisation: 'Northgate IT',
+    accountUrl,
+    logoutUrl: '/sent/logout',
+  } as const
+  const chip = (text: string, count: string, current = false) => ({ text, count, href: '/list', current })
+  const users = {
+    frame,
+    search: { action: '/list', q: '', kept: [{ name: 'role', value: 'admin' }] },
+    standings: [
+      chip(t('users.all'), '38', true),
+      chip(t('standing.set_up'), '31'),
+      chip(t('standing.not_set_up'), '5'),
+      chip(t('standing.reset_pending'), '2'),
+    ],
+    roles: [chip(t('users.all'), '38', true), chip(t('role.admin'), '4'), chip(t('role.technician'), '34')],
+    columns: {
+      name: { text: t('account.name'), href: '/list', sort: 'ascending' },
+      standing: { text: t('users.standing'), href: '/list' },
+      login: { text: t('account.lastLogin'), href: '/list' },
+    },
+    users: (
+      [
+        ['Aisha Rahman', 'set_up', 2],
+        ['Dana Whitlock', 'reset_pending', 1],
+        ['Fatou Diallo', 'not_set_up', 0],
+      ] as const
+    ).map(([name, standing, passkeys], index) => ({
+      id: `usr_${index}`,
+      name,
+      email: `${name.toLowerCase().replace(' ', '.')}@northgate.example`,
+      role: t('role.technician'),
+      status: t('status.active'),
+      standing,
+      passkeys,
+      ...(index === 2 ? {} : { lastLoginAt: time - index * 86_400_000 }),
+    })),
+    choose: {
+      action: '/sent',
+      fields: [{ name: 'filter', value: '?role=admin' }],
+      matching: '38',
+      allUrl: '/list?select=all',
+      clearUrl: '/list',
+    },
+    pages: { from: 1, to: 3, next: '/list?after=x' },
+  } as const
   const account = {
     name: 'Dana Whitlock',
     email,
@@ -267,6 +317,22 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     { view: 'account', state: 'off', locals: { ...account, setUpUrl: '/set-up', dueAt: time } },
     { view: 'account', state: 'off-endless', locals: { ...account, setUpUrl: '/set-up' } },
     { view: 'account', state: 'passkey', locals: { ...account, passkeys: 1 } },
+    { view: 'admin-users', state: '', locals: users },
+    {
+      view: 'admin-users',
+      state: 'all',
+      locals: {
+        ...users,
+        noSubscription: true,
+        choose: { ...users.choose, all: '1,240', matching: '1,240' },
+        pages: { from: 26, to: 28, previous: '/list' },
+      },
+    },
+    {
+      view: 'admin-users',
+      state: 'none',
+      locals: { ...users, users: [], search: { ...users.search, q: 'okafro' }, pages: { from: 1, to: 0 } },
+    },
     { view: 'account', state: 'unsaved', locals: { ...account, authenticator: true } },
   ]
 }

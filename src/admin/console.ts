@@ -1,0 +1,80 @@
+// The console: who gets in, and what is around each of its pages. An admin of an organisation sees that organisation;
+// for everybody else, and for every other organisation, there is nothing here. Leaves out the pages.
+
+import type { Context, Middleware } from 'koa'
+import { AppError } from '../errors.ts'
+import { ACR } from '../flow/assurance.ts'
+import type { ConsoleFrame } from '../http/locals.ts'
+import { type FormKind, type Guard, type OwnSession, sessionOf } from '../http/session.ts'
+import type { Services } from '../services.ts'
+import type { Account } from '../store/accounts.ts'
+import { type Organisation, readOrganisation } from '../store/organisations.ts'
+
+/** To look. */
+const LOOK = { acr: ACR['2fa'] } as const
+/** To change: seconds. */
+const CHANGE = { ...LOOK, maxAge: 300 } as const
+
+/** An admin, in their organisation. */
+export interface AdminSession extends OwnSession {
+  readonly account: Account & { readonly organisationId: string }
+}
+
+export interface Admins {
+  /** For a page. */
+  look(): Middleware[]
+  /** For a form that changes nothing that matters, such as a choice. */
+  choose(kind: FormKind): Middleware[]
+  /** For a form that does: its sender's second factor is fresh. */
+  change(kind: FormKind): Middleware[]
+}
+
+export function createAdmins(guard: Guard): Admins {
+  return {
+    look: () => [guard.requireSession(LOOK), adminsOnly],
+    choose: kind => [guard.requireSessionForForm(kind, LOOK), adminsOnly],
+    change: kind => [guard.requireSessionForForm(kind, CHANGE), adminsOnly],
+  }
+}
+
+async function adminsOnly(ctx: Context, next: () => Promise<unknown>): Promise<void> {
+  const { role, organisationId } = sessionOf(ctx).account
+  if (role !== 'admin' || organisationId === null) throw new AppError('not_found')
+  await next()
+}
+
+/** Whom {@link Admins} let through. */
+export function adminOf(ctx: Context): AdminSession {
+  return sessionOf(ctx) as AdminSession
+}
+
+/** What is around a page, and the organisation that it is about. */
+export async function frameOf(
+  { database, texts, paths }: Services,
+  { logoutUrl }: Guard,
+  ctx: Context,
+): Promise<{ frame: ConsoleFrame; organisation: Organisation }> {
+  const { account } = adminOf(ctx)
+  const organisation = await readOrganisation(database, account.organisationId)
+  if (organisation === undefined) throw new AppError('not_found')
+  const home = `${paths.admin}`
+  return {
+    organisation,
+    frame: {
+      home,
+      sections: [{ text: texts.t('users.heading'), icon: 'shield', href: `${home}/users`, current: true }],
+      name: account.name,
+      initials: initials(account.name),
+      organisation: organisation.name,
+      ...(paths.account === undefined ? {} : { accountUrl: paths.account }),
+      ...(logoutUrl === undefined ? {} : { logoutUrl }),
+    },
+  }
+}
+
+/** The first letters of the first and the last word. */
+export function initials(name: string): string {
+  const words = name.split(/\s+/).filter(Boolean)
+  const first = (word: string | undefined) => [...(word ?? '')][0] ?? ''
+  return `${first(words[0])}${words.length > 1 ? first(words.at(-1)) : ''}`.toUpperCase()
+}

@@ -1,0 +1,158 @@
+// Users and security › Security and authentication: the organisation's users, found, filtered, sorted, and chosen for a
+// reset. Leaves out what becomes of the choice (resets.ts) and how the list is read (store/user-list.ts).
+
+import Router from 'koa-router'
+import type { Chip, SortedColumn, ViewLocals } from '../http/locals.ts'
+import type { Guard } from '../http/session.ts'
+import type { Services } from '../services.ts'
+import {
+  countUsers,
+  MOST_COUNTED,
+  readUserPage,
+  STANDINGS,
+  type UserCount,
+  type UserPage,
+  type UserSort,
+} from '../store/user-list.ts'
+import { adminOf, createAdmins, frameOf } from './console.ts'
+import { filterOf, readUserQuery, type UserQuery, writeUserQuery } from './user-query.ts'
+
+const PAGE_ROWS = 25
+
+export function userRoutes(services: Services, guard: Guard): Router {
+  const { database, paths, views, texts } = services
+  const admins = createAdmins(guard)
+  const router = new Router()
+  const home = `${paths.admin}`
+
+  router.get('/admin', ctx => {
+    ctx.status = 303
+    ctx.redirect(`${home}/users`)
+  })
+
+  router.get('/admin/users', ...admins.look(), async ctx => {
+    const { organisationId } = adminOf(ctx).account
+    const query = readUserQuery(ctx.URL.searchParams)
+    const filter = filterOf(query)
+    const [{ frame, organisation }, page, counted] = await Promise.all([
+      frameOf(services, guard, ctx),
+      readUserPage(database, organisationId, filter, query.order, PAGE_ROWS, query.place),
+      countUsers(database, organisationId, filter.words),
+    ])
+    ctx.type = 'html'
+    ctx.body = views.render('admin-users', {
+      frame,
+      ...(organisation.subscribedAt === null ? { noSubscription: true } : {}),
+      ...listed(query, page, counted),
+    })
+  })
+
+  function listed(
+    query: UserQuery,
+    page: UserPage,
+    { counts, complete }: Awaited<ReturnType<typeof countUsers>>,
+  ): Omit<ViewLocals['admin-users'], 'frame'> {
+    const action = `${home}/users`
+    const link = (change: Partial<UserQuery>) => `${action}${writeUserQuery(query, change)}`
+    const { role, standing, order, from, all } = query
+    const count = (which: (each: UserCount) => boolean): number =>
+      counts.filter(which).reduce((sum, each) => sum + each.count, 0)
+    const spelled = (n: number) => new Intl.NumberFormat(texts.locale).format(n)
+    const chip = (text: string, n: number, change: Partial<UserQuery>, current: boolean): Chip => ({
+      text,
+      // Of more users than are counted nobody knows how many are what.
+      ...(complete ? { count: spelled(n) } : {}),
+      href: link(change),
+      current,
+    })
+    const ofRole = (each: UserCount) => role === undefined || each.role === role
+    const ofStanding = (each: UserCount) => standing === undefined || each.standing === standing
+    const column = (text: string, by: UserSort): SortedColumn => {
+      const sorted = order.by === by
+      // Who has not logged in for longest, or not yet, is rarely what is looked for first.
+      const descending = sorted ? !order.descending : by === 'login'
+      return {
+        text,
+        href: link({ order: { by, descending } }),
+        ...(sorted ? { sort: order.descending ? 'descending' : 'ascending' } : {}),
+      }
+    }
+    const matching = count(each => ofRole(each) && ofStanding(each))
+    const total = complete ? spelled(matching) : `${spelled(MOST_COUNTED)}+`
+    const others = page.before !== undefined || page.after !== undefined
+    const rows = page.users.length
+    return {
+      search: {
+        action,
+        q: query.q,
+        kept: [...new URLSearchParams(writeUserQuery(query, { q: '' }))].map(([name, value]) => ({
+          name,
+          value,
+        })),
+      },
+      standings: [
+        chip(texts.t('users.all'), count(ofRole), { standing: undefined }, standing === undefined),
+        // Set up first: it is what an admin hopes to see.
+        ...[STANDINGS[1], STANDINGS[0], STANDINGS[2]].map(each =>
+          chip(
+            texts.t(`standing.${each}`),
+            count(one => ofRole(one) && one.standing === each),
+            { standing: each },
+            standing === each,
+          ),
+        ),
+      ],
+      roles: [
+        chip(texts.t('users.all'), count(ofStanding), { role: undefined }, role === undefined),
+        ...(['admin', 'technician'] as const).map(each =>
+          chip(
+            texts.t(`role.${each}`),
+            count(one => ofStanding(one) && one.role === each),
+            { role: each },
+            role === each,
+          ),
+        ),
+      ],
+      columns: {
+        name: column(texts.t('account.name'), 'name'),
+        standing: column(texts.t('users.standing'), 'standing'),
+        login: column(texts.t('account.lastLogin'), 'login'),
+      },
+      users: page.users.map(({ lastLoginAt, role, status, ...user }) => ({
+        ...user,
+        role: texts.t(`role.${role}`),
+        status: texts.t(`status.${status}`),
+        ...(lastLoginAt === null ? {} : { lastLoginAt }),
+      })),
+      choose: {
+        action: `${home}/resets`,
+        fields: [
+          { name: 'filter', value: writeUserQuery(query) },
+          { name: 'shown', value: page.users.map(each => each.id).join(' ') },
+          ...(all ? [{ name: 'all', value: 'yes' }] : []),
+        ],
+        matching: total,
+        ...(all ? { all: total } : {}),
+        ...(others ? { allUrl: link({ all: true }) } : {}),
+        clearUrl: link({}),
+      },
+      pages: {
+        from,
+        to: from + rows - 1,
+        ...(page.before === undefined
+          ? {}
+          : {
+              previous: link({
+                place: { key: page.before, direction: 'before' },
+                from: Math.max(1, from - PAGE_ROWS),
+              }),
+            }),
+        ...(page.after === undefined
+          ? {}
+          : { next: link({ place: { key: page.after, direction: 'after' }, from: from + rows }) }),
+      },
+    }
+  }
+
+  return router
+}
