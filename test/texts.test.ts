@@ -73,13 +73,19 @@ describe('texts', () => {
         .map(file => readFileSync(new URL(`../${folder}/${file}`, import.meta.url), 'utf8')),
     )
     const shown = new Set(files.join('\n').match(/(?<=['"`])\w+(\.\w+)*(?=['"`])/g))
-    // Keys that are put together: of errors by their code, of scopes and fields by their name.
+    // Keys that are put together: of errors by their code, of scopes, fields, roles and the like by their name.
     const composed = [
       ...[...Object.keys(ERRORS).map(code => `error.${code}`), 'error.relying_party']
         .filter(base => shown.has(base) || Object.hasOwn(ERRORS, base.slice(6)))
         .flatMap(base => [`${base}.heading`, `${base}.text`]),
       ...['openid', 'email', 'profile', 'offline_access'].map(scope => `consent.scope.${scope}`),
       ...['organisation', 'name'].map(field => `firstRun.error.${field}`),
+      ...['cancelled', 'unmet', 'unknown'].flatMap(end => [
+        `ownReturn.${end}.heading`,
+        `ownReturn.${end}.text`,
+      ]),
+      ...['admin', 'technician', 'support'].map(role => `role.${role}`),
+      ...['active', 'invited', 'deactivated'].map(status => `status.${status}`),
     ]
     expect(keys.filter(key => !shown.has(key) && !composed.includes(key))).to.deep.equal([])
   })

@@ -28,6 +28,7 @@ export function accountRoutes(services: Services, { requireSession, logoutUrl }:
         ? { setUpUrl: `${paths.account}/set-up` }
         : {}),
       ...(due.state === 'grace' && due.until !== undefined ? { dueAt: due.until } : {}),
+      ...(paths.admin === undefined || account.role !== 'admin' ? {} : { consoleUrl: paths.admin }),
       ...(logoutUrl === undefined ? {} : { logoutUrl }),
     })
   })

@@ -266,6 +266,8 @@ export interface ViewLocals {
     /** Where there is no second factor: where it is set up, and from when on it is needed. */
     readonly setUpUrl?: string
     readonly dueAt?: number
+    /** For an admin. */
+    readonly consoleUrl?: string
     readonly logoutUrl?: string
   }
   /** Posts the hidden fields, `user` for each one ticked, `page=yes` for all on the page. */

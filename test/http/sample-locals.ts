@@ -311,6 +311,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         recoveryCode: true,
         passkeys: 2,
         lastLoginAt: time,
+        consoleUrl: '/admin',
         logoutUrl: '/sent/logout',
       },
     },

@@ -209,7 +209,7 @@ describe('journey: detours', function () {
   })
 
   it('does not mix two users in two tabs', async () => {
-    const robin = await enrolledPerson(stage, 'Robin Mayfield')
+    const robin = await enrolledPerson(stage, { name: 'Robin Mayfield' })
     const one = await begin()
     const other = await tab.another()
     const two = await app.begin()

@@ -12,8 +12,11 @@ export interface Enrolled extends Person {
 }
 
 /** A person with an authenticator and a saved recovery code. */
-export async function enrolledPerson(stage: Stage, name?: string): Promise<Enrolled> {
-  const person = await stage.person(name === undefined ? {} : { name })
+export async function enrolledPerson(
+  stage: Stage,
+  options: Parameters<Stage['person']>[0] = {},
+): Promise<Enrolled> {
+  const person = await stage.person(options)
   const app = await openApp(stage)
   const { url } = await app.begin()
   const { secret, recoveryCode } = await enrol(stage, createVisitor(stage.origin), url, person)

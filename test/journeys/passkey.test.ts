@@ -163,7 +163,7 @@ describe('journey: a passkey', function () {
   })
 
   it('is not offered again for 30 days after “Not now”', async () => {
-    const robin = await enrolledPerson(stage, 'Robin Mayfield')
+    const robin = await enrolledPerson(stage, { name: 'Robin Mayfield' })
     const first = await begin()
     await byPasswordAndCode(robin)
     await tab.see(OFFER)
@@ -184,7 +184,7 @@ describe('journey: a passkey', function () {
 
   it('that can be synced says so in the tokens', async () => {
     await device.remove()
-    const robin = await enrolledPerson(stage, 'Robin Mayfield')
+    const robin = await enrolledPerson(stage, { name: 'Robin Mayfield' })
     const session = await tab.context.newCDPSession(tab.page)
     await session.send('WebAuthn.enable')
     const { authenticatorId } = await session.send('WebAuthn.addVirtualAuthenticator', {

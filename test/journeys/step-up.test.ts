@@ -26,7 +26,7 @@ describe('journey: confirming an action', function () {
     await createApi(stage.directory, { resource: 'https://fleet.example/', scopes: ['devices:delete'] })
     await setActions(stage.directory, app.clientId, ACTIONS)
     stage.advance(10_001)
-    person = await enrolledPerson(stage, 'Dana Whitlock')
+    person = await enrolledPerson(stage, { name: 'Dana Whitlock' })
   })
   after(async () => {
     await app.close()

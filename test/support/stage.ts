@@ -11,7 +11,12 @@ import { createDemo, type Demo } from '../../examples/demo/app.ts'
 import { CLIENT_ID, registerDemo } from '../../examples/registration.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
-import { createOrganisation, createUser, type Directory } from '../../src/organisations/directory.ts'
+import {
+  createOrganisation,
+  createUser,
+  type Directory,
+  type UserRole,
+} from '../../src/organisations/directory.ts'
 import type { Sallyport } from '../../src/provider.ts'
 import { type Running, startServer } from '../../src/server.ts'
 import { sql, write } from '../../src/store/database.ts'
@@ -37,8 +42,11 @@ export interface Stage {
   advance(ms: number): void
   /** Lines of the log so far. */
   readonly log: string[]
-  /** A user with {@link PASSWORD}, in an organisation of their own; `tomorrow`: its subscription starts now. */
-  person(options?: { graceUntil?: 'over' | 'tomorrow'; name?: string }): Promise<Person>
+  /**
+   * A user with {@link PASSWORD}, in an organisation of their own, or in that of the given id; `tomorrow`: its
+   * subscription starts now.
+   */
+  person(options?: PersonOptions): Promise<Person>
   /** Mails that the outbox holds, oldest first. */
   mails(): Promise<ParsedMail[]>
   /** Waits for a mail. */
@@ -52,6 +60,13 @@ export interface StageOptions {
   readonly env?: Record<string, string>
   /** Adds pages of the test's own. */
   readonly extend?: (sallyport: Sallyport) => void
+}
+
+interface PersonOptions {
+  readonly graceUntil?: 'over' | 'tomorrow'
+  readonly name?: string
+  readonly role?: UserRole
+  readonly organisationId?: string
 }
 
 let people = 0
@@ -103,20 +118,25 @@ export async function openStage({ databaseUrl, env = {}, extend }: StageOptions 
       ahead += ms
     },
     log,
-    async person({ graceUntil = 'over', name = 'Dana Whitlock' } = {}) {
-      const organisation = await createOrganisation(directory, {
-        name: `Org ${++people}`,
-        plan: 'Trial',
-        subscribedAt: graceUntil === 'over' ? clock() - 2 * DAY : clock(),
-      })
-      const user = await createUser(directory, {
-        organisationId: organisation.id,
+    async person({ graceUntil = 'over', name = 'Dana Whitlock', role = 'technician', organisationId } = {}) {
+      people += 1
+      const organisation =
+        organisationId ??
+        (
+          await createOrganisation(directory, {
+            name: `Org ${people}`,
+            plan: 'Trial',
+            subscribedAt: graceUntil === 'over' ? clock() - 2 * DAY : clock(),
+          })
+        ).id
+      const { id, email } = await createUser(directory, {
+        organisationId: organisation,
         email: `user${people}@northgate.example`,
         name,
-        role: 'technician',
+        role,
         password: PASSWORD,
       })
-      return { id: user.id, email: user.email, organisationId: organisation.id }
+      return { id, email, organisationId: organisation }
     },
     mails,
     async mail(matches) {

@@ -1,0 +1,96 @@
+// An admin in the console: looks for users, filters, sorts, and meets what others must not see.
+
+import { expect } from 'chai'
+import { openStage, type Stage } from '../support/stage.ts'
+import { type Enrolled, enrolledPerson } from './enrolment.ts'
+import { nextCode, openTab, PHONE, type Tab } from './tab.ts'
+
+const LIST = 'Security and authentication'
+const NAMES = ['Aisha Rahman', 'Ben Okafor', 'Chiara Lombardi', 'Emil Johansson', 'Gwen Parry', 'Zoë Ng']
+
+describe('journey: the console', function () {
+  this.timeout(60_000)
+  let stage: Stage
+  let priya: Enrolled
+  let tab: Tab
+
+  before(async () => {
+    stage = await openStage()
+    priya = await enrolledPerson(stage, { name: 'Priya Raman', role: 'admin' })
+    const { organisationId } = priya
+    for (const name of NAMES) await stage.person({ name, organisationId })
+    for (let n = 0; n < 25; n++) await stage.person({ name: `Kim ${n}`, organisationId })
+  })
+  after(() => stage?.close())
+  afterEach(() => tab?.close())
+
+  async function logIn(who: Enrolled): Promise<void> {
+    await tab.open(`${stage.origin}/admin`)
+    await tab.identify(who.email)
+    await tab.enterPassword()
+    await tab.see('Verify your identity')
+    await tab.enterCode(await nextCode(stage, who.secret))
+  }
+
+  const rows = () => tab.page.locator('tbody th b').allInnerTexts()
+
+  it('finds, filters, sorts and turns pages, each by an address', async () => {
+    tab = await openTab(stage)
+    await logIn(priya)
+    await tab.see(LIST)
+    expect((await rows()).slice(0, 2)).to.deep.equal(['Aisha Rahman', 'Ben Okafor'])
+    await tab.read('1 to 25 of 32 users')
+    await tab.follow('Next')
+    await tab.read('26 to 32 of 32 users')
+    expect((await rows()).at(-1)).to.equal('Zoë Ng')
+    await tab.follow('Previous')
+    await tab.read('1 to 25 of 32 users')
+
+    await tab.fill('Search users', 'zoe')
+    await tab.press('Search')
+    await tab.read('1 to 1 of 1 users')
+    expect(await rows()).to.deep.equal(['Zoë Ng'])
+    await tab.fill('Search users', 'okafro')
+    await tab.press('Search')
+    await tab.read('No user matches')
+    await tab.follow('Clear the filters')
+    await tab.follow('Set up 1')
+    expect(await rows()).to.deep.equal(['Priya Raman'])
+    await tab.follow('All 32')
+    await tab.follow('Name')
+    expect((await rows())[0]).to.equal('Zoë Ng')
+  })
+
+  it('selects users, all on the page, and all that match', async () => {
+    tab = await openTab(stage)
+    await logIn(priya)
+    await tab.see(LIST)
+    expect(await tab.offers('Reset 2FA')).to.equal(false)
+    await tab.page.getByLabel('Select Ben Okafor').check()
+    await tab.page.getByLabel('Select Gwen Parry').check()
+    expect(await tab.offers('Reset 2FA')).to.equal(true)
+    await tab.page.getByLabel('Select all', { exact: true }).check()
+    await tab.read('All 25 on this page selected')
+    await tab.follow('Select all 32')
+    await tab.read('All 32 selected')
+    await tab.follow('Clear')
+    await tab.see(LIST)
+    expect(await tab.offers('Reset 2FA')).to.equal(false)
+  })
+
+  it('works on a phone, behind Menu', async () => {
+    tab = await openTab(stage, PHONE)
+    await logIn(priya)
+    await tab.see(LIST)
+    await tab.press('Menu')
+    await tab.follow('My account')
+    await tab.see('Priya Raman')
+  })
+
+  it('is not there for a technician', async () => {
+    const ben = await enrolledPerson(stage, { name: 'Ben Two', organisationId: priya.organisationId })
+    tab = await openTab(stage)
+    await logIn(ben)
+    await tab.see('There is no page here')
+  })
+})
