@@ -1,10 +1,11 @@
 // What runs beside the requests, in the server as in the plugin: mails are sent, apps are told of ended sessions,
-// expired rows are swept.
+// expired rows are swept, the audit log is sealed.
 
 import { logoutHandler, type TellApp } from './backchannel-logout.ts'
 import { createMailer } from './mail/mailer.ts'
 import { MAIL, mailHandler } from './mail/outbox.ts'
 import type { Services } from './services.ts'
+import { startSealing } from './store/audit-sealer.ts'
 import { runJobs } from './store/job-worker.ts'
 import { BACKCHANNEL_LOGOUT } from './store/logout-jobs.ts'
 import { startSweeping } from './store/sweep.ts'
@@ -20,10 +21,13 @@ export function startBackground(services: Services, tellApp: TellApp): { stop():
     runJobs({ database, handlers, log, clock }),
   )
   const sweeping = startSweeping(database, log, clock)
+  const sealing = startSealing(services)
   return {
     async stop() {
       await sweeping.stop()
       await Promise.all(workers.map(each => each.stop()))
+      // Last: what those wrote is sealed too.
+      await sealing.stop()
       mailer.close()
     },
   }

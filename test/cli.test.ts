@@ -239,7 +239,13 @@ describe('the command line', () => {
           drop = fresh.drop
         }
         expect(await json(['migrate'])).to.deep.equal({
-          ran: ['001-login.js', '002-step-up.js', '003-own-pages.js', '007-user-list.js'],
+          ran: [
+            '001-login.js',
+            '002-step-up.js',
+            '003-own-pages.js',
+            '005-audit-chain.js',
+            '007-user-list.js',
+          ],
         })
       })
       afterEach(() => drop())

@@ -26,6 +26,7 @@ export type Purpose =
   | 'device'
   | 'dpop-nonce'
   | 'digest'
+  | 'audit'
 
 export type NewestFirst<T> = readonly [T, ...T[]]
 

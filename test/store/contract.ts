@@ -191,6 +191,7 @@ const TABLES = [
   'attempts',
   'session_facts',
   'audit_events',
+  'audit_seals',
   'jobs',
   'clients',
   'apis',
