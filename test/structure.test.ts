@@ -111,13 +111,13 @@ describe('the structure of the source', () => {
     ['the package for apps', /^step-up\//],
     [
       'the pure core',
-      /^(errors|program|paths|texts|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|organisations\/(enforcement|password-rule))\.ts$/,
+      /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|organisations\/(enforcement|password-rule))\.ts$/,
     ],
     ['configuration and log', /^(config|log)\.ts$/],
     ['store, factors, mail', /^(store|factors|mail)\//],
     [
       'accounts, organisations, clients',
-      /^(accounts|clients|apis)\.ts$|^organisations\/directory\.ts$|^actions\/(registry|requested|registration)\.ts$/,
+      /^(accounts|clients|apis|audit-export)\.ts$|^organisations\/directory\.ts$|^actions\/(registry|requested|registration)\.ts$/,
     ],
     ['services and http', /^(services|background|backchannel-logout)\.ts$|^http\/(?!session\.)/],
     [

@@ -16,6 +16,7 @@ import {
 import { createKeyring } from '../store/seal.ts'
 import { signingKeys } from '../store/signing-keys.ts'
 import { actionsList, actionsSet, apiCreate, apiList, rulesList, rulesTighten } from './action-commands.ts'
+import { auditExport, auditVerify } from './audit-commands.ts'
 import { clientCreate, clientList, clientUpdate } from './client-commands.ts'
 import {
   type Command,
@@ -27,6 +28,7 @@ import {
   print,
   UsageError,
 } from './command.ts'
+import { timeOf } from './dates.ts'
 import { jobList, STATE_FLAG, wantedState } from './job-commands.ts'
 import { schemaFault, withDatabase, withDirectory } from './store.ts'
 
@@ -204,6 +206,8 @@ export const commands: readonly Command[] = [
   doctor,
   mailQueue,
   jobList,
+  auditVerify,
+  auditExport,
 ]
 
 /** How the things that the product judges are called on the command line. */
@@ -254,17 +258,6 @@ function printUser(io: Io, flags: Flags, user: User, title: string): void {
     { id, organisation_id: organisationId, email, name, role, status },
     `${title}: ${user.name} <${user.email}>, ${user.role}, ${user.status}\n  id  ${user.id}\n`,
   )
-}
-
-/** Milliseconds since 1970 of an ISO 8601 date, or date and time with a zone. */
-function timeOf(flag: string, text: string): number {
-  const parts = /^(\d{4})-(\d\d)-(\d\d)(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/.exec(text)
-  const time = parts === null ? Number.NaN : Date.parse(text)
-  const day = new Date(Date.UTC(Number(parts?.[1]), Number(parts?.[2]) - 1, Number(parts?.[3])))
-  if (Number.isNaN(time) || day.getUTCDate() !== Number(parts?.[3])) {
-    throw new UsageError(`--${flag} is "${text}": use a date such as 2026-11-24, or 2026-11-24T09:00:00Z`)
-  }
-  return time
 }
 
 const LONGEST_INPUT = 4096

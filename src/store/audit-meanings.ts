@@ -1,0 +1,43 @@
+// What each event of the audit log means, for people who read the log. The compiler misses an event without a meaning.
+
+import type { AuditEvent } from './audit.ts'
+
+export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
+  login: 'Logged in, by the factors named.',
+  step_up: 'Proved themselves again in a session, by the factors named.',
+  'login.failed': 'A login ended without success: it was cancelled, or could not meet what the app asked.',
+  'login.blocked': 'Passwords are no longer taken: too many were wrong.',
+  logout: 'Logged out, of the apps named.',
+  'password.wrong': 'A wrong password was entered.',
+  'password.set': 'A new password was set by a mailed link.',
+  'password.reset_requested': 'A link to set a new password was asked for.',
+  'code.wrong': 'A wrong one-time, recovery or mailed code was entered.',
+  'code.blocked': 'Codes are no longer taken for a while: too many were wrong.',
+  'authenticator.set_up': 'An authenticator app was set up.',
+  'authenticator.put_off': 'Setting an authenticator app up was put off, on the first day.',
+  'recovery_code.used': 'Got in by the recovery code.',
+  'recovery_code.issued': 'A new recovery code was made, and the one before it voided.',
+  'recovery_code.saved': 'Confirmed that the recovery code is recorded.',
+  'passkey.added': 'A passkey was added.',
+  'passkey.refused': 'A passkey was refused, for the reason named.',
+  'passkey.offer_declined': 'Chose not to add a passkey now.',
+  'mailed_code.sent': 'A code was sent by mail.',
+  'mailbox.proven': 'Entered the code that was sent by mail.',
+  'address.unblocked': 'Had an address unblocked, by the link in the mail about it.',
+  'consent.granted': 'Allowed an app to use the account.',
+  'consent.denied': 'Did not allow an app to use the account.',
+  'action.confirmed': 'Confirmed the action named, by a factor.',
+  'action.allowed': 'Did the action named, which its rule allowed without another factor.',
+  'action.refused': 'Did not confirm the action named.',
+  'organisation.created': 'The organisation was created.',
+  'user.created': 'A user was created.',
+  'user.invited': 'A user was invited.',
+  'client.created': 'An app was registered.',
+  'client.updated': 'An app’s registration was changed.',
+  'client.actions_set': 'The actions that an app’s users confirm were set.',
+  'api.created': 'An API was registered.',
+  'action_rule.tightened': 'An action’s rule was made stricter for the organisation.',
+  'signing_keys.created': 'The keys that sign tokens were made.',
+}
+
+export const AUDIT_EVENTS = Object.keys(AUDIT_MEANINGS) as readonly AuditEvent[]
