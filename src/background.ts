@@ -2,6 +2,7 @@
 // expired rows are swept, the audit log is sealed.
 
 import { logoutHandler, type TellApp } from './backchannel-logout.ts'
+import { resetHandler, SECOND_FACTOR_RESET } from './factors/reset.ts'
 import { createMailer } from './mail/mailer.ts'
 import { MAIL, mailHandler } from './mail/outbox.ts'
 import type { Services } from './services.ts'
@@ -17,13 +18,19 @@ export function startBackground(services: Services, tellApp: TellApp): { stop():
   const mailer = createMailer({ ...config, from: config.mailFrom, product, log })
   const mails = mailHandler({ ...services, mailer, issuer, product })
   // Each kind has its own worker: an app that is slow to answer must not keep a mailed code waiting.
-  const workers = [{ [MAIL]: mails }, { [BACKCHANNEL_LOGOUT]: logoutHandler(tellApp) }].map(handlers =>
-    runJobs({ database, handlers, log, clock }),
-  )
+  const workers = [
+    { [MAIL]: mails },
+    { [BACKCHANNEL_LOGOUT]: logoutHandler(tellApp) },
+    { [SECOND_FACTOR_RESET]: resetHandler(services, clock) },
+  ].map(handlers => runJobs({ database, handlers, log, clock }))
+  const deaf = services.bell.onRing(() => {
+    for (const each of workers) each.wake()
+  })
   const sweeping = startSweeping(database, log, clock)
   const sealing = startSealing(services)
   return {
     async stop() {
+      deaf()
       await sweeping.stop()
       await Promise.all(workers.map(each => each.stop()))
       // Last: what those wrote is sealed too.

@@ -7,6 +7,7 @@ import { linkRoutes } from './account/links.ts'
 import { accountRoutes } from './account/overview.ts'
 import { ownAccounts } from './accounts.ts'
 import { actionDetails, registeredApis } from './actions/rar.ts'
+import { resetRoutes } from './admin/resets.ts'
 import { userRoutes } from './admin/users.ts'
 import { deferLogouts, type TellApp } from './backchannel-logout.ts'
 import type { Config } from './config.ts'
@@ -98,7 +99,10 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   const guard = createGuard(provider, services)
   provider.use(guard.routes())
   if (services.paths.account !== undefined) provider.use(accountRoutes(services, guard).routes())
-  if (services.paths.admin !== undefined) provider.use(userRoutes(services, guard).routes())
+  if (services.paths.admin !== undefined) {
+    provider.use(userRoutes(services, guard).routes())
+    provider.use(resetRoutes(services, guard).routes())
+  }
   recordLogouts(provider, services)
   return deferLogouts(provider, services.clock)
 }

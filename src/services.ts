@@ -11,6 +11,7 @@ import { type ActionRules, createActionRules } from './store/action-rules.ts'
 import { type Apis, createApis } from './store/apis.ts'
 import type { Clients } from './store/clients.ts'
 import type { Database } from './store/database.ts'
+import { createJobBell, type JobBell } from './store/job-bell.ts'
 import { ownClient, withOwnClient } from './store/own-client.ts'
 import { createKeyring, type Keyring } from './store/seal.ts'
 import { availableLocales, createTexts, type Texts } from './texts.ts'
@@ -28,6 +29,8 @@ export interface Services {
   readonly texts: Texts
   readonly languages: Languages
   readonly log: Logger
+  /** Rung by whoever enqueues jobs that should not wait for their turn. */
+  readonly bell: JobBell
   /** Milliseconds since 1970. */
   readonly clock: () => number
 }
@@ -80,6 +83,7 @@ export function createServices(
     texts,
     languages,
     log,
+    bell: createJobBell(),
     clock,
   }
 }

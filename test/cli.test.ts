@@ -243,6 +243,7 @@ describe('the command line', () => {
             '001-login.js',
             '002-step-up.js',
             '003-own-pages.js',
+            '004-second-factor-resets.js',
             '005-audit-chain.js',
             '007-user-list.js',
           ],

@@ -85,6 +85,8 @@ describe('texts', () => {
         `ownReturn.${end}.text`,
       ]),
       ...['admin', 'technician', 'support'].map(role => `role.${role}`),
+      ...['done', 'skipped', 'waiting'].map(outcome => `reset.result.${outcome}`),
+      ...['not_active', 'not_set_up', 'reset_pending', 'gone', 'not_allowed'].map(why => `reset.why.${why}`),
       ...['active', 'invited', 'deactivated'].map(status => `status.${status}`),
     ]
     expect(keys.filter(key => !shown.has(key) && !composed.includes(key))).to.deep.equal([])

@@ -43,6 +43,8 @@ export function userRoutes(services: Services, guard: Guard): Router {
     ctx.body = views.render('admin-users', {
       frame,
       ...(organisation.subscribedAt === null ? { noSubscription: true } : {}),
+      // Sent without a tick.
+      ...(ctx.query.nobody === 'yes' ? { error: texts.t('reset.nobody') } : {}),
       ...listed(query, page, counted),
     })
   })

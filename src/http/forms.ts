@@ -13,9 +13,14 @@ export type Form = Readonly<Record<string, string>>
  * Reads a form.
  *
  * @param fields the fields that it may have; any other name refuses the request
+ * @param several those that may come more than once: their values are joined by spaces
  * @throws AppError bad_request, payload_too_large, unsupported_media_type
  */
-export async function readForm(ctx: Context, fields: readonly string[]): Promise<Form> {
+export async function readForm(
+  ctx: Context,
+  fields: readonly string[],
+  several: readonly string[] = [],
+): Promise<Form> {
   const bytes = await bodyOf(ctx)
   if (ctx.is('application/x-www-form-urlencoded') === false && bytes.length !== 0) {
     throw new AppError('unsupported_media_type', ctx.get('content-type').slice(0, 100))
@@ -23,9 +28,10 @@ export async function readForm(ctx: Context, fields: readonly string[]): Promise
   const form: Record<string, string> = Object.create(null)
   for (const [name, value] of new URLSearchParams(decode(bytes))) {
     if (!fields.includes(name)) throw new AppError('bad_request', 'a field that the form does not have')
-    if (Object.hasOwn(form, name)) throw new AppError('bad_request', `field ${name} twice`)
+    const twice = Object.hasOwn(form, name)
+    if (twice && !several.includes(name)) throw new AppError('bad_request', `field ${name} twice`)
     if (value.includes('\0')) throw new AppError('bad_request', `NUL in field ${name}`)
-    form[name] = value
+    form[name] = twice ? `${form[name]} ${value}` : value
   }
   return form
 }

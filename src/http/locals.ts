@@ -270,6 +270,64 @@ export interface ViewLocals {
     readonly consoleUrl?: string
     readonly logoutUrl?: string
   }
+  /** Posts `reason` and `passkeys=remove`, or `pending` alone, to `action`. */
+  'admin-reset': {
+    readonly frame: ConsoleFrame
+    readonly listUrl: string
+    readonly action: string
+    /** How many will be reset. */
+    readonly count: number
+    /** The admin who looks is among them. */
+    readonly includesYou?: boolean
+    readonly groups: readonly {
+      readonly title: string
+      readonly users: readonly {
+        readonly name: string
+        readonly initials: string
+        readonly email: string
+        readonly why?: string
+      }[]
+      /** "And 1,140 more". */
+      readonly more?: string
+    }[]
+    /** All of them as CSV, where the page does not show all. */
+    readonly moreUrl?: string
+    readonly reason?: string
+    readonly removePasskeys?: boolean
+    readonly reasonError?: string
+    readonly error?: string
+    /** What was sent, and waits for one more press. */
+    readonly waiting?: {
+      readonly id: string
+      readonly reason: string
+      readonly removePasskeys: boolean
+    }
+  }
+  'admin-reset-result': {
+    readonly frame: ConsoleFrame
+    readonly listUrl: string
+    readonly refreshUrl: string
+    readonly csvUrl: string
+    readonly reason: string
+    readonly by: string
+    readonly startedAt: number
+    readonly total: number
+    readonly done: number
+    readonly skipped: number
+    readonly waiting: number
+    readonly users: readonly {
+      readonly name: string
+      readonly email: string
+      readonly outcome: 'done' | 'skipped' | 'waiting'
+      readonly why?: string
+    }[]
+    readonly pages: {
+      readonly from: number
+      readonly to: number
+      readonly previous?: string
+      readonly next?: string
+    }
+  }
   /** Posts the hidden fields, `user` for each one ticked, `page=yes` for all on the page. */
   'admin-users': {
     readonly frame: ConsoleFrame

@@ -39,7 +39,12 @@ export interface FormKind<Field extends string = string> {
   /** What it does, such as `second-factor-reset`. */
   readonly kind: string
   readonly fields: readonly Field[]
-  /** Below the issuer: the page that shows the form, and what waits of it. Guarded by the same requirement. */
+  /** Those of the fields that may come several times, joined by spaces. */
+  readonly several?: readonly Field[]
+  /**
+   * Below the issuer: the page that shows the form, and what waits of it. Guarded by the same requirement. `:name` is
+   * what the form's own address has there.
+   */
   readonly page: string
 }
 
@@ -184,7 +189,7 @@ export function createGuard(provider: Provider, services: Services): Guard {
       }
     },
 
-    requireSessionForForm({ kind, fields, page }, asked = {}) {
+    requireSessionForForm({ kind, fields, several, page: pattern }, asked = {}) {
       const requirement = checked(asked)
       return async (ctx, next) => {
         isolate(ctx)
@@ -194,8 +199,9 @@ export function createGuard(provider: Provider, services: Services): Guard {
           ctx.state.session = session
           return next()
         }
+        const page = filledIn(pattern, ctx.params as Record<string, string>)
         if (session === undefined) return ask(ctx, `${paths.base}${page}`, requirement)
-        const { pending, ...form } = await readForm(ctx, [...fields, 'pending'])
+        const { pending, ...form } = await readForm(ctx, [...fields, 'pending'], several)
         let id = pending
         if (id === undefined) {
           const kept = keepPending(keyring, form, placeFor(kind, session), clock())
@@ -213,7 +219,7 @@ export function createGuard(provider: Provider, services: Services): Guard {
     },
 
     async sentForm(ctx, kind) {
-      const { pending: id, ...sent } = await readForm(ctx, [...kind.fields, 'pending'])
+      const { pending: id, ...sent } = await readForm(ctx, [...kind.fields, 'pending'], kind.several)
       if (id === undefined) return { form: sent as SentForm<never>['form'], taken: [] }
       const session = sessionOf(ctx)
       const form = await readWaiting(id, kind, session)
@@ -259,6 +265,10 @@ function logoutUrl(provider: Provider, paths: Paths): string | undefined {
     // Without RP-initiated logout the provider has no such route.
     return undefined
   }
+}
+
+function filledIn(pattern: string, params: Readonly<Record<string, string>>): string {
+  return pattern.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''))
 }
 
 function seeOther(ctx: Context, path: string): void {

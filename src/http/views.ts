@@ -54,6 +54,9 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'not-found': t => t('notFound.heading'),
   account: (_, { name }) => name,
   'admin-users': t => t('users.heading'),
+  'admin-reset': (t, { count }) => (count === 0 ? t('reset.heading.none') : t('reset.heading', { count })),
+  'admin-reset-result': (t, { waiting, total }) =>
+    waiting === 0 ? t('reset.finished') : t('reset.running', { done: total - waiting, total }),
 }
 
 /** Every view, by name. */
@@ -62,12 +65,13 @@ export const viewNames = Object.keys(headings) as readonly ViewName[]
 interface Wrong {
   error?: string
   resendError?: string
+  reasonError?: string
   passkey?: { error?: string }
   errors?: Record<string, string | undefined>
 }
 const isWrong = (locals: object): boolean => {
-  const { error, resendError, passkey, errors = {} }: Wrong = locals
-  return [error, resendError, passkey?.error, ...Object.values(errors)].some(Boolean)
+  const { error, resendError, reasonError, passkey, errors = {} }: Wrong = locals
+  return [error, resendError, reasonError, passkey?.error, ...Object.values(errors)].some(Boolean)
 }
 
 export interface ViewsOptions {

@@ -38,6 +38,13 @@ export interface MailContents {
   'passkey-refused': Deed & { readonly passkey: string }
   'recovery-code-used': Deed
   'password-changed': Deed
+  /** `by` is the admin's name, empty for the operator. */
+  'second-factor-reset': {
+    readonly name: string
+    readonly at: number
+    readonly by: string
+    readonly removePasskeys: boolean
+  }
 }
 
 export type MailName = keyof MailContents
@@ -65,6 +72,7 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   'passkey-refused': t => t('mail.passkeyRefused.subject'),
   'recovery-code-used': t => t('mail.recoveryCodeUsed.subject'),
   'password-changed': t => t('mail.passwordChanged.subject'),
+  'second-factor-reset': t => t('mail.secondFactorReset.subject'),
 }
 
 /** Every mail, by name. */

@@ -21,6 +21,10 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'passkey.added': 'A passkey was added.',
   'passkey.refused': 'A passkey was refused, for the reason named.',
   'passkey.offer_declined': 'Chose not to add a passkey now.',
+  'second_factor.reset_ordered':
+    'An admin, or the operator, ordered a reset of the second factor of some users.',
+  'second_factor.reset':
+    'Somebody’s second factor was reset: their authenticator and recovery code no longer work.',
   'mailed_code.sent': 'A code was sent by mail.',
   'mailbox.proven': 'Entered the code that was sent by mail.',
   'address.unblocked': 'Had an address unblocked, by the link in the mail about it.',

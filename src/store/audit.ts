@@ -23,6 +23,8 @@ export type AuditEvent =
   | 'passkey.added'
   | 'passkey.refused'
   | 'passkey.offer_declined'
+  | 'second_factor.reset_ordered'
+  | 'second_factor.reset'
   | 'mailed_code.sent'
   | 'mailbox.proven'
   | 'address.unblocked'

@@ -3,6 +3,7 @@
 import type { Database, Statement } from './database.ts'
 import type { JobLog } from './job-worker.ts'
 import { sweepJobs } from './jobs.ts'
+import { DRAFT_MS } from './second-factor-resets.ts'
 import { sql, write } from './statement.ts'
 
 const SWEEP_ROWS = 500
@@ -26,6 +27,11 @@ const sweeps: readonly Statement[] = [
     'sweep_pending_forms',
     `DELETE FROM pending_forms WHERE id IN
        (SELECT id FROM pending_forms WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,
+  ),
+  sql(
+    'sweep_reset_drafts',
+    `DELETE FROM second_factor_resets WHERE id IN (SELECT id FROM second_factor_resets
+       WHERE started_at IS NULL AND created_at < ? - ${DRAFT_MS} ORDER BY created_at LIMIT ${SWEEP_ROWS})`,
   ),
   sql(
     'sweep_attempts',

@@ -106,6 +106,44 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     },
     pages: { from: 1, to: 3, next: '/list?after=x' },
   } as const
+  const person = (name: string, why?: string) => ({
+    name,
+    initials: name
+      .split(' ')
+      .map(each => each[0])
+      .join(''),
+    email: `${name.toLowerCase().replace(' ', '.')}@northgate.example`,
+    ...(why === undefined ? {} : { why }),
+  })
+  const reset = {
+    frame,
+    listUrl: '/list',
+    action: '/sent',
+    count: 2,
+    groups: [
+      { title: t('reset.will'), users: [person('Aisha Rahman'), person('Emil Johansson')] },
+      { title: t('reset.wont'), users: [person('Jonas Weber', t('reset.why.not_set_up'))] },
+    ],
+  }
+  const result = {
+    frame,
+    listUrl: '/list',
+    refreshUrl: '/list',
+    csvUrl: '/list.csv',
+    reason: 'Phones replaced, ticket 4471',
+    by: 'Priya Raman',
+    startedAt: time,
+    total: 31,
+    done: 21,
+    skipped: 1,
+    waiting: 9,
+    users: [
+      { ...person('Aisha Rahman'), outcome: 'done' },
+      { ...person('Jonas Weber', t('reset.why.not_set_up')), outcome: 'skipped' },
+      { ...person('Gwen Parry'), outcome: 'waiting' },
+    ],
+    pages: { from: 1, to: 3, next: '/list?after=3' },
+  } as const
   const account = {
     name: 'Dana Whitlock',
     email,
@@ -333,6 +371,38 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       view: 'admin-users',
       state: 'none',
       locals: { ...users, users: [], search: { ...users.search, q: 'okafro' }, pages: { from: 1, to: 0 } },
+    },
+    { view: 'admin-reset', state: '', locals: reset },
+    {
+      view: 'admin-reset',
+      state: 'many',
+      locals: {
+        ...reset,
+        count: 1240,
+        includesYou: true,
+        groups: reset.groups.map(each => ({ ...each, more: t('reset.more', { count: '1,238' }) })),
+        moreUrl: '/list.csv',
+        reasonError: t('reset.reason.missing'),
+      },
+    },
+    {
+      view: 'admin-reset',
+      state: 'waiting',
+      locals: {
+        ...reset,
+        waiting: { id: 'x', reason: 'Phones replaced, ticket 4471', removePasskeys: true },
+      },
+    },
+    {
+      view: 'admin-reset',
+      state: 'nobody',
+      locals: { ...reset, count: 0, groups: reset.groups.slice(1), error: t('reset.gone') },
+    },
+    { view: 'admin-reset-result', state: '', locals: result },
+    {
+      view: 'admin-reset-result',
+      state: 'finished',
+      locals: { ...result, done: 30, skipped: 1, waiting: 0, users: result.users.slice(0, 2) },
     },
     { view: 'account', state: 'unsaved', locals: { ...account, authenticator: true } },
   ]

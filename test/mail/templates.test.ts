@@ -25,6 +25,7 @@ const samples: MailContents = {
   'passkey-refused': { ...deed, passkey: 'iCloud Keychain' },
   'recovery-code-used': deed,
   'password-changed': deed,
+  'second-factor-reset': { name: 'Dana Whitlock', at, by: 'Priya Raman', removePasskeys: true },
 }
 const show = (name: MailName, contents: Partial<Record<string, unknown>> = {}) =>
   templates.render(name, 'dana@example.com', { ...samples[name], ...contents } as MailContents[typeof name])

@@ -9,7 +9,14 @@ import { NOW, onEveryEmptyDatabase, person, rowsOf } from './contract.ts'
 const run = promisify(execFile)
 const killed = fileURLToPath(new URL('killed-migration.ts', import.meta.url))
 const directory = fileURLToPath(new URL('../../migrations', import.meta.url))
-const ALL = ['001-login.js', '002-step-up.js', '003-own-pages.js', '005-audit-chain.js', '007-user-list.js']
+const ALL = [
+  '001-login.js',
+  '002-step-up.js',
+  '003-own-pages.js',
+  '004-second-factor-resets.js',
+  '005-audit-chain.js',
+  '007-user-list.js',
+]
 
 const newer = sql(
   'test_newer_migration',
