@@ -39,6 +39,8 @@ export function demoClient(origin: string) {
     client_name: 'Fleetdesk',
     redirect_uris: [new URL('/callback', origin).href, new URL('/confirmed', origin).href],
     post_logout_redirect_uris: [new URL('/', origin).href],
+    backchannel_logout_uri: new URL('/backchannel-logout', origin).href,
+    backchannel_logout_session_required: true,
     response_types: ['code' as const],
     grant_types: ['authorization_code'],
     token_endpoint_auth_method: 'client_secret_basic' as const,

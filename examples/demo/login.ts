@@ -3,6 +3,7 @@
 // their way through the browser. With the login comes an access token for the app's own API.
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createRemoteJWKSet, jwtVerify } from 'jose'
 import * as client from 'openid-client'
 
 /** What a login must prove beyond the provider's own rules. `maxAge` in seconds. */
@@ -37,7 +38,16 @@ export type Login = {
   start(asked: Asked): Promise<{ url: URL; state: string; pending: Pending }>
   finish(response: URL, pending: Pending): Promise<User>
   logoutUrl(idToken: string, afterwards: string): Promise<string>
+  /**
+   * Reads a logout token, by which the provider tells of a session that it has ended.
+   *
+   * @returns the session, as the ID token's `sid` has it
+   * @throws LoginRefused for anything else
+   */
+  endedSession(logoutToken: string): Promise<string>
 }
+
+const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
 const discoveryMs = 4_000
 
@@ -94,6 +104,8 @@ export function createLogin(options: {
     })
     return known
   }
+
+  let keys: ReturnType<typeof createRemoteJWKSet> | undefined
 
   return {
     async start(asked) {
@@ -162,6 +174,26 @@ export function createLogin(options: {
         id_token_hint: idToken,
         post_logout_redirect_uri: afterwards,
       }).href
+    },
+
+    // OpenID Connect Back-Channel Logout 1.0, section 2.6. Ending a session twice is harmless, so no `jti` is kept.
+    async endedSession(logoutToken) {
+      const { jwks_uri } = (await provider()).serverMetadata()
+      keys ??= createRemoteJWKSet(new URL(jwks_uri ?? ''))
+      const { payload } = await jwtVerify(logoutToken, keys, {
+        issuer: options.issuer,
+        audience: options.clientId,
+        typ: 'logout+jwt',
+        requiredClaims: ['iat', 'exp', 'jti', 'events', 'sid'],
+      }).catch(error => {
+        throw new LoginRefused(`The logout token was not accepted: ${reasonOf(error)}.`, { cause: error })
+      })
+      const { events, nonce, sid } = payload
+      const tells = typeof events === 'object' && events !== null && LOGOUT_EVENT in events
+      if (!tells || nonce !== undefined || typeof sid !== 'string') {
+        throw new LoginRefused('The logout token was not accepted: it does not end a session.')
+      }
+      return sid
     },
   }
 }

@@ -62,6 +62,20 @@ export function createRoutes({ origin, login, afterLogout, sessions, stepUp }: R
     seeOther(ctx, user ? await login.logoutUrl(user.idToken, afterLogout) : afterLogout)
   })
 
+  // The provider calls this itself: whoever was reset or deactivated, or has logged out elsewhere, is out here too.
+  router.post('/backchannel-logout', async ctx => {
+    ctx.set('Cache-Control', 'no-store')
+    try {
+      sessions.endAll(await login.endedSession((await readForm(ctx)).get('logout_token') ?? ''))
+      ctx.status = 200
+      ctx.body = ''
+    } catch (error) {
+      if (!(error instanceof LoginRefused)) throw error
+      ctx.status = 400
+      ctx.body = { error: 'invalid_request', error_description: error.message }
+    }
+  })
+
   // Pages
 
   type Page = (ctx: Context, user: User, session: Session) => Promise<void> | void

@@ -26,6 +26,8 @@ export type Sessions = {
   take(ctx: Context, state: string): (Pending & { afterwards?: Afterwards | undefined }) | undefined
   logIn(ctx: Context, user: User): Session
   end(ctx: Context): void
+  /** Ends those that began with a session of the provider's. */
+  endAll(sid: string): void
 }
 
 // Cookies do not tell ports apart: on localhost this name must differ from the provider's.
@@ -63,6 +65,9 @@ export function createSessions(options: { secure: boolean }): Sessions {
   return {
     get,
     end,
+    endAll(sid) {
+      for (const [id, { user }] of sessions) if (user?.claims.sid === sid) sessions.delete(id)
+    },
     remember(ctx, pending, afterwards) {
       const session = get(ctx) ?? create(ctx)
       keep(session.pending, pending.state, { ...pending, afterwards }, most.pending)
