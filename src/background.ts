@@ -2,7 +2,7 @@
 // expired rows are swept, the audit log is sealed.
 
 import { logoutHandler, type TellApp } from './backchannel-logout.ts'
-import { resetHandler, SECOND_FACTOR_RESET } from './factors/reset.ts'
+import { RESET_LEASE_MS, resetHandler, SECOND_FACTOR_RESET } from './factors/reset.ts'
 import { createMailer } from './mail/mailer.ts'
 import { MAIL, mailHandler } from './mail/outbox.ts'
 import type { Services } from './services.ts'
@@ -18,11 +18,13 @@ export function startBackground(services: Services, tellApp: TellApp): { stop():
   const mailer = createMailer({ ...config, from: config.mailFrom, product, log })
   const mails = mailHandler({ ...services, mailer, issuer, product })
   // Each kind has its own worker: an app that is slow to answer must not keep a mailed code waiting.
+  const jobs = { database, log, clock }
+  const resets = { [SECOND_FACTOR_RESET]: resetHandler(services, clock) }
   const workers = [
-    { [MAIL]: mails },
-    { [BACKCHANNEL_LOGOUT]: logoutHandler(tellApp) },
-    { [SECOND_FACTOR_RESET]: resetHandler(services, clock) },
-  ].map(handlers => runJobs({ database, handlers, log, clock }))
+    runJobs({ ...jobs, handlers: { [MAIL]: mails } }),
+    runJobs({ ...jobs, handlers: { [BACKCHANNEL_LOGOUT]: logoutHandler(tellApp) } }),
+    runJobs({ ...jobs, handlers: resets, leaseMs: RESET_LEASE_MS }),
+  ]
   const deaf = services.bell.onRing(() => {
     for (const each of workers) each.wake()
   })

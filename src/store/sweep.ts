@@ -31,7 +31,7 @@ const sweeps: readonly Statement[] = [
   sql(
     'sweep_reset_drafts',
     `DELETE FROM second_factor_resets WHERE id IN (SELECT id FROM second_factor_resets
-       WHERE started_at IS NULL AND created_at < ? - ${DRAFT_MS} ORDER BY created_at LIMIT ${SWEEP_ROWS})`,
+       WHERE started_at IS NULL AND created_at < CAST(? AS bigint) - ${DRAFT_MS} ORDER BY created_at LIMIT ${SWEEP_ROWS})`,
   ),
   sql(
     'sweep_attempts',
