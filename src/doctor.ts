@@ -9,6 +9,7 @@ import { describeError } from './log.ts'
 import { PROGRAM } from './program.ts'
 import { isLoopback } from './setting-values.ts'
 import { smtpOptions } from './smtp-url.ts'
+import { verifyAudit } from './store/audit-verify.ts'
 import { createClients } from './store/clients.ts'
 import { type Database, sql } from './store/database.ts'
 import { countFailedJobs } from './store/jobs.ts'
@@ -81,6 +82,7 @@ async function checkStore(config: Config): Promise<Check[]> {
       checks.push(await checkSecretKeys(database, keyring))
       checks.push(...(await checkOrganisations(database)))
       checks.push(...(await checkJobs(database)))
+      checks.push(await checkAudit(database, keyring))
       // Clients' secrets are sealed: without the keys they cannot be read.
       if (checks.every(check => check.outcome !== 'failed'))
         checks.push(...(await checkClients(database, keyring)))
@@ -129,6 +131,29 @@ async function checkJobs(database: Database): Promise<Check[]> {
       `${count} of ${kind} ${count === 1 ? 'was' : 'were'} given up in the last 30 days`,
       `see why: ${PROGRAM} job list --kind ${kind} --state failed`,
     ),
+  )
+}
+
+/** Enough to see that sealing works, and little enough for any size of log: each seal covers 1,000 rows at most. */
+const SEALS_CHECKED = 20
+const UNSEALED_WARNING_MS = 5 * 60 * 1000
+
+async function checkAudit(database: Database, keyring: Keyring): Promise<Check> {
+  const verdict = await verifyAudit(database, keyring, { newest: SEALS_CHECKED })
+  const { rows, seals, unsealed, unsealedSince = Date.now() } = verdict
+  const whole = `the whole of it: ${PROGRAM} audit verify`
+  if (!verdict.ok) {
+    const cause = `its last ${seals} seals, over ${rows} rows, do not hold: ${verdict.problemCount} problems`
+    return failed('audit log', cause, `see which: ${PROGRAM} audit verify`)
+  }
+  if (Date.now() - unsealedSince > UNSEALED_WARNING_MS) {
+    const since = new Date(unsealedSince).toISOString()
+    const cure = 'start a server; if one runs, see what its log says of the audit log'
+    return warning('audit log', `${unsealed} rows are not sealed yet, the first since ${since}`, cure)
+  }
+  return ok(
+    'audit log',
+    seals === 0 ? 'nothing is sealed yet' : `its last ${rows} rows are as they were sealed (${whole})`,
   )
 }
 

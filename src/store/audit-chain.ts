@@ -87,7 +87,10 @@ const sealsAfter = sql(
   'audit_seals_after',
   `SELECT ${SEAL_COLUMNS} FROM audit_seals WHERE seq > ? ORDER BY seq LIMIT ?`,
 )
-const sealsFrom = sql('audit_seals_last', `SELECT ${SEAL_COLUMNS} FROM audit_seals ORDER BY seq DESC LIMIT ?`)
+const sealsLast = sql(
+  'audit_seals_last',
+  `SELECT ${SEAL_COLUMNS} FROM audit_seals WHERE seq > 0 ORDER BY seq DESC LIMIT ?`,
+)
 
 /** In order. @param seq those behind it */
 export async function readSeals(database: Database, seq: number, limit: number): Promise<Seal[]> {
@@ -96,7 +99,7 @@ export async function readSeals(database: Database, seq: number, limit: number):
 
 /** The newest ones, in order. */
 export async function readLastSeals(database: Database, limit: number): Promise<Seal[]> {
-  return (await database.read(sealsFrom, [limit])).map(sealOf).reverse()
+  return (await database.read(sealsLast, [limit])).map(sealOf).reverse()
 }
 
 function sealOf(row: Row): Seal {

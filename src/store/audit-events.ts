@@ -51,15 +51,19 @@ export interface AuditPage extends AuditFilter {
 type Direction = 'older' | 'newer'
 type By = 'all' | 'account' | 'actor'
 
+/**
+ * Bounded where it begins only: with a bound on either side SQLite takes the plainest index and reads through what it
+ * should skip. In this order whatever is beyond the other bound comes last, and is cut off.
+ */
 function page(by: By, event: boolean, direction: Direction): string {
-  const order = direction === 'older' ? 'DESC' : 'ASC'
+  const [order, than] = direction === 'older' ? ['DESC', '<'] : ['ASC', '>']
   return `SELECT e.id, e.at, e.event, e.account_id, e.actor_id, e.address, e.interaction, e.details,
       p.name AS account_name, p.email AS account_email, a.name AS actor_name, a.email AS actor_email
     FROM audit_events e
     LEFT JOIN accounts p ON p.id = e.account_id AND p.organisation_id = e.organisation_id
     LEFT JOIN accounts a ON a.id = e.actor_id AND a.organisation_id = e.organisation_id
     WHERE e.organisation_id = ? ${by === 'all' ? '' : `AND e.${by}_id = ?`} ${event ? 'AND e.event = ?' : ''}
-      AND (e.at, e.id) > (?, ?) AND (e.at, e.id) < (?, ?)
+      AND (e.at, e.id) ${than} (?, ?)
     ORDER BY e.at ${order}, e.id ${order} LIMIT ?`
 }
 
@@ -100,23 +104,21 @@ export async function readAuditEvents(
   const start: AuditKey = { at: from, id: Number.MIN_SAFE_INTEGER }
   const lower = latest(start, after ?? start)
   const upper = earliest({ at: to, id: Number.MIN_SAFE_INTEGER }, before)
-  const statements = after === undefined ? older : newer
+  const [statements, begin] = after === undefined ? [older, upper] : [newer, lower]
   const read = (by: By) =>
     database.read(statements[by][event === undefined ? 0 : 1], [
       organisationId,
       ...(by === 'all' ? [] : [person ?? '']),
       ...(event === undefined ? [] : [event]),
-      ...[lower.at, lower.id, upper.at, upper.id, limit],
+      ...[begin.at, begin.id, limit],
     ])
-  if (person === undefined) return inOrder(await read('all'))
-  // Each has its index, and what both find is told once. Of the newer ones, those next to the key are wanted.
-  const found = await Promise.all([read('account'), read('actor')])
-  const once = inOrder([...new Map(found.flat().map(row => [row.id, row])).values()])
-  return after === undefined ? once.slice(0, limit) : once.slice(-limit)
-}
-
-function inOrder(rows: readonly Row[]): AuditRecord[] {
-  return rows.map(recordOf).sort((one, other) => other.at - one.at || other.id - one.id)
+  // Of a person each side has its index, and what both find is told once.
+  const found = await Promise.all(person === undefined ? [read('all')] : [read('account'), read('actor')])
+  const records = [...new Map(found.flat().map(row => [row.id, recordOf(row)])).values()]
+    .filter(each => isLater(each, lower) && isLater(upper, each))
+    .sort((one, other) => other.at - one.at || other.id - one.id)
+  // Of those on the newer side, the ones next to the key.
+  return after === undefined ? records.slice(0, limit) : records.slice(-limit)
 }
 
 function isLater(one: AuditKey, other: AuditKey): boolean {

@@ -24,11 +24,11 @@ const ROWS_PER_SEAL = 1000
 /** Where the chain ends. */
 export type Head = Pick<Seal, 'seq' | 'lastId' | 'head'>
 
-const look = sql(
-  'job_seal_look',
-  `SELECT t.top, s.seq, s.last_id, s.head FROM (SELECT max(id) AS top FROM audit_events) t
-   LEFT JOIN (SELECT seq, last_id, head FROM audit_seals ORDER BY seq DESC LIMIT 1) s ON 1 = 1`,
+const newestSeal = sql(
+  'job_seal_newest',
+  'SELECT seq, last_id, head FROM audit_seals WHERE seq > 0 ORDER BY seq DESC LIMIT 1',
 )
+const newestRow = sql('job_seal_top', 'SELECT max(id) AS top FROM audit_events WHERE id > ?')
 const headAt = sql('job_seal_head', 'SELECT head FROM audit_seals WHERE seq = ?')
 const insert = sql(
   'job_seal_insert',
@@ -49,14 +49,25 @@ export async function sealAudit(
   clock: () => number,
   horizon: Horizon = createHorizon(database, clock),
 ): Promise<Head | undefined> {
-  const [row] = await database.read(look, [])
-  let head: Head | undefined =
-    row?.seq == null
-      ? undefined
-      : { seq: Number(row.seq), lastId: Number(row.last_id), head: String(row.head) }
-  const top = row?.top == null ? undefined : Number(row.top)
-  if (top === undefined || top <= (head?.lastId ?? Number.MIN_SAFE_INTEGER)) return head
-  const upTo = await horizon.settled(top)
+  return sealBehind(database, keyring, clock, horizon, await newestHead(database))
+}
+
+async function newestHead(database: Database): Promise<Head | undefined> {
+  const [row] = await database.read(newestSeal, [])
+  return row && { seq: Number(row.seq), lastId: Number(row.last_id), head: String(row.head) }
+}
+
+async function sealBehind(
+  database: Database,
+  keyring: Keyring,
+  clock: () => number,
+  horizon: Horizon,
+  newest: Head | undefined,
+): Promise<Head | undefined> {
+  let head = newest
+  const [row] = await database.read(newestRow, [head?.lastId ?? Number.MIN_SAFE_INTEGER])
+  if (row?.top == null) return head
+  const upTo = await horizon.settled(Number(row.top))
   if (upTo === undefined) return head
   for (;;) {
     const sealed = await sealBatch(database, keyring, head, upTo, clock())
@@ -113,8 +124,9 @@ export function startSealing(options: SealerOptions): { stop(): Promise<void> } 
 
   async function once(): Promise<void> {
     try {
-      await missSeal()
-      known = (await sealAudit(database, keyring, clock, horizon)) ?? known
+      const newest = await newestHead(database)
+      await missSeal(newest)
+      known = await sealBehind(database, keyring, clock, horizon, newest)
       if (failing) log.info({}, 'the audit log is sealed again')
       failing = false
     } catch (error) {
@@ -133,8 +145,8 @@ export function startSealing(options: SealerOptions): { stop(): Promise<void> } 
   }
 
   /** What this process knows to have been sealed must still be there. */
-  async function missSeal(): Promise<void> {
-    if (known === undefined) return
+  async function missSeal(newest: Head | undefined): Promise<void> {
+    if (known === undefined || newest?.head === known.head) return
     const [row] = await database.read(headAt, [known.seq])
     if (row?.head === known.head) return
     const { seq, head } = known
