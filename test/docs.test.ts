@@ -19,12 +19,15 @@ import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
+import { exportAudit } from '../src/audit-export.ts'
 import { commands } from '../src/cli/commands.ts'
 import { describeConfig, settingRows } from '../src/config.ts'
 import { ERRORS } from '../src/errors.ts'
 import { BUDGETS, type Budget } from '../src/factors/attempts.ts'
 import { createAssets } from '../src/http/assets.ts'
 import { createViews, viewNames } from '../src/http/views.ts'
+import { AUDIT_EVENTS, AUDIT_MEANINGS } from '../src/store/audit-meanings.ts'
+import type { Database } from '../src/store/database.ts'
 import { createTexts, type TextKey } from '../src/texts.ts'
 import { sampleLocals } from './http/sample-locals.ts'
 import { nextCode, openTab } from './journeys/tab.ts'
@@ -132,14 +135,24 @@ describe('the documentation', function () {
       sameTable(between('docs/security-model.md', 'budgets'), table(head.split(' | '), rows))
     })
 
-    it('the audit events', () => {
+    it('the audit events, with their meanings', () => {
       const union = /export type AuditEvent =(.*?)\n\n/s.exec(read('src/store/audit.ts'))?.[1] ?? ''
       const declared = [...union.matchAll(/'([\w.]+)'/g)].map(([, name]) => name)
-      const told = [...(between('docs/operate.md', 'audit') ?? '').matchAll(/`([\w.]+)`/g)].map(
-        ([, name]) => name,
-      )
       expect(declared.length).to.be.greaterThan(20)
-      expect(told.toSorted()).to.deep.equal(declared.toSorted())
+      expect([...AUDIT_EVENTS].toSorted()).to.deep.equal(declared.toSorted())
+      const rows = AUDIT_EVENTS.map(event => [`\`${event}\``, AUDIT_MEANINGS[event]])
+      sameTable(between('docs/audit.md', 'audit'), table(['event', 'means'], rows))
+    })
+
+    it('the columns of an exported audit log', async () => {
+      const nothing = { read: async () => [] } as unknown as Database
+      const { value } = await exportAudit(nothing, 'org', 'csv').next()
+      const told = rowsOf(
+        'docs/audit.md',
+        /^`(time|event|account_id|actor_id|address|factors|reason|interaction|details|id)`/,
+      )
+      const columns = told.flatMap(([first = '']) => first.replaceAll('`', '').split(', '))
+      expect(String(value).trim().replaceAll('"', '').split(',')).to.deep.equal(columns)
     })
 
     it('the errors, with their pages', () => {
