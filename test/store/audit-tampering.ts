@@ -45,7 +45,7 @@ export async function createAttacker(open: Open, place: Place): Promise<Attacker
 async function sqliteShell(open: Open): Promise<Pick<Attacker, 'run' | 'close'>> {
   const database: Database = await open()
   return {
-    run: text => database.commit([write(sql(`test_attack_${statements++}`, text), [])]),
+    run: text => database.commit([write(sql(`test_tamper_${statements++}`, text), [])]),
     close: async () => undefined,
   }
 }
