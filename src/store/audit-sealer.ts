@@ -3,6 +3,8 @@
 // number is given once, by a conditional insert, and who comes second does nothing. A process that dies leaves a seal or
 // none. While the database is away rows can't be written either; whatever is there is sealed when it is back.
 //
+// Its statements are named as those of jobs are: what counts the work of requests leaves them out.
+//
 // What the chain can't tell by itself is that its end was cut off and the rows behind it were sealed anew. So its head
 // goes to the log, which is elsewhere: at the start, every hour and at the end; and a process that finds its own last
 // seal gone says so.

@@ -240,6 +240,35 @@ onEveryDatabase('sealing the audit log', open => {
   })
 })
 
+onEveryDatabase('a seal that was removed while a server runs', (open, place) => {
+  it('is missed by whoever made it, in the log, and what follows is sealed on', async () => {
+    const database = await open()
+    const { log, said } = listeningLog()
+    await events(database, 3)
+    await sealAudit(database, keyring, clock)
+    await events(database, 3)
+    const sealer = startSealing({ database, keyring, log, clock, intervalMs: 5 })
+    await until(async () => (await verifyAudit(database, keyring)).seals === 2)
+    await sleep(30)
+    expect(said(/is gone/)).to.deep.equal([])
+    const { head } = await verifyAudit(database, keyring)
+    const attacker = await createAttacker(open, place)
+    await attacker.dropTriggers()
+    // Cuts the end off and has the server seal something else in its place.
+    await attacker.run("UPDATE audit_events SET details = '{}' WHERE id = (SELECT max(id) FROM audit_events)")
+    await attacker.run('DELETE FROM audit_seals WHERE seq = 2')
+    await attacker.close()
+    await until(() => said(/is gone/).length === 1)
+    expect(said(/is gone/)[0]?.fields).to.deep.equal({ seq: 2, head })
+    await until(async () => (await verifyAudit(database, keyring)).unsealed === 0)
+    await sealer.stop()
+    expect(said(/is gone/)).to.have.length(1)
+    // In itself the log fits again: the head that was told is what says that it is another.
+    expect((await verifyAudit(database, keyring)).ok).to.equal(true)
+    expect((await verifyAudit(database, keyring, { head })).ok).to.equal(false)
+  })
+})
+
 onPostgres('rows that become visible out of order', (open, place) => {
   let database: Database
   let slow: pg.Client
