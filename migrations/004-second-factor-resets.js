@@ -16,8 +16,10 @@ export async function up(knex) {
     time(table, 'created_at').notNullable()
     time(table, 'started_at')
     time(table, 'finished_at')
-    table.index(['started_at', 'created_at'])
   })
+  await knex.raw(
+    'CREATE INDEX second_factor_resets_drafts ON second_factor_resets (created_at) WHERE started_at IS NULL',
+  )
 
   await knex.schema.createTable('second_factor_reset_users', table => {
     id(table, 'reset_id').notNullable().references('second_factor_resets.id').onDelete('CASCADE')

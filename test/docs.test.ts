@@ -391,11 +391,15 @@ describe('the documentation', function () {
       await page.locator('[data-uncover], details').evaluateAll(all => {
         for (const each of all) each.toggleAttribute(each.localName === 'details' ? 'open' : 'hidden')
       })
+      // Without the stylesheet the navigation waits behind its button.
+      await page.locator('[popover]').evaluateAll(all => {
+        for (const each of all) each.removeAttribute('popover')
+      })
       const names = found.get(view) ?? new Set()
       found.set(view, names)
       for (const name of await page.locator('summary').allInnerTexts()) names.add(`disclosure ${name}`)
       const seen = (await page.locator('body').ariaSnapshot()).matchAll(
-        /- '?(button|link|textbox|checkbox|img|status|heading) "(.*?)"(?: \[level=(\d)\])?/g,
+        /- '?(button|link|searchbox|textbox|checkbox|img|status|heading) "(.*?)"(?: \[level=(\d)\])?/g,
       )
       for (const [, role = '', name = '', level] of seen) {
         if (level === undefined || level === '1') names.add(`${KINDS[role] ?? role} ${name}`)
@@ -403,12 +407,16 @@ describe('the documentation', function () {
     }
     await page.close()
 
-    const rows = rowsOf('docs/pages.md', /^[a-z-]+$/).filter(
+    const listed = rowsOf('docs/pages.md', /^[a-z-]+$/).filter(
       ([name]) => name !== 'page' && !/^-+$/.test(name ?? ''),
     )
+    // What is around every page of the console is told once.
+    const rows = listed.filter(([name]) => name !== 'console')
+    const around = listed.find(([name]) => name === 'console')?.[2] ?? ''
     expect(rows.map(([name]) => name).toSorted()).to.deep.equal([...viewNames].toSorted())
     for (const [view = '', heading = '', controls = ''] of rows) {
-      const told = [...controls.matchAll(/(\w+) \*\*((?:[^*]|\*[a-z]+\*)+)\*\*/g)].map(
+      const all = view.startsWith('admin-') ? `${controls}; ${around}` : controls
+      const told = [...all.matchAll(/(\w+) \*\*((?:[^*]|\*[a-z]+\*)+)\*\*/g)].map(
         ([, kind, name = '']) => new RegExp(`^${kind} ${pattern(name)}$`),
       )
       const seen = [...(found.get(view) ?? [])]
@@ -416,7 +424,7 @@ describe('the documentation', function () {
         .filter(each => each.startsWith('heading '))
         .map(each => each.slice('heading '.length))
       const heard = heading
-        .split(/, or (?:after an invitation|for an action) /)
+        .split(/, or (?:after an invitation|for an action|where there is nobody|while it runs) /)
         .map(each => new RegExp(`^${pattern(each)}$`))
       if (view !== 'error') {
         expect(
@@ -450,7 +458,12 @@ describe('the documentation', function () {
   })
 })
 
-const KINDS: Readonly<Record<string, string>> = { textbox: 'field', img: 'image', status: 'element' }
+const KINDS: Readonly<Record<string, string>> = {
+  textbox: 'field',
+  searchbox: 'field',
+  img: 'image',
+  status: 'element',
+}
 
 /** A name in which `*word*` stands for whatever it is called. */
 function pattern(name: string): string {

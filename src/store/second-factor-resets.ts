@@ -254,16 +254,6 @@ export function finishReset(resetId: string, now: number): Write {
   return write(finish, [now, resetId, resetId])
 }
 
-const organisationOf = sql(
-  'reset_organisation',
-  'SELECT organisation_id FROM second_factor_resets WHERE id = ?',
-)
-
-export async function readResetOrganisation(database: Database, id: string): Promise<string | undefined> {
-  const [row] = await database.read(organisationOf, [id])
-  return row === undefined ? undefined : String(row.organisation_id)
-}
-
 const clear = sql(
   'account_reset_second_factor',
   `UPDATE accounts SET epoch = epoch + 1, second_factor_reset_at = ?

@@ -19,7 +19,14 @@ import { sealAudit } from '../../src/store/audit-sealer.ts'
 import { verifyAudit } from '../../src/store/audit-verify.ts'
 import { createClients } from '../../src/store/clients.ts'
 import * as credentials from '../../src/store/credentials.ts'
-import { type Database, openDatabase, type Statement, sql, type Write } from '../../src/store/database.ts'
+import {
+  type Database,
+  type Dialect,
+  openDatabase,
+  type Statement,
+  sql,
+  type Write,
+} from '../../src/store/database.ts'
 import * as mailed from '../../src/store/emailed-tokens.ts'
 import * as sessions from '../../src/store/oidc-sessions.ts'
 import { insertOrganisation, readOrganisation } from '../../src/store/organisations.ts'
@@ -74,14 +81,14 @@ const FILTERS = [
 ] as const
 
 /** Every statement that requests and the sweeper run, as they run it. */
-async function everything(): Promise<Write[]> {
+async function everything(dialect: Dialect): Promise<Write[]> {
   const seen = new Map<string, Write>()
   const note = (each: Write) => {
     // Jobs have a suite of their own; the sweeping of them comes every minute.
     if (!/^job_(?!sweep|seal)/.test(each.statement.name)) seen.set(each.statement.name, each)
   }
   const database: Database = {
-    dialect: 'sqlite',
+    dialect,
     async read(statement, params) {
       note({ statement, params })
       // The sealer, and who looks after it, go on only where they find something.
@@ -152,9 +159,7 @@ async function everything(): Promise<Write[]> {
   await resets.readResetUsers(database, 'rst_1', 0, 50)
   await resets.readWaiting(database, 'rst_1', 0, 50)
   await resets.countResettable(database, 'rst_1')
-  for (const dialect of ['sqlite', 'postgres'] as const) {
-    await database.commit(resets.draftReset(dialect, reset, ['usr_1'], NOW))
-  }
+  await database.commit(resets.draftReset(dialect, reset, ['usr_1'], NOW))
   await database.commit([
     ...resets.draftResetOf(reset, { words: [], role: 'admin' }, NOW),
     resets.startReset(reset, 'why', false, NOW),
@@ -277,8 +282,8 @@ function fullScans(node: Node): string[] {
 
 /** The same, of a line of SQLite's. */
 function scans(detail: string): boolean {
-  // `counted` is what a statement has just read, up to its limit.
-  if (/^SCAN (CONSTANT|\d+ CONSTANT|counted$)/.test(detail)) return false
+  // `counted` and a numbered subquery are what a statement has just read; `json_each` reads what it is given.
+  if (/^SCAN (CONSTANT|\d+ CONSTANT|counted$|\(subquery-|json_each )/.test(detail)) return false
   // A page goes on from a key of several columns: "(name_key,id)>(?,?)".
   const plain = detail.replace(/ AND \([\w,]+\)[<>]\([?,]+\)/, '')
   const condition = /\(([^()]*)\)(?: LEFT-JOIN)?$/.exec(plain)?.[1] ?? ''
@@ -323,6 +328,8 @@ async function fill(url: string): Promise<void> {
       INSERT INTO jobs (id, kind, payload, summary, attempts, run_at, done_at, failed_at, created_at)
         SELECT n, 'mail', '', '', 1, n, CASE n % 3 WHEN 0 THEN n END, CASE n % 3 WHEN 1 THEN n END, n
         FROM generate_series(1, 3000) n;
+      INSERT INTO second_factor_resets (id, organisation_id, actor_id, created_at)
+        SELECT n, n, n, n FROM generate_series(1, 3000) n;
       INSERT INTO attempts (budget, account, source, in_a_row, today, day_started_at, blocked_until, expires_at)
         SELECT 'code', n, '', 1, 1, 0, 0, n FROM generate_series(1, 3000) n;
       ANALYZE`)
@@ -336,7 +343,7 @@ onEveryDatabase('no request reads a table from end to end:', (open, place) => {
   let database: Database
 
   before(async () => {
-    statements = await everything()
+    statements = await everything(place.dialect)
     await open()
     const url = await place.url()
     if (place.dialect === 'postgres') await fill(url)
@@ -377,13 +384,15 @@ onEveryDatabase('no request reads a table from end to end:', (open, place) => {
     const sources = await Promise.all(
       FILES.map(each => readFile(new URL(`../../src/${each}.ts`, import.meta.url), 'utf8')),
     )
-    const declared = sources.flatMap(each =>
-      [...each.matchAll(/\bsql\(\s*'(\w+)'/g)].map(match => String(match[1])),
-    )
+    // Of a statement that each database has in words of its own, this one's.
+    const others = place.dialect === 'sqlite' ? /_pg$/ : /^reset_insert_users$/
+    const declared = sources
+      .flatMap(each => [...each.matchAll(/\bsql\(\s*'(\w+)'/g)].map(match => String(match[1])))
+      .filter(each => !others.test(each))
     expect(declared.length).to.be.greaterThan(50)
     const run = statements
       .map(each => each.statement.name)
       .filter(each => !/^(job_(?!seal)|user_list_|reset_insert_matching_)/.test(each))
-    expect([...run, ...COLD]).to.have.members(declared)
+    expect([...new Set([...run, ...COLD])]).to.have.members(declared)
   })
 })
