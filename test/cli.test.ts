@@ -11,6 +11,7 @@ import { main } from '../src/cli.ts'
 import { verifyPassword } from '../src/factors/password.ts'
 import { readAccount } from '../src/store/accounts.ts'
 import { createClients } from '../src/store/clients.ts'
+import { turnOnAuthenticator } from '../src/store/credentials.ts'
 import { openDatabase, sql, write } from '../src/store/database.ts'
 import { claimJobs, failJob } from '../src/store/jobs.ts'
 import { logoutJob } from '../src/store/logout-jobs.ts'
@@ -293,6 +294,31 @@ describe('the command line', () => {
         const people = await run(['mail', 'queue'])
         expect(people.stdout).to.include('invitation to ann@acme.example').and.not.to.include('/link/')
         expect(await json(['mail', 'queue', '--state', 'failed'])).to.deep.equal([])
+      })
+
+      it('resets the second factor of users, at once, and says whose was not', async () => {
+        const org = await organisation()
+        const create = (email: string) =>
+          json<{ id: string }>([...userArgs('create', org, email), '--password-stdin'], `${PASSWORD}\n`)
+        const { id } = await create('lost@acme.example')
+        await create('never@acme.example')
+        await withDatabase(each => each.commit(turnOnAuthenticator({ id, epoch: 0 }, 'sealed', 1, 1)))
+        const reset = (email: string, reason = 'Phone lost') => [
+          ...['user', 'reset-2fa', '--org', org, '--email', email, '--reason', reason],
+        ]
+        expect(await json(reset('lost@acme.example'))).to.deep.equal([
+          { name: 'Ann Lee', email: 'lost@acme.example', outcome: 'done', why: null },
+        ])
+        const account = await withDatabase(each => readAccount(each, id))
+        expect(account?.authenticator).to.equal(undefined)
+        expect(account?.epoch).to.equal(1)
+        const again = await run(reset('never@acme.example'))
+        expect([again.code, again.stdout]).to.deep.equal([
+          1,
+          '  not reset (not set up)  Ann Lee <never@acme.example>\n',
+        ])
+        expect(await refused(reset('nobody@acme.example'))).to.include('--email')
+        expect(await refused(reset('lost@acme.example', 'two\nlines'))).to.include('--reason')
       })
 
       it('lists the jobs of every kind, with what went wrong, and has doctor name those that were given up', async () => {

@@ -30,6 +30,7 @@ import {
 } from './command.ts'
 import { timeOf } from './dates.ts'
 import { jobList, STATE_FLAG, wantedState } from './job-commands.ts'
+import { userReset } from './reset-commands.ts'
 import { schemaFault, withDatabase, withDirectory } from './store.ts'
 
 const migrate: Command = {
@@ -193,6 +194,7 @@ export const commands: readonly Command[] = [
   orgCreate,
   userCreate,
   userInvite,
+  userReset,
   clientCreate,
   clientUpdate,
   clientList,
@@ -216,6 +218,7 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   subscribedAt: '--subscribed-at',
   email: '--email',
   role: '--role',
+  reason: '--reason',
   name: '--name',
   plan: '--plan',
   password: 'the password',

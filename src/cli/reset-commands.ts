@@ -1,0 +1,70 @@
+// The operator's way to reset somebody's second factor, for whoever no admin can help: an organisation's only admin,
+// most of all. The same reset as the console's, done at once; the mail goes when a server runs.
+
+import { orderReset, resetHandler } from '../factors/reset.ts'
+import { InputError } from '../organisations/directory.ts'
+import { readAccountByEmail } from '../store/accounts.ts'
+import { newId } from '../store/ids.ts'
+import { createJobBell } from '../store/job-bell.ts'
+import type { Job } from '../store/jobs.ts'
+import { draftReset, readReset, readResetUsers } from '../store/second-factor-resets.ts'
+import { type Command, columns, print } from './command.ts'
+import { withDirectory } from './store.ts'
+
+const LONGEST_REASON = 500
+
+export const userReset: Command = {
+  words: ['user', 'reset-2fa'],
+  summary:
+    'Reset the two-factor authentication of users: they are logged out, and set it up again at the next login.',
+  flags: {
+    org: { value: 'id', required: true, meaning: 'The id of the organisation.' },
+    email: { value: 'address', required: true, several: true, meaning: 'The email address of a user.' },
+    reason: { value: 'text', required: true, meaning: 'Why, for the audit log.' },
+    'remove-passkeys': { meaning: 'Remove their passkeys too: for a device that was lost or stolen.' },
+  },
+  async run(flags, io) {
+    const organisationId = flags.needed('org')
+    const reason = flags.needed('reason').trim()
+    if (reason === '' || reason.length > LONGEST_REASON || /\p{Cc}/u.test(reason)) {
+      throw new InputError('reason', `must be one line of at most ${LONGEST_REASON} characters`)
+    }
+    const users = await withDirectory(io, async ({ database, keyring, clock, actor }) => {
+      const ids = await Promise.all(
+        (flags.list('email') ?? []).map(async email => {
+          const account = await readAccountByEmail(database, email)
+          if (account?.organisationId !== organisationId) {
+            throw new InputError('email', `${JSON.stringify(email)} is no user of this organisation`)
+          }
+          return account.id
+        }),
+      )
+      const draft = { id: newId('rst'), organisationId, actorId: actor }
+      const ground = { database, keyring, bell: createJobBell() }
+      await database.commit(draftReset(database.dialect, draft, ids, clock()))
+      await orderReset(
+        ground,
+        { ...draft, reason, removePasskeys: flags.has('remove-passkeys') },
+        [],
+        clock(),
+      )
+      // A server that runs may be at it too: whoever comes first does each of them, once.
+      const job = { payload: JSON.stringify({ organisationId, resetId: draft.id, after: 0 }) } as Job
+      const work = resetHandler(ground, clock)
+      while ((await readReset(database, organisationId, draft.id, clock()))?.state !== 'finished') {
+        await work(job, clock(), new AbortController().signal)
+      }
+      return readResetUsers(database, draft.id, 0, ids.length)
+    })
+    const rows = users.map(({ name, email, outcome, why }) => ({ name, email, outcome, why: why ?? null }))
+    const said = rows.map(
+      ({ name, email, outcome, why }) =>
+        [
+          outcome === 'done' ? 'reset' : `not reset (${why?.replaceAll('_', ' ')})`,
+          `${name} <${email}>`,
+        ] as const,
+    )
+    print(io, flags, rows, columns(said))
+    return rows.every(each => each.outcome === 'done') ? undefined : 1
+  },
+}
