@@ -45,7 +45,11 @@ export class InputError extends Error {
   }
 }
 
-export type InputFault = { readonly reason: 'longer_than'; readonly maximum: number } | PasswordRefusal
+export type InputFault =
+  | { readonly reason: 'longer_than'; readonly maximum: number }
+  | { readonly reason: 'already_subscribed'; readonly subscribedAt: number }
+  | { readonly reason: 'no_such_user' | 'last_admin' | 'not_allowed' | 'deactivated' }
+  | PasswordRefusal
 
 export interface OrganisationInput {
   readonly name: string
@@ -174,16 +178,22 @@ export async function foundOrganisation(
   return { organisation, admin }
 }
 
+/** The last moment that a Date can hold. */
+const LATEST = 8.64e15
+
 const reinvite = sql(
   'account_reinvite',
   "UPDATE accounts SET name = ?, name_key = ?, role = ? WHERE id = ? AND status = 'invited'",
 )
 
 function newOrganisation({ name, plan, subscribedAt }: OrganisationInput, nameField = 'name'): Organisation {
-  if (subscribedAt !== null && (!Number.isSafeInteger(subscribedAt) || subscribedAt < 0)) {
-    throw new InputError('subscribedAt', 'is no time')
-  }
+  if (subscribedAt !== null) checkTime('subscribedAt', subscribedAt)
   return { id: newId('org'), name: line(nameField, name, 200), plan: line('plan', plan, 100), subscribedAt }
+}
+
+/** @throws InputError unless it is milliseconds since 1970 that a date can be made of */
+export function checkTime(field: string, time: number): void {
+  if (!Number.isSafeInteger(time) || time < 0 || time > LATEST) throw new InputError(field, 'is no time')
 }
 
 function organisationWrites(directory: Directory, organisation: Organisation, now: number): Write[] {
@@ -207,8 +217,8 @@ function checkUser(input: UserInput): UserInput {
   }
 }
 
-/** A text of one line, trimmed, in NFC. */
-function line(field: string, text: string, longest: number): string {
+/** A text of one line, trimmed, in NFC. @throws InputError */
+export function line(field: string, text: string, longest: number): string {
   const tidy = text.normalize('NFC').trim()
   if (tidy === '') throw new InputError(field, 'is empty')
   if (tidy.length > longest) {
@@ -219,7 +229,8 @@ function line(field: string, text: string, longest: number): string {
   return tidy
 }
 
-async function organisationOf(directory: Directory, id: string): Promise<Organisation> {
+/** @throws InputError */
+export async function organisationOf(directory: Directory, id: string): Promise<Organisation> {
   const organisation = await readOrganisation(directory.database, id)
   if (organisation === undefined)
     throw new InputError('organisationId', `${JSON.stringify(id)} is no organisation`)

@@ -121,7 +121,7 @@ function fieldErrors(
   const empty = (posted[field] ?? '').trim() === ''
   if (field === 'email') return { email: texts.t(empty ? 'email.error.missing' : 'email.error.malformed') }
   if (field === 'password') {
-    const missing = empty || why === undefined || why.reason === 'longer_than'
+    const missing = empty || why === undefined || !('ok' in why)
     return { password: missing ? texts.t('newPassword.error.missing') : passwordRefusal(texts, why) }
   }
   const name = field === 'name' ? 'name' : 'organisation'

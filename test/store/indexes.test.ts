@@ -29,7 +29,7 @@ import {
 } from '../../src/store/database.ts'
 import * as mailed from '../../src/store/emailed-tokens.ts'
 import * as sessions from '../../src/store/oidc-sessions.ts'
-import { insertOrganisation, readOrganisation } from '../../src/store/organisations.ts'
+import * as organisations from '../../src/store/organisations.ts'
 import { keepPending, readPending, takePending } from '../../src/store/pending-forms.ts'
 import { createKeyring } from '../../src/store/seal.ts'
 import * as resets from '../../src/store/second-factor-resets.ts'
@@ -116,6 +116,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   const clients = createClients(database, keyring, () => NOW)
   const place = { kind: 'form', sessionUid: 'u', accountId: id }
   const client = { metadata: { client_id: 'app' }, firstParty: true }
+  const organisation = { id: 'org_1', name: 'N', plan: 'P', subscribedAt: null }
   const passkey = {
     credentialId: 'c',
     accountId: id,
@@ -143,7 +144,8 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   await credentials.readPasskey(database, 'c')
   await credentials.readPasskeys(database, id)
   await mailed.readToken(database, 'code', 'token', NOW)
-  await readOrganisation(database, 'org_1')
+  await organisations.readOrganisation(database, 'org_1')
+  await organisations.readOrganisations(database, '', 500)
   for (const by of USER_SORTS) {
     for (const filter of FILTERS) {
       for (const direction of ['after', 'before'] as const) {
@@ -227,7 +229,10 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     ...mailed.issueToken('code', id, 'token', null, NOW),
     mailed.useToken('code', 'token', NOW),
     mailed.retireOtherTokens(id, 'token', NOW),
-    insertOrganisation({ id: 'org_1', name: 'N', plan: 'P', subscribedAt: null }, NOW),
+    organisations.insertOrganisation(organisation, NOW),
+    organisations.changePlan(organisation, 'Q'),
+    organisations.startSubscription('org_1', NOW),
+    organisations.loseActiveAdmin('org_1', 0),
     ...sessions.endSession({ id: 'x' }, NOW),
     ...sessions.endSession({ uid: 'u' }, NOW),
     ...sessions.endSessions(database.dialect, id, NOW),

@@ -15,6 +15,7 @@ const ALL = [
   '003-own-pages.js',
   '004-second-factor-resets.js',
   '005-audit-chain.js',
+  '006-admins-version.js',
   '007-user-list.js',
 ]
 
