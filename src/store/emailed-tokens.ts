@@ -84,3 +84,13 @@ const retireOthers = sql(
 export function retireOtherTokens(accountId: string, used: string, now: number): Write {
   return write(retireOthers, [now, accountId, digest(used)])
 }
+
+const retireAll = sql(
+  'emailed_token_retire_all',
+  'UPDATE emailed_tokens SET used_at = ? WHERE account_id = ? AND used_at IS NULL',
+)
+
+/** No link or code that was mailed to the account works any more. */
+export function retireTokens(accountId: string, now: number): Write {
+  return write(retireAll, [now, accountId])
+}

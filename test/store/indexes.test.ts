@@ -28,6 +28,7 @@ import {
   type Write,
 } from '../../src/store/database.ts'
 import * as mailed from '../../src/store/emailed-tokens.ts'
+import * as memberships from '../../src/store/memberships.ts'
 import * as sessions from '../../src/store/oidc-sessions.ts'
 import * as organisations from '../../src/store/organisations.ts'
 import { keepPending, readPending, takePending } from '../../src/store/pending-forms.ts'
@@ -63,6 +64,7 @@ const FILES = [
   'store/clients',
   'store/credentials',
   'store/emailed-tokens',
+  'store/memberships',
   'store/oidc-sessions',
   'store/organisations',
   'store/pending-forms',
@@ -117,6 +119,13 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   const place = { kind: 'form', sessionUid: 'u', accountId: id }
   const client = { metadata: { client_id: 'app' }, firstParty: true }
   const organisation = { id: 'org_1', name: 'N', plan: 'P', subscribedAt: null }
+  const member = {
+    id,
+    organisationId: 'org_1',
+    role: 'technician',
+    status: 'active',
+    epoch: 0,
+  } as memberships.Membership
   const passkey = {
     credentialId: 'c',
     accountId: id,
@@ -146,6 +155,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   await mailed.readToken(database, 'code', 'token', NOW)
   await organisations.readOrganisation(database, 'org_1')
   await organisations.readOrganisations(database, '', 500)
+  await memberships.readMembership(database, { organisationId: 'org_1', userId: id }, 'usr_2')
   for (const by of USER_SORTS) {
     for (const filter of FILTERS) {
       for (const direction of ['after', 'before'] as const) {
@@ -228,6 +238,10 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     credentials.spend('passkey-challenge', 'x', NOW),
     ...mailed.issueToken('code', id, 'token', null, NOW),
     mailed.useToken('code', 'token', NOW),
+    mailed.retireTokens(id, NOW),
+    ...memberships.changeRole(member, 'admin', 'usr_2'),
+    ...memberships.deactivate(member, 'usr_2'),
+    ...memberships.reactivate(member, 'usr_2'),
     mailed.retireOtherTokens(id, 'token', NOW),
     organisations.insertOrganisation(organisation, NOW),
     organisations.changePlan(organisation, 'Q'),
@@ -330,6 +344,8 @@ async function fill(url: string): Promise<void> {
         SELECT n, n, 1, n, n, n, n FROM generate_series(1, 3000) n;
       INSERT INTO pending_forms (id, kind, session_uid, account_id, form, expires_at)
         SELECT n, 'form', n, n, '', n FROM generate_series(1, 3000) n;
+      INSERT INTO second_factor_resets (id, organisation_id, actor_id, created_at, started_at)
+        SELECT n, n, n, n, CASE n % 2 WHEN 0 THEN n END FROM generate_series(1, 3000) n;
       INSERT INTO jobs (id, kind, payload, summary, attempts, run_at, done_at, failed_at, created_at)
         SELECT n, 'mail', '', '', 1, n, CASE n % 3 WHEN 0 THEN n END, CASE n % 3 WHEN 1 THEN n END, n
         FROM generate_series(1, 3000) n;

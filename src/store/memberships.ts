@@ -1,0 +1,122 @@
+// A user's place in an organisation: the role, and whether they can get in. Every write here that takes an active admin
+// away goes with one that only one of several at a time can make, so that an organisation that has an admin keeps one:
+// who looks sees that another is left, and nobody has taken any since. Adding admins needs no such care.
+
+import type { Role, Status } from './accounts.ts'
+import type { Database, Write } from './database.ts'
+import { loseActiveAdmin } from './organisations.ts'
+import { sql, write } from './statement.ts'
+
+export interface Membership {
+  readonly id: string
+  readonly organisationId: string
+  readonly email: string
+  readonly name: string
+  readonly role: Role
+  readonly status: Status
+  readonly epoch: number
+  readonly hasPassword: boolean
+  /** Whether the organisation has an active admin besides this user. */
+  readonly otherAdmins: boolean
+  /** As it was in the moment that {@link otherAdmins} was looked up. */
+  readonly adminsVersion: number
+  /** Whether whoever asks is the operator, or an active admin of the organisation. */
+  readonly allowed: boolean
+}
+
+const activeAdmin = `organisation_id = o.id AND role = 'admin' AND status = 'active'`
+const find = sql(
+  'membership_find',
+  `SELECT a.id, a.organisation_id, a.email, a.name, a.role, a.status, a.epoch,
+     a.password_hash IS NOT NULL AS has_password, o.admins_version,
+     EXISTS (SELECT 1 FROM accounts WHERE ${activeAdmin} AND id <> a.id) AS other_admins,
+     EXISTS (SELECT 1 FROM accounts WHERE ${activeAdmin} AND id = ?) AS allowed
+   FROM accounts a JOIN organisations o ON o.id = a.organisation_id
+   WHERE a.id = ? AND a.organisation_id = ?`,
+)
+
+/** @param actorId an account's id, or `operator` */
+export async function readMembership(
+  database: Database,
+  { organisationId, userId }: { readonly organisationId: string; readonly userId: string },
+  actorId: string,
+): Promise<Membership | undefined> {
+  const [row] = await database.read(find, [actorId, userId, organisationId])
+  if (row === undefined) return undefined
+  // A truth is 1 on SQLite, and true on PostgreSQL.
+  const truth = (value: unknown) => value === true || value === 1
+  return {
+    id: String(row.id),
+    organisationId: String(row.organisation_id),
+    email: String(row.email),
+    name: String(row.name),
+    role: row.role as Role,
+    status: row.status as Status,
+    epoch: Number(row.epoch),
+    hasPassword: truth(row.has_password),
+    otherAdmins: truth(row.other_admins),
+    adminsVersion: Number(row.admins_version),
+    allowed: actorId === 'operator' || truth(row.allowed),
+  }
+}
+
+// Nobody acts who was an admin a moment ago; and nothing is done to a user who is not as they were read.
+const unchanged = `id = ? AND organisation_id = ? AND role = ? AND status = ? AND epoch = ?
+  AND (? = 'operator' OR EXISTS (SELECT 1 FROM accounts b
+    WHERE b.id = ? AND b.organisation_id = ? AND b.role = 'admin' AND b.status = 'active'))`
+
+const setRole = sql('membership_set_role', `UPDATE accounts SET role = ? WHERE ${unchanged}`)
+const end = sql(
+  'membership_deactivate',
+  `UPDATE accounts SET status = 'deactivated', epoch = epoch + 1 WHERE ${unchanged}`,
+)
+const resume = sql(
+  'membership_reactivate',
+  `UPDATE accounts SET status = ?, epoch = epoch + 1 WHERE ${unchanged}`,
+)
+
+function asRead({ id, organisationId, role, status, epoch }: Membership, actorId: string) {
+  return [id, organisationId, role, status, epoch, actorId, actorId, organisationId]
+}
+
+function isActiveAdmin({ role, status }: Membership): boolean {
+  return role === 'admin' && status === 'active'
+}
+
+/** Whether nobody would be left to look after the organisation without this user. */
+export function isLastAdmin(member: Membership): boolean {
+  return isActiveAdmin(member) && !member.otherAdmins
+}
+
+function takenAway(member: Membership): Write[] {
+  return isActiveAdmin(member) ? [loseActiveAdmin(member.organisationId, member.adminsVersion)] : []
+}
+
+/**
+ * Must stand first in a commit, as the others here. Refused as `account_changed` if the user, the admins of the
+ * organisation or the one who acts are not as they were read.
+ */
+export function changeRole(member: Membership, role: Role, actorId: string): Write[] {
+  return [
+    ...(role === 'admin' ? [] : takenAway(member)),
+    write(setRole, [role, ...asRead(member, actorId)], 'account_changed'),
+  ]
+}
+
+/** What was minted before, or is in flight, ends by the epoch. Refused as {@link changeRole} is. */
+export function deactivate(member: Membership, actorId: string): Write[] {
+  return [...takenAway(member), write(end, asRead(member, actorId), 'account_changed')]
+}
+
+/**
+ * The epoch moves once more: nothing comes back that was begun in between. Who never chose a password becomes `invited`.
+ * Refused as {@link changeRole} is.
+ */
+export function reactivate(member: Membership, actorId: string): Write[] {
+  return [write(resume, [reactivatedStatus(member), ...asRead(member, actorId)], 'account_changed')]
+}
+
+/** Who never chose a password gets in by an invitation, as before. */
+export function reactivatedStatus({ hasPassword }: Membership): Status {
+  return hasPassword ? 'active' : 'invited'
+}
