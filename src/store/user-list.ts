@@ -139,6 +139,28 @@ export async function countUsers(
   return { counts, complete: counts.reduce((sum, each) => sum + each.count, 0) <= MOST_COUNTED }
 }
 
+export interface StandingCount {
+  readonly standing: Standing
+  readonly status: Status
+  readonly count: number
+}
+
+const standings = sql(
+  'user_list_standings',
+  `SELECT second_factor, status, count(*) AS n FROM accounts WHERE organisation_id = ?
+   GROUP BY second_factor, status`,
+)
+
+/** How many users there are, by standing and status: all of them are read, so it is for reports and not for pages. */
+export async function countStandings(database: Database, organisationId: string): Promise<StandingCount[]> {
+  const rows = await database.read(standings, [organisationId])
+  return rows.map(row => ({
+    standing: standingOf(row),
+    status: row.status as Status,
+    count: Number(row.n),
+  }))
+}
+
 /** For statements that choose users by a filter: a condition on accounts as `a`, and its parameters. */
 export function condition(
   organisationId: string,
@@ -162,6 +184,24 @@ export function condition(
     params.push(STANDINGS.indexOf(standing))
   }
   return { text: text.join(' AND '), params }
+}
+
+const READ_AT_ONCE = 500
+
+/** Every user that matches, in the order of their names, read a page at a time. */
+export async function* everyUser(
+  database: Database,
+  organisationId: string,
+  filter: UserFilter,
+): AsyncGenerator<ListedUser> {
+  const order = { by: 'name', descending: false } as const
+  for (let key: UserKey | undefined; ; ) {
+    const place = key === undefined ? undefined : ({ key, direction: 'after' } as const)
+    const page = await readUserPage(database, organisationId, filter, order, READ_AT_ONCE, place)
+    yield* page.users
+    if (page.after === undefined) return
+    key = page.after
+  }
 }
 
 const statements = new Map<string, Statement>()

@@ -36,7 +36,7 @@ import { createKeyring } from '../../src/store/seal.ts'
 import * as resets from '../../src/store/second-factor-resets.ts'
 import { keepFact } from '../../src/store/session-facts.ts'
 import { sweep } from '../../src/store/sweep.ts'
-import { countUsers, readUserPage, USER_SORTS } from '../../src/store/user-list.ts'
+import { countStandings, countUsers, readUserPage, USER_SORTS } from '../../src/store/user-list.ts'
 import { NOW, onEveryDatabase, type Place, SECRET_KEY } from './contract.ts'
 
 /** What is read rarely, from tables of a few rows. */
@@ -164,6 +164,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
       }
     }
   }
+  await countStandings(database, 'org_1')
   await countUsers(database, 'org_1', [])
   await countUsers(database, 'org_1', ['ben'])
   const reset = { id: 'rst_1', organisationId: 'org_1', actorId: id }
