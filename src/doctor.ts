@@ -106,20 +106,21 @@ async function checkSecretKeys(database: Database, keyring: Keyring): Promise<Ch
   }
 }
 
+const MOST_NAMED = 20
 const unsubscribed = sql(
   'doctor_unsubscribed',
-  'SELECT id, name FROM organisations WHERE subscribed_at IS NULL ORDER BY created_at LIMIT 20',
+  `SELECT id, name FROM organisations WHERE subscribed_at IS NULL ORDER BY created_at LIMIT ${MOST_NAMED + 1}`,
 )
 
 async function checkOrganisations(database: Database): Promise<Check[]> {
   const rows = await database.read(unsubscribed, [])
-  return rows.map(({ id, name }) =>
-    warning(
-      'organisation',
-      `${name} (${id}) has no subscription, so its users may log in without a second factor`,
-      'record when its subscription begins; 2FA is enforced a day later',
-    ),
-  )
+  const cure = `record when its subscription begins: ${PROGRAM} org subscribe`
+  const named = rows.slice(0, MOST_NAMED).map(({ id, name }) => {
+    const cause = `${name} (${id}) has no subscription, so its users may log in without a second factor`
+    return warning('organisation', cause, `${cure} --org ${id} --at DATE; 2FA is enforced a day later`)
+  })
+  if (rows.length <= MOST_NAMED) return named
+  return [...named, warning('organisation', 'there are more without a subscription', `${PROGRAM} org list`)]
 }
 
 async function checkJobs(database: Database): Promise<Check[]> {

@@ -112,7 +112,12 @@ describe('the command line', () => {
       ['"now"', ['migrate', 'now']],
       ['did you mean --name?', ['org', 'create', '--nam', 'Acme']],
       ['-n', ['org', 'create', '-n', 'Acme']],
-      ['--plan, --subscribed-at are missing', ['org', 'create', '--name', 'Acme']],
+      ['--plan is missing', ['org', 'create', '--name', 'Acme']],
+      ['--org, --at are missing', ['org', 'subscribe']],
+      ['--at', ['org', 'subscribe', '--org', 'x', '--at', 'soon']],
+      ['--role', ['user', 'list', '--org', 'x', '--role', 'support']],
+      ['--search', ['user', 'list', '--org', 'x', '--search', ' ']],
+      ['--role', ['user', 'role', '--org', 'x', '--email', 'a@b.example', '--role', 'root']],
       ['--name needs a value', ['org', 'create', '--name', '--plan', 'Pro', '--subscribed-at', '2026-01-01']],
       ['--name needs a value', ['org', 'create', '--name']],
       ['--name needs a value', ['org', 'create', '--name=']],
@@ -246,6 +251,7 @@ describe('the command line', () => {
             '003-own-pages.js',
             '004-second-factor-resets.js',
             '005-audit-chain.js',
+            '006-admins-version.js',
             '007-user-list.js',
           ],
         })
@@ -277,6 +283,82 @@ describe('the command line', () => {
           .to.include('--email')
           .and.to.include('is taken')
         expect(await refused(userArgs('create', 'org_none', 'b@acme.example'))).to.include('--org')
+      })
+
+      it('keeps organisations up to date: lists them, changes the plan, sets the start once', async () => {
+        const { id } = await json<{ id: string }>(['org', 'create', '--name', 'Later', '--plan', 'Pro'])
+        expect((await run(['doctor'])).stdout).to.include(`org subscribe --org ${id}`)
+        expect((await run(['org', 'list'])).stdout).to.include(`${id}  Later, Pro, no subscription`)
+        const at = ['org', 'subscribe', '--org', id, '--at', '2026-11-24']
+        expect(await json(at)).to.include({ subscribed_at: '2026-11-24T00:00:00.000Z', changed: true })
+        expect(await json(at)).to.include({ subscribed_at: '2026-11-24T00:00:00.000Z', changed: false })
+        const moved = await refused(['org', 'subscribe', '--org', id, '--at', '2027-01-01'])
+        expect(moved).to.include('--at cannot be changed').and.to.include('2026-11-24')
+        expect((await run(['doctor'])).stdout).not.to.include(id)
+        const plan = ['org', 'update', '--org', id, '--plan', 'Enterprise']
+        expect(await json(plan)).to.include({ plan: 'Enterprise', changed: true })
+        expect((await run(plan)).stdout).to.equal('Later: plan Enterprise (as it was)\n')
+        expect(await refused(['org', 'update', '--org', 'org_none', '--plan', 'A'])).to.include('--org')
+        expect(await json(['org', 'list'])).to.deep.equal([
+          { id, name: 'Later', plan: 'Enterprise', subscribed_at: '2026-11-24T00:00:00.000Z' },
+        ])
+      })
+
+      it('lists, deactivates and reactivates users, and changes their roles', async () => {
+        const org = await organisation()
+        const of = (verb: string, email = 'ann@acme.example') =>
+          ['user', verb, '--org', org, '--email', email] as string[]
+        await json([...userArgs('create', org), '--password-stdin'], `${PASSWORD}\n`)
+        await json(userArgs('create', org, 'bo@acme.example'))
+        expect(await refused(of('deactivate'))).to.include('the user is the last active admin')
+        expect(await refused([...of('role'), '--role', 'technician'])).to.include('the last active admin')
+        expect(await json([...of('role', 'bo@acme.example'), '--role', 'technician'])).to.include({
+          role: 'technician',
+          changed: true,
+        })
+        expect(await json(of('deactivate', 'BO@acme.example'))).to.include({
+          status: 'deactivated',
+          changed: true,
+        })
+        expect((await run(of('deactivate', 'bo@acme.example'))).stdout).to.match(
+          /^Nothing to do: .*deactivated\n$/,
+        )
+        expect((await run(['user', 'list', '--org', org])).stdout).to.include(
+          'technician, deactivated, 2FA not set up',
+        )
+        expect(await json(of('reactivate', 'bo@acme.example'))).to.include({
+          status: 'invited',
+          changed: true,
+        })
+        const addresses = async (...flags: string[]) =>
+          (await json<{ email: string }[]>(['user', 'list', '--org', org, ...flags])).map(each => each.email)
+        expect(await addresses()).to.have.members(['ann@acme.example', 'bo@acme.example'])
+        expect(await addresses('--role', 'technician')).to.deep.equal(['bo@acme.example'])
+        expect(await addresses('--search', 'BO@')).to.deep.equal(['bo@acme.example'])
+        expect(await addresses('--search', 'ann lee', '--role', 'admin')).to.deep.equal(['ann@acme.example'])
+        const other = await organisation()
+        const elsewhere = ['user', 'deactivate', '--org', other, '--email', 'ann@acme.example']
+        expect(await refused(elsewhere))
+          .to.include('--email')
+          .and.to.include('no user of this organisation')
+        expect(await refused(['user', 'list', '--org', 'org_none'])).to.include('--org')
+      })
+
+      it('reports whom enforcement stops', async () => {
+        const org = await organisation()
+        const report = ['enforcement', 'report', '--org', org]
+        expect((await run(report)).stdout)
+          .to.include('has been enforced from 2026-01-02')
+          .and.to.include('Nobody')
+        await json(userArgs('create', org))
+        const { stdout } = await run(report)
+        expect(stdout).to.include('Ann Lee <ann@acme.example>  not set up, admin, invited')
+        expect(await json(report)).to.deep.include({
+          enforced: true,
+          enforced_from: '2026-01-02T00:00:00.000Z',
+          users: { set_up: 0, not_set_up: 1, reset_pending: 0 },
+        })
+        expect(await refused(['enforcement', 'report', '--org', 'org_none'])).to.include('--org')
       })
 
       it('refuses a password that is weak, missing or no text, and makes no user', async () => {

@@ -75,7 +75,7 @@ export function writeUserQuery(query: UserQuery, change: Partial<UserQuery> = {}
  * What the store looks for. A word with a sign that addresses have is looked for as it is typed; of others, accents and
  * capitals do not matter.
  */
-export function filterOf({ q, role, standing }: UserQuery): UserFilter {
+export function filterOf({ q, role, standing }: Pick<UserQuery, 'q' | 'role' | 'standing'>): UserFilter {
   const words = q
     .normalize('NFC')
     .split(/\s+/)

@@ -133,3 +133,10 @@ export function columns(rows: readonly (readonly [string, string])[]): string {
 export function print(io: Io, flags: Flags, object: unknown, people: string): void {
   io.stdout.write(flags.has('json') ? `${JSON.stringify(object, null, 2)}\n` : people)
 }
+
+/** Everything that is read page by page, for a command that prints all of it. */
+export async function allOf<T>(rows: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const row of rows) all.push(row)
+  return all
+}

@@ -5,7 +5,6 @@ import { checkConfig, loadConfig, settingRows } from '../config.ts'
 import { diagnose, reportOf } from '../doctor.ts'
 import { queueView } from '../mail/outbox.ts'
 import {
-  createOrganisation,
   createUser,
   type InputError,
   inviteUser,
@@ -28,10 +27,17 @@ import {
   print,
   UsageError,
 } from './command.ts'
-import { timeOf } from './dates.ts'
 import { jobList, STATE_FLAG, wantedState } from './job-commands.ts'
 import { userReset } from './reset-commands.ts'
+import {
+  enforcementReportCommand,
+  orgCreate,
+  orgList,
+  orgSubscribe,
+  orgUpdate,
+} from './organisation-commands.ts'
 import { schemaFault, withDatabase, withDirectory } from './store.ts'
+import { userDeactivate, userList, userReactivate, userRole } from './user-commands.ts'
 
 const migrate: Command = {
   words: ['migrate'],
@@ -62,39 +68,6 @@ const serve: Command = {
   async run() {
     // The provider is loaded where it is needed only: other commands start at once.
     return (await import('../server.ts')).serve()
-  },
-}
-
-const orgCreate: Command = {
-  words: ['org', 'create'],
-  summary: 'Create an organisation.',
-  flags: {
-    name: { value: 'name', required: true, meaning: 'Its name, as its users know it.' },
-    plan: { value: 'plan', required: true, meaning: 'Its plan, such as Enterprise.' },
-    'subscribed-at': {
-      value: 'ISO date',
-      required: true,
-      meaning:
-        'When its subscription begins: 2026-11-24 (UTC) or 2026-11-24T09:00:00Z. 2FA is enforced a day later.',
-    },
-  },
-  async run(flags, io) {
-    const input = {
-      name: flags.needed('name'),
-      plan: flags.needed('plan'),
-      subscribedAt: timeOf('subscribed-at', flags.needed('subscribed-at')),
-    }
-    const { id, name, plan, subscribedAt } = await withDirectory(io, directory =>
-      createOrganisation(directory, input),
-    )
-    const subscribed = subscribedAt === null ? null : new Date(subscribedAt).toISOString()
-    print(
-      io,
-      flags,
-      { id, name, plan, subscribed_at: subscribed },
-      `Organisation created: ${name}\n  id  ${id}\n`,
-    )
-    return undefined
   },
 }
 
@@ -192,9 +165,17 @@ export const commands: readonly Command[] = [
   migrate,
   serve,
   orgCreate,
+  orgList,
+  orgUpdate,
+  orgSubscribe,
+  enforcementReportCommand,
   userCreate,
   userInvite,
   userReset,
+  userList,
+  userDeactivate,
+  userReactivate,
+  userRole,
   clientCreate,
   clientUpdate,
   clientList,
@@ -216,6 +197,8 @@ export const commands: readonly Command[] = [
 const FLAG_OF: Readonly<Record<string, string>> = {
   organisationId: '--org',
   subscribedAt: '--subscribed-at',
+  at: '--at',
+  user: 'the user',
   email: '--email',
   role: '--role',
   reason: '--reason',

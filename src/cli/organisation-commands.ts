@@ -1,0 +1,171 @@
+// Organisations on the command line, as the vendor's back office keeps them: plan, start of the subscription, and whom
+// the enforcement that follows from it stops.
+
+import { createOrganisation, InputError } from '../organisations/directory.ts'
+import {
+  type EnforcementReport,
+  enforcementReport,
+  stoppedUsers,
+} from '../organisations/enforcement-report.ts'
+import {
+  everyOrganisation,
+  type OrganisationChange,
+  setPlan,
+  subscribe,
+} from '../organisations/subscription.ts'
+import type { Organisation } from '../store/organisations.ts'
+import type { ListedUser } from '../store/user-list.ts'
+import { allOf, type Command, columns, type Flags, type Io, print } from './command.ts'
+import { timeOf } from './dates.ts'
+import { withDirectory } from './store.ts'
+
+const ORG = { value: 'id', required: true, meaning: 'The id of the organisation.' } as const
+const BEGINS = '2026-11-24 (UTC) or 2026-11-24T09:00:00Z. 2FA is enforced a day later.'
+
+export const orgCreate: Command = {
+  words: ['org', 'create'],
+  summary: 'Create an organisation.',
+  flags: {
+    name: { value: 'name', required: true, meaning: 'Its name, as its users know it.' },
+    plan: { value: 'plan', required: true, meaning: 'Its plan, such as Enterprise.' },
+    'subscribed-at': {
+      value: 'ISO date',
+      meaning: `When its subscription begins: ${BEGINS} Without it, org subscribe sets it later.`,
+    },
+  },
+  async run(flags, io) {
+    const begins = flags.text('subscribed-at')
+    const input = {
+      name: flags.needed('name'),
+      plan: flags.needed('plan'),
+      subscribedAt: begins === undefined ? null : timeOf('subscribed-at', begins),
+    }
+    const organisation = await withDirectory(io, directory => createOrganisation(directory, input))
+    const { id, name } = organisation
+    print(io, flags, objectOf(organisation), `Organisation created: ${name}\n  id  ${id}\n`)
+    return undefined
+  },
+}
+
+export const orgList: Command = {
+  words: ['org', 'list'],
+  summary: 'List the organisations, with their plans and when their subscriptions begin.',
+  flags: {},
+  async run(flags, io) {
+    const all = await withDirectory(io, async directory => allOf(everyOrganisation(directory)))
+    const rows = all.map(({ id, name, plan, subscribedAt }) => {
+      const begins = subscribedAt === null ? 'no subscription' : `from ${iso(subscribedAt)}`
+      return [id, `${name}, ${plan}, ${begins}`] as const
+    })
+    print(io, flags, all.map(objectOf), rows.length === 0 ? 'There are no organisations.\n' : columns(rows))
+    return undefined
+  },
+}
+
+export const orgUpdate: Command = {
+  words: ['org', 'update'],
+  summary: 'Change an organisation’s plan.',
+  flags: { org: ORG, plan: { value: 'plan', required: true, meaning: 'Its plan, such as Enterprise.' } },
+  async run(flags, io) {
+    const change = await withDirectory(io, each => setPlan(each, flags.needed('org'), flags.needed('plan')))
+    const { name, plan } = change.organisation
+    printChange(flags, io, change, `${name}: plan ${plan}`)
+    return undefined
+  },
+}
+
+export const orgSubscribe: Command = {
+  words: ['org', 'subscribe'],
+  summary: 'Set when an organisation’s subscription begins. It can be set once, and not moved.',
+  flags: {
+    org: ORG,
+    at: { value: 'ISO date', required: true, meaning: `When it begins: ${BEGINS}` },
+  },
+  async run(flags, io) {
+    const at = timeOf('at', flags.needed('at'))
+    const change = await withDirectory(io, each =>
+      subscribe(each, flags.needed('org'), at).catch((error: unknown) => {
+        throw error instanceof InputError && error.field === 'subscribedAt'
+          ? new InputError('at', error.fault, error.why)
+          : error
+      }),
+    )
+    printChange(flags, io, change, `${change.organisation.name}: subscribed from ${iso(at)}`)
+    return undefined
+  },
+}
+
+export const enforcementReportCommand: Command = {
+  words: ['enforcement', 'report'],
+  summary: 'Say when 2FA is enforced for an organisation, and who would be stopped until they set it up.',
+  flags: { org: ORG },
+  async run(flags, io) {
+    await withDirectory(io, async ({ database, clock }) => {
+      const organisationId = flags.needed('org')
+      const report = await enforcementReport(database, organisationId, clock())
+      if (report === undefined) {
+        throw new InputError('organisationId', `${JSON.stringify(organisationId)} is no organisation`)
+      }
+      const stopped = await allOf(stoppedUsers(database, organisationId))
+      print(io, flags, reportObject(report, stopped), reportText(report, stopped))
+    })
+    return undefined
+  },
+}
+
+function reportObject(report: EnforcementReport, stopped: readonly ListedUser[]) {
+  const { organisation, enforced, enforcedFrom, users, invited, deactivated } = report
+  return {
+    organisation: objectOf(organisation),
+    enforced,
+    enforced_from: enforcedFrom === undefined ? null : iso(enforcedFrom),
+    users,
+    invited,
+    deactivated,
+    stopped: stopped.map(({ id, name, email, role, status, standing }) => {
+      return { id, name, email, role, status, second_factor: standing }
+    }),
+  }
+}
+
+function reportText(report: EnforcementReport, stopped: readonly ListedUser[]): string {
+  const { organisation, enforced, enforcedFrom, users, invited, deactivated } = report
+  const when =
+    enforcedFrom === undefined
+      ? 'no subscription is set, so 2FA is not enforced yet'
+      : `2FA ${enforced ? 'has been' : 'will be'} enforced from ${iso(enforcedFrom)}`
+  const counts = columns([
+    ['set up', `${users.set_up}`],
+    ['not set up', `${users.not_set_up}`],
+    ['reset pending', `${users.reset_pending}`],
+    ['of these invited, and not here yet', `${invited}`],
+    ['deactivated, and not in these', `${deactivated}`],
+  ])
+  if (stopped.length === 0) return `${organisation.name}: ${when}\n${counts}Nobody would be stopped.\n`
+  const rows = stopped.map(({ name, email, role, status, standing }) => {
+    const why = standing === 'reset_pending' ? 'reset pending' : 'not set up'
+    return [`${name} <${email}>`, [why, role, ...(status === 'invited' ? [status] : [])].join(', ')] as const
+  })
+  const who = enforced
+    ? 'Stopped at their next login, until they set up'
+    : 'Would be stopped, until they set up'
+  return `${organisation.name}: ${when}\n${counts}${who}:\n${columns(rows)}`
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString()
+}
+
+function objectOf({ id, name, plan, subscribedAt }: Organisation) {
+  return { id, name, plan, subscribed_at: subscribedAt === null ? null : iso(subscribedAt) }
+}
+
+function printChange(
+  flags: Flags,
+  io: Io,
+  { organisation, changed }: OrganisationChange,
+  said: string,
+): void {
+  const people = `${said}${changed ? '' : ' (as it was)'}\n`
+  print(io, flags, { ...objectOf(organisation), changed }, people)
+}

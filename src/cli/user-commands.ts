@@ -1,0 +1,127 @@
+// Users who are there, on the command line: listed, deactivated, reactivated, given another role. They are named by the
+// address that they log in with. Leaves out how they come to be (commands.ts).
+
+import { filterOf } from '../admin/user-query.ts'
+import {
+  type Directory,
+  InputError,
+  organisationOf,
+  ROLES,
+  type UserRole,
+} from '../organisations/directory.ts'
+import {
+  deactivateUser,
+  reactivateUser,
+  setRole,
+  type UserChange,
+  type UserChoice,
+} from '../organisations/users.ts'
+import { readAccountByEmail } from '../store/accounts.ts'
+import { everyUser } from '../store/user-list.ts'
+import { allOf, type Command, columns, type Flag, type Flags, type Io, print, UsageError } from './command.ts'
+import { withDirectory } from './store.ts'
+
+const ORG = { value: 'id', required: true, meaning: 'The id of the organisation.' } as const
+const CHOICE: Readonly<Record<string, Flag>> = {
+  org: ORG,
+  email: { value: 'address', required: true, meaning: 'The email address that the user logs in with.' },
+}
+
+export const userList: Command = {
+  words: ['user', 'list'],
+  summary: 'List an organisation’s users, by name, and where they stand with 2FA.',
+  flags: {
+    org: ORG,
+    role: { value: ROLES.join('|'), meaning: 'Only users with this role.' },
+    search: {
+      value: 'words',
+      meaning: 'Only users whose name or address has words that begin so: "dana whit", "@northgate".',
+    },
+  },
+  async run(flags, io) {
+    const role = flags.has('role') ? roleOf(flags) : undefined
+    const { words } = filterOf({ q: flags.text('search') ?? '', role, standing: undefined })
+    if (flags.has('search') && words.length === 0) throw new UsageError('--search has no letters to look for')
+    const users = await withDirectory(io, async directory => {
+      const { id } = await organisationOf(directory, flags.needed('org'))
+      return allOf(everyUser(directory.database, id, { words, role }))
+    })
+    const rows = users.map(({ name, email, role: has, status, standing }) => {
+      return [`${name} <${email}>`, `${has}, ${status}, 2FA ${standing.replaceAll('_', ' ')}`] as const
+    })
+    const objects = users.map(({ standing, lastLoginAt, ...user }) => ({
+      ...user,
+      second_factor: standing,
+      last_login: lastLoginAt === null ? null : new Date(lastLoginAt).toISOString(),
+    }))
+    print(io, flags, objects, rows.length === 0 ? 'There are no such users.\n' : columns(rows))
+    return undefined
+  },
+}
+
+export const userDeactivate: Command = {
+  words: ['user', 'deactivate'],
+  summary: 'Let a user in no more: sessions, tokens and mailed links end at once. Their factors are kept.',
+  flags: CHOICE,
+  async run(flags, io) {
+    printChange(flags, io, await changed(flags, io, deactivateUser), 'User deactivated')
+    return undefined
+  },
+}
+
+export const userReactivate: Command = {
+  words: ['user', 'reactivate'],
+  summary: 'Let a deactivated user log in again; one who never had a password, be invited again.',
+  flags: CHOICE,
+  async run(flags, io) {
+    printChange(flags, io, await changed(flags, io, reactivateUser), 'User reactivated')
+    return undefined
+  },
+}
+
+export const userRole: Command = {
+  words: ['user', 'role'],
+  summary: 'Give a user another role. The last active admin keeps theirs.',
+  flags: {
+    ...CHOICE,
+    role: { value: ROLES.join('|'), required: true, meaning: 'What the user may do in the organisation.' },
+  },
+  async run(flags, io) {
+    const role = roleOf(flags)
+    const change = await changed(flags, io, (directory, choice) => setRole(directory, choice, role))
+    printChange(flags, io, change, 'Role changed')
+    return undefined
+  },
+}
+
+function changed(
+  flags: Flags,
+  io: Io,
+  change: (directory: Directory, choice: UserChoice) => Promise<UserChange>,
+): Promise<UserChange> {
+  return withDirectory(io, async directory => {
+    const { id: organisationId } = await organisationOf(directory, flags.needed('org'))
+    const account = await readAccountByEmail(directory.database, flags.needed('email'))
+    // Those of other organisations do not exist.
+    if (account?.organisationId !== organisationId) {
+      throw new InputError('email', `${flags.needed('email')} is no user of this organisation`)
+    }
+    return change(directory, { organisationId, userId: account.id })
+  })
+}
+
+function roleOf(flags: Flags): UserRole {
+  const role = ROLES.find(each => each === flags.text('role'))
+  if (role === undefined) throw new UsageError(`--role must be ${ROLES.join(' or ')}`)
+  return role
+}
+
+function printChange(flags: Flags, io: Io, { user, changed: done }: UserChange, title: string): void {
+  const { id, organisationId, email, name, role, status } = user
+  print(
+    io,
+    flags,
+    { id, organisation_id: organisationId, email, name, role, status, changed: done },
+    `${done ? title : 'Nothing to do'}: ${name} <${email}>, ${role}, ${status}\n`,
+  )
+}
