@@ -28,7 +28,6 @@ import {
   UsageError,
 } from './command.ts'
 import { jobList, STATE_FLAG, wantedState } from './job-commands.ts'
-import { userReset } from './reset-commands.ts'
 import {
   enforcementReportCommand,
   orgCreate,
@@ -36,6 +35,7 @@ import {
   orgSubscribe,
   orgUpdate,
 } from './organisation-commands.ts'
+import { userReset } from './reset-commands.ts'
 import { schemaFault, withDatabase, withDirectory } from './store.ts'
 import { userDeactivate, userList, userReactivate, userRole } from './user-commands.ts'
 

@@ -350,8 +350,6 @@ async function fill(url: string): Promise<void> {
       INSERT INTO jobs (id, kind, payload, summary, attempts, run_at, done_at, failed_at, created_at)
         SELECT n, 'mail', '', '', 1, n, CASE n % 3 WHEN 0 THEN n END, CASE n % 3 WHEN 1 THEN n END, n
         FROM generate_series(1, 3000) n;
-      INSERT INTO second_factor_resets (id, organisation_id, actor_id, created_at)
-        SELECT n, n, n, n FROM generate_series(1, 3000) n;
       INSERT INTO attempts (budget, account, source, in_a_row, today, day_started_at, blocked_until, expires_at)
         SELECT 'code', n, '', 1, 1, 0, 0, n FROM generate_series(1, 3000) n;
       ANALYZE`)
