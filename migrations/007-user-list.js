@@ -114,11 +114,14 @@ export async function up(knex) {
     last = rows.at(-1).id
   }
   for (const statement of INDEXES) await knex.raw(statement)
+  // Each of those begins with what it was for.
+  await knex.schema.alterTable('accounts', table => table.dropIndex('organisation_id'))
 }
 
 /** @param {import('knex').Knex} knex */
 export async function down(knex) {
   const postgres = knex.client.config.client === 'pg'
+  await knex.schema.alterTable('accounts', table => table.index('organisation_id'))
   for (const index of INDEXES) await knex.raw(`DROP INDEX ${/INDEX (\w+)/.exec(index)?.[1]}`)
   if (postgres) {
     for (const name of ['standing', 'reset_standing', 'words']) {

@@ -62,9 +62,9 @@ const LAST = '\u{10FFFF}'
 
 /** What rows are sorted by: the columns of one index, after the organisation. */
 const KEYS: Record<UserSort, readonly string[]> = {
-  name: ['a.name_key', 'a.id'],
-  standing: ['a.second_factor', 'a.name_key', 'a.id'],
-  login: ['coalesce(a.last_login_at, 0)', 'a.id'],
+  name: ['name_key', 'id'],
+  standing: ['second_factor', 'name_key', 'id'],
+  login: ['coalesce(last_login_at, 0)', 'id'],
 }
 
 /**
@@ -83,15 +83,15 @@ export async function readUserPage(
   const backwards = place?.direction === 'before'
   const falling = order.descending !== backwards
   const columns = KEYS[order.by]
-  const where = condition(organisationId, filter)
+  const where = chosen(organisationId, filter)
   const between =
     place === undefined ? '' : `AND (${columns.join(', ')}) ${falling ? '<' : '>'} (${marks(place.key)})`
   const direction = falling ? ' DESC' : ''
   const statement = declared(
-    `SELECT a.id, a.name, a.email, a.role, a.status, a.second_factor, a.last_login_at,
-       (SELECT count(*) FROM passkeys p WHERE p.account_id = a.id) AS passkeys,
+    `SELECT id, name, email, role, status, second_factor, last_login_at,
+       (SELECT count(*) FROM passkeys p WHERE p.account_id = ${where.as}.id) AS passkeys,
        ${columns.map((column, i) => `${column} AS key_${i}`).join(', ')}
-     FROM accounts a WHERE ${where.text} ${between}
+     FROM ${where.from} WHERE ${where.text} ${between}
      ORDER BY ${columns.map(each => `${each}${direction}`).join(', ')} LIMIT ?`,
   )
   const rows = await database.read(statement, [...where.params, ...(place?.key ?? []), limit + 1])
@@ -124,10 +124,10 @@ export async function countUsers(
   organisationId: string,
   words: readonly string[],
 ): Promise<{ counts: readonly UserCount[]; complete: boolean }> {
-  const where = condition(organisationId, { words })
+  const where = chosen(organisationId, { words })
   const statement = declared(
     `SELECT role, second_factor, count(*) AS n FROM
-       (SELECT a.role, a.second_factor FROM accounts a WHERE ${where.text} LIMIT ${MOST_COUNTED + 1}) AS counted
+       (SELECT role, second_factor FROM ${where.from} WHERE ${where.text} LIMIT ${MOST_COUNTED + 1}) AS counted
      GROUP BY role, second_factor`,
   )
   const rows = await database.read(statement, where.params)
@@ -161,26 +161,60 @@ export async function countStandings(database: Database, organisationId: string)
   }))
 }
 
-/** For statements that choose users by a filter: a condition on accounts as `a`, and its parameters. */
+interface Chosen {
+  readonly text: string
+  readonly params: readonly Param[]
+}
+
+/**
+ * What a page is read from, and a condition. Of a search, those that are found are taken first, by the
+ * index of words: a database would rather walk all users in the order of the page, and look for words in each.
+ */
+function chosen(
+  organisationId: string,
+  { words, ...filter }: UserFilter,
+): Chosen & { readonly from: string; readonly as: 'a' | 'found' } {
+  if (words.length === 0)
+    return { ...condition(organisationId, { words, ...filter }), from: 'accounts a', as: 'a' }
+  const rest = condition(organisationId, { words: [], ...filter }, 'found')
+  const found = words.slice(0, WORDS).map(word => holding('b', organisationId, word, `LIMIT ${MOST_FOUND}`))
+  const from = `(SELECT b.* FROM accounts b WHERE ${found.map(each => each.text).join(' AND ')} LIMIT ${MOST_FOUND}) AS found`
+  return {
+    from,
+    as: 'found',
+    text: rest.text,
+    params: [...found.flatMap(each => each.params), ...rest.params],
+  }
+}
+
+/** The condition that an account has a word that begins so. */
+function holding(account: string, organisationId: string, word: string, limit = ''): Chosen {
+  return {
+    text: `${account}.id IN (SELECT w.account_id FROM account_words w
+      WHERE w.organisation_id = ? AND w.word >= ? AND w.word < ? ${limit})`,
+    params: [organisationId, word, `${word}${LAST}`],
+  }
+}
+
+/** For statements that choose all users who match: a condition on accounts, and its parameters. */
 export function condition(
   organisationId: string,
   { words, role, standing }: UserFilter,
-): { text: string; params: Param[] } {
-  const text = ['a.organisation_id = ?']
+  account = 'a',
+): Chosen {
+  const text = [`${account}.organisation_id = ?`]
   const params: Param[] = [organisationId]
   for (const word of words.slice(0, WORDS)) {
-    text.push(
-      `a.id IN (SELECT w.account_id FROM account_words w
-         WHERE w.organisation_id = ? AND w.word >= ? AND w.word < ? LIMIT ${MOST_FOUND})`,
-    )
-    params.push(organisationId, word, `${word}${LAST}`)
+    const each = holding(account, organisationId, word)
+    text.push(each.text)
+    params.push(...each.params)
   }
   if (role !== undefined) {
-    text.push('a.role = ?')
+    text.push(`${account}.role = ?`)
     params.push(role)
   }
   if (standing !== undefined) {
-    text.push('a.second_factor = ?')
+    text.push(`${account}.second_factor = ?`)
     params.push(STANDINGS.indexOf(standing))
   }
   return { text: text.join(' AND '), params }
@@ -223,7 +257,7 @@ function keyOf(row: Row, columns: readonly string[]): UserKey {
   return columns.map((_, i) => {
     const value = row[`key_${i}`] ?? ''
     // PostgreSQL gives a bigint as text.
-    return columns[i]?.startsWith('coalesce') || columns[i] === 'a.second_factor' ? Number(value) : value
+    return columns[i]?.startsWith('coalesce') || columns[i] === 'second_factor' ? Number(value) : value
   })
 }
 

@@ -302,8 +302,8 @@ function fullScans(node: Node): string[] {
 
 /** The same, of a line of SQLite's. */
 function scans(detail: string): boolean {
-  // `counted` and a numbered subquery are what a statement has just read; `json_each` reads what it is given.
-  if (/^SCAN (CONSTANT|\d+ CONSTANT|counted$|\(subquery-|json_each )/.test(detail)) return false
+  // `counted`, `found` and a numbered subquery are what a statement has just read; `json_each` reads what it is given.
+  if (/^SCAN (CONSTANT|\d+ CONSTANT|counted$|found$|\(subquery-|json_each )/.test(detail)) return false
   // A page goes on from a key of several columns: "(name_key,id)>(?,?)".
   const plain = detail.replace(/ AND \([\w,]+\)[<>]\([?,]+\)/, '')
   const condition = /\(([^()]*)\)(?: LEFT-JOIN)?$/.exec(plain)?.[1] ?? ''
