@@ -18,13 +18,11 @@ export function startBackground(services: Services, tellApp: TellApp): { stop():
   const mailer = createMailer({ ...config, from: config.mailFrom, product, log })
   const mails = mailHandler({ ...services, mailer, issuer, product })
   // Each kind has its own worker: an app that is slow to answer must not keep a mailed code waiting.
-  const jobs = { database, log, clock }
-  const resets = { [SECOND_FACTOR_RESET]: resetHandler(services, clock) }
   const workers = [
-    runJobs({ ...jobs, handlers: { [MAIL]: mails } }),
-    runJobs({ ...jobs, handlers: { [BACKCHANNEL_LOGOUT]: logoutHandler(tellApp) } }),
-    runJobs({ ...jobs, handlers: resets, leaseMs: RESET_LEASE_MS }),
-  ]
+    { handlers: { [MAIL]: mails } },
+    { handlers: { [BACKCHANNEL_LOGOUT]: logoutHandler(tellApp) } },
+    { handlers: { [SECOND_FACTOR_RESET]: resetHandler(services, clock) }, leaseMs: RESET_LEASE_MS },
+  ].map(each => runJobs({ database, log, clock, ...each }))
   const deaf = services.bell.onRing(() => {
     for (const each of workers) each.wake()
   })

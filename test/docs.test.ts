@@ -27,6 +27,7 @@ import { BUDGETS, type Budget } from '../src/factors/attempts.ts'
 import { createAssets } from '../src/http/assets.ts'
 import { createViews, viewNames } from '../src/http/views.ts'
 import { AUDIT_EVENTS, AUDIT_MEANINGS } from '../src/store/audit-meanings.ts'
+import { turnOnAuthenticator } from '../src/store/credentials.ts'
 import type { Database } from '../src/store/database.ts'
 import { createTexts, type TextKey } from '../src/texts.ts'
 import { sampleLocals } from './http/sample-locals.ts'
@@ -449,7 +450,7 @@ describe('the documentation', function () {
   })
 
   it('has small pictures of pages as they are', async () => {
-    const pictures = ['set-up', 'demo-app', 'confirm', 'demo-console'].map(name =>
+    const pictures = ['set-up', 'demo-app', 'confirm', 'demo-console', 'users'].map(name =>
       join(root, `docs/pictures/${name}.png`),
     )
     if (process.env.UPDATE_PICTURES) await takePictures(pictures)
@@ -503,9 +504,10 @@ async function takePictures([
   demoApp = '',
   confirm = '',
   console = '',
+  users = '',
 ]: readonly string[]): Promise<void> {
   const stage = await openStage()
-  const person = await stage.person({ graceUntil: 'tomorrow' })
+  const person = await stage.person({ graceUntil: 'tomorrow', role: 'admin' })
   const tab = await openTab(stage, { viewport: { width: 900, height: 760 }, colorScheme: 'light' })
   await tab.start()
   await tab.identify(person.email)
@@ -528,6 +530,18 @@ async function takePictures([
   await tab.press('Confirm')
   await tab.read('2 devices deleted at Acme')
   await tab.page.screenshot({ path: console })
+  const { organisationId } = person
+  for (const name of ['Aisha Rahman', 'Ben Okafor', 'Chiara Lombardi', 'Emil Johansson', 'Fatou Diallo']) {
+    const { id } = await stage.person({ name, organisationId })
+    if (name === 'Fatou Diallo') continue
+    const on = turnOnAuthenticator({ id, epoch: 0 }, `sealed ${id}`, 1, stage.now())
+    await stage.running.services.database.commit(on)
+  }
+  await tab.page.setViewportSize({ width: 1120, height: 760 })
+  await tab.open(`${stage.origin}/admin/users`)
+  await tab.see('Security and authentication')
+  for (const name of ['Aisha Rahman', 'Emil Johansson']) await tab.page.getByLabel(`Select ${name}`).check()
+  await tab.page.screenshot({ path: users })
   await tab.close()
   await stage.close()
 }

@@ -8,7 +8,7 @@ import type { Context } from 'koa'
 import Router from 'koa-router'
 import { csvLine } from '../csv.ts'
 import { AppError } from '../errors.ts'
-import { orderReset } from '../factors/reset.ts'
+import { LONGEST_REASON, orderReset, reasonLine } from '../factors/reset.ts'
 import type { FormKind, Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
 import { CommitRefused } from '../store/database.ts'
@@ -37,7 +37,6 @@ const ORDER = {
   page: '/admin/resets/:id',
 } as const satisfies FormKind
 
-const LONGEST_REASON = 500
 /** The confirmation names so many; a list in a file names all. */
 const NAMED = 100
 const PAGE_ROWS = 50
@@ -84,7 +83,7 @@ export function resetRoutes(services: Services, guard: Guard): Router {
         : {
             waiting: {
               id: waiting.id,
-              reason: oneLine(waiting.form.reason ?? ''),
+              reason: reasonLine(waiting.form.reason ?? ''),
               removePasskeys: waiting.form.passkeys === 'remove',
             },
           }),
@@ -98,7 +97,7 @@ export function resetRoutes(services: Services, guard: Guard): Router {
     // Pressed twice: what it did is shown.
     if (reset.state !== 'draft') return seeOther(ctx, `${home}/resets/${reset.id}`)
     if (sent === undefined) return again(ctx, reset, { error: texts.t('reset.gone') })
-    const reason = oneLine(sent.form.reason ?? '')
+    const reason = reasonLine(sent.form.reason ?? '')
     const removePasskeys = sent.form.passkeys === 'remove'
     if (reason === '' || reason.length > LONGEST_REASON) {
       const reasonError = texts.t(reason === '' ? 'reset.reason.missing' : 'reset.reason.tooLong')
@@ -260,14 +259,6 @@ export function resetRoutes(services: Services, guard: Guard): Router {
   const spelled = (n: number): string => new Intl.NumberFormat(texts.locale).format(n)
 
   return router
-}
-
-/** What was typed into several lines reads as well in one, and stays one in every export. */
-function oneLine(text: string): string {
-  return text
-    .normalize('NFC')
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
-    .trim()
 }
 
 function seeOther(ctx: Context, path: string): void {

@@ -1,4 +1,4 @@
-// What became of the work that outlives a request: mails, back-channel logouts. Never what is in a job.
+// What became of the work that outlives a request: mails, back-channel logouts, resets. Never what is in a job.
 
 import { type JobState, listJobs } from '../store/jobs.ts'
 import { type Command, columns, type Flags, print, UsageError } from './command.ts'
@@ -20,9 +20,12 @@ export function wantedState(flags: Flags): { state?: JobState } {
 export const jobList: Command = {
   words: ['job', 'list'],
   summary:
-    'List the jobs (mails, back-channel logouts) that wait, were done in the last days, or were given up.',
+    'List the jobs (mails, back-channel logouts, resets) that wait, were done in the last days, or were given up.',
   flags: {
-    kind: { value: 'kind', meaning: 'Only those of this kind: mail, backchannel-logout.' },
+    kind: {
+      value: 'kind',
+      meaning: 'Only those of this kind: mail, backchannel-logout, second-factor-reset.',
+    },
     state: STATE_FLAG,
   },
   async run(flags, io) {

@@ -1,7 +1,7 @@
 // The operator's way to reset somebody's second factor, for whoever no admin can help: an organisation's only admin,
 // most of all. The same reset as the console's, done at once; the mail goes when a server runs.
 
-import { orderReset, resetHandler } from '../factors/reset.ts'
+import { LONGEST_REASON, orderReset, reasonLine, resetHandler } from '../factors/reset.ts'
 import { InputError } from '../organisations/directory.ts'
 import { readAccountByEmail } from '../store/accounts.ts'
 import { newId } from '../store/ids.ts'
@@ -10,8 +10,6 @@ import type { Job } from '../store/jobs.ts'
 import { draftReset, readReset, readResetUsers } from '../store/second-factor-resets.ts'
 import { type Command, columns, print } from './command.ts'
 import { withDirectory } from './store.ts'
-
-const LONGEST_REASON = 500
 
 export const userReset: Command = {
   words: ['user', 'reset-2fa'],
@@ -25,8 +23,8 @@ export const userReset: Command = {
   },
   async run(flags, io) {
     const organisationId = flags.needed('org')
-    const reason = flags.needed('reason').trim()
-    if (reason === '' || reason.length > LONGEST_REASON || /\p{Cc}/u.test(reason)) {
+    const reason = reasonLine(flags.needed('reason'))
+    if (reason === '' || reason.length > LONGEST_REASON || /\p{Cc}/u.test(flags.needed('reason'))) {
       throw new InputError('reason', `must be one line of at most ${LONGEST_REASON} characters`)
     }
     const users = await withDirectory(io, async ({ database, keyring, clock, actor }) => {

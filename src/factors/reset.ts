@@ -30,11 +30,15 @@ import { clearAccountAttempts } from './attempts.ts'
 
 /** The kind of the job. */
 export const SECOND_FACTOR_RESET = 'second-factor-reset'
-const READ_AT_ONCE = 50
-/** A job of many users gives its place to a next one after this time. */
-const SLICE_MS = 5_000
-/** For the worker: a process that was killed holds its users up for so long at most. */
+const READ_AT_ONCE = 64
+/** How long a worker holds the job: so long the rest waits, if its process is killed. */
 export const RESET_LEASE_MS = 20_000
+/** A job gives its place to a next one after this time, well within its lease. */
+const SLICE_MS = 8_000
+/** How many users are reset at a time. SQLite stores what waits together in one transaction; on PostgreSQL each takes a
+ * connection, of which the logins need most. */
+const AT_ONCE: Record<Database['dialect'], number> = { sqlite: 32, postgres: 4 }
+export const LONGEST_REASON = 500
 
 export interface ResetGround {
   readonly database: Database
@@ -48,6 +52,14 @@ export interface ResetOrder extends NewReset {
   readonly removePasskeys: boolean
   /** Where the order came from; undefined for the operator. */
   readonly address?: string | undefined
+}
+
+/** A reason as it is kept: what was typed into several lines reads as well in one, and stays one in every export. */
+export function reasonLine(text: string): string {
+  return text
+    .normalize('NFC')
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .trim()
 }
 
 /**
@@ -76,17 +88,26 @@ export async function orderReset(
       },
       now,
     ),
-    enqueueReset(organisationId, id, 0, now),
+    enqueueReset({ organisationId, resetId: id, after: 0, address }, now),
   ])
   bell.ring()
 }
 
-function enqueueReset(organisationId: string, resetId: string, after: number, now: number): Write {
+/** What a job of a reset holds: everybody up to the position `after` is settled. */
+interface Slice {
+  readonly organisationId: string
+  readonly resetId: string
+  readonly after: number
+  readonly address?: string | undefined
+}
+
+function enqueueReset(slice: Slice, now: number): Write {
+  const { resetId, after } = slice
   return enqueue(
     {
       id: `${SECOND_FACTOR_RESET}_${resetId}_${after}`.slice(0, 64),
       kind: SECOND_FACTOR_RESET,
-      payload: JSON.stringify({ organisationId, resetId, after }),
+      payload: JSON.stringify(slice),
       summary: `${resetId} from ${after}`,
       runAt: now,
     },
@@ -94,30 +115,42 @@ function enqueueReset(organisationId: string, resetId: string, after: number, no
   )
 }
 
-/** Works a reset off. */
-export function resetHandler({ database, keyring, bell }: ResetGround, clock: () => number): JobHandler {
+/**
+ * Works a reset off: several users at a time, whoever ordered it last. Before its lease is over, or when it is told to
+ * stop, it hands the rest to a next job. A worker that is killed leaves rows that wait, and the next one goes on with
+ * them; two at once do no row twice.
+ *
+ * @param options.sliceMs for tests
+ */
+export function resetHandler(
+  ground: ResetGround,
+  clock: () => number,
+  { sliceMs = SLICE_MS }: { readonly sliceMs?: number } = {},
+): JobHandler {
+  const { database, bell } = ground
+  const atOnce = AT_ONCE[database.dialect]
   return async (job, startedAt, signal) => {
-    const { organisationId, resetId, after } = JSON.parse(job.payload) as {
-      organisationId: string
-      resetId: string
-      after: number
-    }
+    const slice = JSON.parse(job.payload) as Slice
+    const { organisationId, resetId } = slice
     const reset = await readReset(database, organisationId, resetId, startedAt)
     if (reset === undefined) return { ok: false, reason: 'there is no such reset', permanent: true }
-    const began = Date.now()
-    let position = after
-    for (;;) {
-      const waiting = await readWaiting(database, resetId, position, READ_AT_ONCE)
+    const order = { ...reset, organisationId, address: slice.address }
+    for (let { after } = slice; ; ) {
+      const waiting = await readWaiting(database, resetId, after, READ_AT_ONCE)
       if (waiting.length === 0) break
-      for (const user of waiting) {
-        if (signal.aborted) break
-        await resetOne({ database, keyring }, organisationId, reset, user, clock())
-        position = user.position
+      const hand = async (): Promise<void> => {
+        // Somebody at least, whatever the signal says: the job that goes on from here is another one then.
+        do {
+          const user = waiting.shift()
+          if (user === undefined) return
+          await resetOne(ground, order, user, clock())
+          after = Math.max(after, user.position)
+        } while (!signal.aborted)
       }
+      await allOf(Array.from({ length: atOnce }, hand))
       bell.ring()
-      // Told to stop, or long at it: whoever takes the next job goes on here.
-      if (signal.aborted || Date.now() - began > SLICE_MS) {
-        await database.commit([enqueueReset(organisationId, resetId, position, clock())])
+      if (signal.aborted || clock() - startedAt >= sliceMs) {
+        await database.commit([enqueueReset({ ...slice, after }, clock())])
         bell.ring()
         return { ok: true }
       }
@@ -127,51 +160,45 @@ export function resetHandler({ database, keyring, bell }: ResetGround, clock: ()
   }
 }
 
+/** Waits for all, also where one fails: nothing goes on behind the job's back. @throws what the first one threw */
+async function allOf(work: readonly Promise<void>[]): Promise<void> {
+  for (const each of await Promise.allSettled(work)) if (each.status === 'rejected') throw each.reason
+}
+
 type Waiting = Awaited<ReturnType<typeof readWaiting>>[number]
 
+/** A reset that is being worked off. */
+interface Order extends Reset {
+  readonly organisationId: string
+  readonly address: string | undefined
+}
+
 /** Settles one row: reset, or skipped. Whoever settles it at the same time does it once. */
-async function resetOne(
-  { database, keyring }: Pick<ResetGround, 'database' | 'keyring'>,
-  organisationId: string,
-  reset: Reset,
-  user: Waiting,
-  now: number,
-): Promise<void> {
-  const settled = (why: ResetRefusal | undefined) => settleResetUser(reset.id, user.position, why, now)
+async function resetOne(ground: ResetGround, order: Order, user: Waiting, now: number): Promise<void> {
+  const { database } = ground
+  const settled = (why: ResetRefusal | undefined) => settleResetUser(order.id, user.position, why, now)
   try {
     if (user.why !== undefined) await database.commit([settled(user.why)])
-    else
-      await database.commit([
-        settled(undefined),
-        ...resetWrites(database, keyring, organisationId, reset, user, now),
-      ])
+    else await database.commit([settled(undefined), ...resetWrites(ground, order, user, now)])
   } catch (error) {
     if (!(error instanceof CommitRefused)) throw error
     if (error.refusal === 'already_used') return
     // The account, or the admin, is not as it was a moment ago.
-    const [again] = await readWaiting(database, reset.id, user.position - 1, 1)
+    const [again] = await readWaiting(database, order.id, user.position - 1, 1)
     if (again?.position !== user.position) return
-    if (again.why === undefined && again.epoch !== user.epoch) {
-      return resetOne({ database, keyring }, organisationId, reset, again, now)
-    }
+    if (again.why === undefined && again.epoch !== user.epoch) return resetOne(ground, order, again, now)
     await database.commit([settled(again.why ?? 'not_allowed')]).catch(late => {
       if (!(late instanceof CommitRefused)) throw late
     })
   }
 }
 
-function resetWrites(
-  { dialect }: Database,
-  keyring: Keyring,
-  organisationId: string,
-  { id, actorId, actorName, reason, removePasskeys }: Reset,
-  user: Waiting,
-  now: number,
-): Write[] {
-  const { accountId } = user
+function resetWrites({ database, keyring }: ResetGround, order: Order, user: Waiting, now: number): Write[] {
+  const { organisationId, actorId, actorName, reason, removePasskeys, address } = order
+  const { accountId, epoch } = user
   return [
-    ...resetSecondFactor({ id: accountId, organisationId, epoch: user.epoch }, actorId, removePasskeys, now),
-    ...endSessions(dialect, accountId, now),
+    ...resetSecondFactor({ id: accountId, organisationId, epoch }, actorId, removePasskeys, now),
+    ...endSessions(database.dialect, accountId, now),
     revokeAccountArtefacts(accountId),
     clearAccountAttempts('code', accountId),
     auditRow(
@@ -180,7 +207,8 @@ function resetWrites(
         organisationId,
         accountId,
         actorId,
-        details: { reset: id, reason, removePasskeys },
+        address,
+        details: { reset: order.id, reason, removePasskeys },
       },
       now,
     ),

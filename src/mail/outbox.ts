@@ -19,6 +19,10 @@ const place = (id: string): Place => ['jobs', 'payload', id]
 /** A mail to be written when its turn comes; one for each template, with that template's contents. */
 type MailOrder = { [Name in MailName]: { template: Name; contents: MailContents[Name] } }[MailName]
 
+/** Somebody sits in front of a page and waits for these: they go before those that nobody waits for. */
+const AWAITED: readonly MailName[] = ['code', 'password-reset', 'unblock']
+const AHEAD_MS = 24 * 60 * 60 * 1000
+
 /**
  * A mail, to be committed with what it tells of. Wake the worker after the commit.
  *
@@ -28,7 +32,9 @@ export function mailJob(keyring: Keyring, order: MailOrder & { to: string; now: 
   const { to, template, contents, now } = order
   const id = newId('job')
   const payload = keyring.seal(JSON.stringify({ to, template, contents }), place(id))
-  return enqueue({ id, kind: MAIL, payload, summary: summaryOf(template, to), runAt: now }, now)
+  // What is due first is taken first: a code must not stand behind the mails of a reset of thousands.
+  const runAt = AWAITED.includes(template) ? now - AHEAD_MS : now
+  return enqueue({ id, kind: MAIL, payload, summary: summaryOf(template, to), runAt }, now)
 }
 
 const SUMMARY = /^([a-z-]+) to (.*)$/

@@ -188,13 +188,14 @@ export async function listJobs(
 ): Promise<JobView[]> {
   const { kind = null, state = null, limit = 200, now } = wanted
   const rows = await database.read(list, [now, kind, kind, state, state, limit])
+  // A job may be due before it was made, to be taken before others.
   return rows.map(row => ({
     id: String(row.id),
     kind: String(row.kind),
     summary: String(row.summary),
     state: row.state as JobState,
     attempts: Number(row.attempts),
-    runAt: Number(row.run_at),
+    runAt: Math.max(Number(row.run_at), Number(row.created_at)),
     lastError: row.last_error === null || row.last_error === undefined ? null : String(row.last_error),
     createdAt: Number(row.created_at),
   }))

@@ -144,15 +144,15 @@ export async function readReset(
   }
 }
 
-// A reset that is pending has nothing left to take but passkeys.
-const wouldSkip = `CASE WHEN a.id IS NULL OR a.organisation_id <> r.organisation_id THEN 'gone'
+// A reset that is pending has nothing left to take but passkeys, where they are to go.
+const wouldSkip = `CASE WHEN a.id IS NULL THEN 'gone'
   WHEN a.status <> 'active' THEN 'not_active'
   WHEN a.second_factor = 0 THEN 'not_set_up'
-  WHEN a.second_factor = 2 AND NOT EXISTS (SELECT 1 FROM passkeys p WHERE p.account_id = a.id)
-    THEN 'reset_pending' END`
+  WHEN a.second_factor = 2 AND ((r.started_at IS NOT NULL AND r.remove_passkeys = 0)
+    OR NOT EXISTS (SELECT 1 FROM passkeys p WHERE p.account_id = a.id)) THEN 'reset_pending' END`
 const userColumns = `SELECT u.position, u.account_id, u.outcome, u.why, a.name, a.email, a.epoch, ${wouldSkip} AS would_skip
   FROM second_factor_reset_users u JOIN second_factor_resets r ON r.id = u.reset_id
-  LEFT JOIN accounts a ON a.id = u.account_id WHERE u.reset_id = ?`
+  LEFT JOIN accounts a ON a.id = u.account_id AND a.organisation_id = r.organisation_id WHERE u.reset_id = ?`
 const usersAfter = sql('reset_users_after', `${userColumns} AND u.position > ? ORDER BY u.position LIMIT ?`)
 const usersWaiting = sql(
   'reset_users_waiting',
@@ -197,7 +197,7 @@ const resettable = sql(
   'reset_count_resettable',
   `SELECT count(*) AS n FROM (SELECT ${wouldSkip} AS would_skip
      FROM second_factor_reset_users u JOIN second_factor_resets r ON r.id = u.reset_id
-     LEFT JOIN accounts a ON a.id = u.account_id WHERE u.reset_id = ?) AS each_one
+     LEFT JOIN accounts a ON a.id = u.account_id AND a.organisation_id = r.organisation_id WHERE u.reset_id = ?) AS each_one
    WHERE would_skip IS NULL`,
 )
 

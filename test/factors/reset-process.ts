@@ -1,21 +1,34 @@
-// A process that works resets off, for tests that kill it. Argument: the database's URL.
+// A process that works off the resets that wait, for tests that kill it. Arguments: the database's URL, and what to do:
+// "for ever", or until there is no job of a reset left. Its leases are short, so that nobody waits long for them.
 
+import { setTimeout as sleep } from 'node:timers/promises'
+import pino from 'pino'
 import { resetHandler, SECOND_FACTOR_RESET } from '../../src/factors/reset.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { createJobBell } from '../../src/store/job-bell.ts'
 import { runJobs } from '../../src/store/job-worker.ts'
+import { listJobs } from '../../src/store/jobs.ts'
 import { createKeyring } from '../../src/store/seal.ts'
 import { SECRET_KEY } from '../store/contract.ts'
 
-const [databaseUrl = ''] = process.argv.slice(2)
+const [databaseUrl = '', until = ''] = process.argv.slice(2)
 const database = await openDatabase(databaseUrl)
-const ground = { database, keyring: createKeyring([SECRET_KEY]), bell: createJobBell() }
-const log = { info: () => undefined, warn: () => undefined, error: console.error }
-// A killed process leaves its lease behind: a short one, so that the next does not wait for it.
-runJobs({
-  database,
-  handlers: { [SECOND_FACTOR_RESET]: resetHandler(ground, Date.now) },
-  log,
-  intervalMs: 50,
-  leaseMs: 1_000,
+const bell = createJobBell()
+const handler = resetHandler({ database, keyring: createKeyring([SECRET_KEY]), bell }, Date.now, {
+  sliceMs: 300,
 })
+const worker = runJobs({
+  database,
+  handlers: { [SECOND_FACTOR_RESET]: handler },
+  log: pino({ level: 'silent' }),
+  intervalMs: 100,
+  leaseMs: 1500,
+})
+bell.onRing(worker.wake)
+const left = async () =>
+  (await listJobs(database, { kind: SECOND_FACTOR_RESET, now: Date.now() })).some(
+    each => each.state === 'waiting' || each.state === 'running',
+  )
+while (until === 'for ever' || (await left())) await sleep(50)
+await worker.stop()
+await database.close()

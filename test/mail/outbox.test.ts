@@ -272,6 +272,21 @@ onEachDatabase('the outbox', open => {
       .and.to.contain(secrets.code)
   })
 
+  it('sends what somebody waits for before what nobody waits for, however much of that there is', async () => {
+    smtp = await startSmtp()
+    const tell = (n: number) =>
+      mailJob(keyring, { to: `user${n}@example.com`, template: 'password-changed', contents: deed, now })
+    await database.commit(Array.from({ length: 40 }, (_, n) => tell(n)))
+    now += 1000
+    await database.commit([reset('waits@example.com')])
+    work(smtp.url)
+    const first = await Promise.all(Array.from({ length: 8 }, () => smtp?.next()))
+    expect(first.flatMap(each => each?.to ?? []).map(each => ('text' in each ? each.text : ''))).to.include(
+      'waits@example.com',
+    )
+    await settled()
+  })
+
   it('tells the operator template, recipient, state and attempts', async () => {
     await database.commit([reset()])
     const [mail] = await queue()

@@ -201,6 +201,8 @@ const TABLES = [
   'oidc_sessions',
   'oidc_artefacts',
   'pending_forms',
+  'second_factor_resets',
+  'second_factor_reset_users',
 ] as const
 export type Table = (typeof TABLES)[number]
 const dumps = Object.fromEntries(
