@@ -13,14 +13,12 @@ import {
   createVisitor,
   type Enrolled,
   enrol,
-  logIn,
   type RelyingParty,
   relyingParty,
-  throughPassword,
   uidOf,
   type Visitor,
 } from '../support/visitor.ts'
-import { audited, change, givePasskey, MINUTE, rows } from './ground.ts'
+import { audited, change, MINUTE, rows } from './ground.ts'
 
 interface Member {
   readonly person: Person
@@ -184,56 +182,11 @@ onEveryStage('attacks on the console', open => {
     await priya.by.post(draft, { pending })
     await wait(draft, priya)
     expect(await authenticatorOf(kim.person)).to.equal(undefined)
+    const mail = await stage.mail(each => each.subject === 'Your two-factor authentication was reset')
+    expect(mail.text).to.include('Priya Raman').and.to.include('If you have passkeys, they still work.')
     // The form again, by a double click or Back: it was done once.
     expect((await priya.by.post(draft, { pending })).status).to.equal(303)
     expect(await audited(stage, 'second_factor.reset', kim.person)).to.equal(1)
-  })
-
-  it('ends everything of whoever was reset, also what is in flight, and asks for the mailbox at the next login', async () => {
-    const lena = await member({ name: 'Lena', organisationId: priya.person.organisationId })
-    await refresh(priya)
-    const draft = await choose(priya, [lena.person.id])
-    const begun = await party.begin()
-    const callback = await logIn(stage, createVisitor(stage.origin), begun.url, lena.person, lena.enrolled)
-    const half = createVisitor(stage.origin)
-    const { base } = await throughPassword(half, (await party.begin()).url, lena.person.email)
-
-    await priya.by.post(draft, { reason: 'Phone lost' })
-    await wait(draft, priya)
-
-    // The session, a code that was not redeemed, the authenticator, the recovery code.
-    expect((await lena.by.follow('/account')).heading).to.equal('Log in')
-    expect(await party.finish(begun, callback).catch(error => error.error)).to.equal('invalid_grant')
-    stage.advance(30_000)
-    await half.post(`${base}/otp`, { code: code(lena.enrolled.secret, stage.now()) })
-    await half.post(`${base}/recovery`, { code: lena.enrolled.recoveryCode })
-    const after = await half.follow(base)
-    expect(after.url).not.to.include('callback')
-    expect(after.heading).not.to.equal('Log in faster with a passkey')
-
-    const { page } = await throughPassword(createVisitor(stage.origin), '/account', lena.person.email)
-    expect(page.heading).to.equal('Check your email')
-    expect(page.body).not.to.include('Not now')
-    const mail = await stage.mail(each => each.subject === 'Your two-factor authentication was reset')
-    expect(mail.text).to.include('Priya Raman').and.to.include('If you have passkeys, they still work.')
-  })
-
-  it('lets a passkey in after a reset, without a mailed code, and then sets up without “Not now”', async () => {
-    const olu = await member({ name: 'Olu', organisationId: priya.person.organisationId })
-    const authenticator = await givePasskey(stage, olu.person)
-    await refresh(priya)
-    const draft = await choose(priya, [olu.person.id])
-    await priya.by.post(draft, { reason: 'New phone' })
-    await wait(draft, priya)
-
-    const by = createVisitor(stage.origin)
-    const start = await by.follow('/account')
-    const base = `/interaction/${uidOf(start.url)}`
-    const challenge = /challenge&quot;:&quot;([\w-]+)/.exec(start.body)?.[1] ?? ''
-    await by.post(`${base}/passkey`, { response: JSON.stringify(authenticator.assert(challenge)) })
-    const next = await by.follow(base)
-    expect(next.heading).to.equal('Set up two-factor authentication')
-    expect(next.body).not.to.include('Not now')
   })
 
   it('A6: names with markup, formulas and line breaks stay what they are, in pages and in the file', async () => {
