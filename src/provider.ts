@@ -7,6 +7,7 @@ import { linkRoutes } from './account/links.ts'
 import { accountRoutes } from './account/overview.ts'
 import { ownAccounts } from './accounts.ts'
 import { actionDetails, registeredApis } from './actions/rar.ts'
+import { coverageRoutes } from './admin/coverage.ts'
 import { resetRoutes } from './admin/resets.ts'
 import { userRoutes } from './admin/users.ts'
 import { deferLogouts, type TellApp } from './backchannel-logout.ts'
@@ -102,6 +103,7 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   if (services.paths.admin !== undefined) {
     provider.use(userRoutes(services, guard).routes())
     provider.use(resetRoutes(services, guard).routes())
+    provider.use(coverageRoutes(services, guard).routes())
   }
   recordLogouts(provider, services)
   return deferLogouts(provider, services.clock)

@@ -85,6 +85,11 @@ describe('texts', () => {
         `ownReturn.${end}.text`,
       ]),
       ...['admin', 'technician', 'support'].map(role => `role.${role}`),
+      ...['enrolled', 'pending', 'overdue', 'reset'].flatMap(kind => [
+        `coverage.${kind}`,
+        `coverage.${kind}.hint`,
+      ]),
+      ...['users', 'coverage'].map(page => `${page}.tab`),
       ...['done', 'skipped', 'waiting'].map(outcome => `reset.result.${outcome}`),
       ...['not_active', 'not_set_up', 'reset_pending', 'gone', 'not_allowed'].map(why => `reset.why.${why}`),
       ...['active', 'invited', 'deactivated'].map(status => `status.${status}`),

@@ -4,7 +4,7 @@
 import type { Context, Middleware } from 'koa'
 import { AppError } from '../errors.ts'
 import { ACR } from '../flow/assurance.ts'
-import type { ConsoleFrame } from '../http/locals.ts'
+import type { ConsoleFrame, Tab } from '../http/locals.ts'
 import { type FormKind, type Guard, type OwnSession, sessionOf } from '../http/session.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
@@ -70,6 +70,15 @@ export async function frameOf(
       ...(logoutUrl === undefined ? {} : { logoutUrl }),
     },
   }
+}
+
+/** The pages of Security and authentication. */
+export function tabsOf({ texts, paths }: Services, current: 'users' | 'coverage'): Tab[] {
+  return (['users', 'coverage'] as const).map(page => ({
+    text: texts.t(`${page}.tab`),
+    href: `${paths.admin}/${page}`,
+    current: page === current,
+  }))
 }
 
 /** The first letters of the first and the last word. */

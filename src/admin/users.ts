@@ -14,7 +14,7 @@ import {
   type UserPage,
   type UserSort,
 } from '../store/user-list.ts'
-import { adminOf, createAdmins, frameOf } from './console.ts'
+import { adminOf, createAdmins, frameOf, tabsOf } from './console.ts'
 import { filterOf, readUserQuery, type UserQuery, writeUserQuery } from './user-query.ts'
 
 const PAGE_ROWS = 25
@@ -42,6 +42,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
     ctx.type = 'html'
     ctx.body = views.render('admin-users', {
       frame,
+      tabs: tabsOf(services, 'users'),
       ...(organisation.subscribedAt === null ? { noSubscription: true } : {}),
       // Sent without a tick.
       ...(ctx.query.nobody === 'yes' ? { error: texts.t('reset.nobody') } : {}),
@@ -53,7 +54,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
     query: UserQuery,
     page: UserPage,
     { counts, complete }: Awaited<ReturnType<typeof countUsers>>,
-  ): Omit<ViewLocals['admin-users'], 'frame'> {
+  ): Omit<ViewLocals['admin-users'], 'frame' | 'tabs'> {
     const action = `${home}/users`
     const link = (change: Partial<UserQuery>) => `${action}${writeUserQuery(query, change)}`
     const { role, standing, order, from, all } = query

@@ -52,6 +52,13 @@ export interface ConsoleFrame {
   readonly logoutUrl?: string
 }
 
+/** Another page of the same section. */
+export interface Tab {
+  readonly text: string
+  readonly href: string
+  readonly current: boolean
+}
+
 /** A filter that is a link. `count` is spelled: "1,240", or "10,000+". */
 export interface Chip {
   readonly text: string
@@ -270,6 +277,26 @@ export interface ViewLocals {
     readonly consoleUrl?: string
     readonly logoutUrl?: string
   }
+  'admin-coverage': {
+    readonly frame: ConsoleFrame
+    readonly tabs: readonly Tab[]
+    /** Whole percent of users with a second factor, rounded down. */
+    readonly percent: number
+    readonly total: number
+    /** `share` is in percent, and `start` the sum of those before; all together are 100, or 0 where there is nobody. */
+    readonly parts: readonly {
+      readonly kind: 'enrolled' | 'pending' | 'overdue' | 'reset'
+      readonly text: string
+      readonly hint: string
+      readonly count: number
+      readonly start: number
+      readonly share: number
+      readonly href: string
+    }[]
+    /** When enforcement begins, or began; absent without a subscription. */
+    readonly enforcedFrom?: number
+    readonly enforced?: boolean
+  }
   /** Posts `reason` and `passkeys=remove`, or `pending` alone, to `action`. */
   'admin-reset': {
     readonly frame: ConsoleFrame
@@ -331,6 +358,7 @@ export interface ViewLocals {
   /** Posts the hidden fields, `user` for each one ticked, `page=yes` for all on the page. */
   'admin-users': {
     readonly frame: ConsoleFrame
+    readonly tabs: readonly Tab[]
     /** Where the organisation has no subscription: nobody has to have a second factor yet. */
     readonly noSubscription?: boolean
     readonly error?: string

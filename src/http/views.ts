@@ -54,6 +54,7 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'not-found': t => t('notFound.heading'),
   account: (_, { name }) => name,
   'admin-users': t => t('users.heading'),
+  'admin-coverage': t => t('coverage.heading'),
   'admin-reset': (t, { count }) => (count === 0 ? t('reset.heading.none') : t('reset.heading', { count })),
   'admin-reset-result': (t, { waiting, total }) =>
     waiting === 0 ? t('reset.finished') : t('reset.running', { done: total - waiting, total }),

@@ -65,9 +65,14 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     accountUrl,
     logoutUrl: '/sent/logout',
   } as const
+  const tabs = [
+    { text: t('users.tab'), href: '/list', current: true },
+    { text: t('coverage.tab'), href: '/coverage', current: false },
+  ]
   const chip = (text: string, count: string, current = false) => ({ text, count, href: '/list', current })
   const users = {
     frame,
+    tabs,
     search: { action: '/list', q: '', kept: [{ name: 'role', value: 'admin' }] },
     standings: [
       chip(t('users.all'), '38', true),
@@ -124,6 +129,22 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       { title: t('reset.will'), users: [person('Aisha Rahman'), person('Emil Johansson')] },
       { title: t('reset.wont'), users: [person('Jonas Weber', t('reset.why.not_set_up'))] },
     ],
+  }
+  const part = (kind: 'enrolled' | 'overdue' | 'reset', count: number, before: number) => ({
+    kind,
+    text: t(`coverage.${kind}`),
+    hint: t(`coverage.${kind}.hint`),
+    count,
+    start: (before / 38) * 100,
+    share: (count / 38) * 100,
+    href: '/list',
+  })
+  const coverage = {
+    frame,
+    tabs,
+    percent: 81,
+    total: 38,
+    parts: [part('enrolled', 31, 0), part('overdue', 5, 31), part('reset', 2, 36)],
   }
   const result = {
     frame,
@@ -371,6 +392,22 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       view: 'admin-users',
       state: 'none',
       locals: { ...users, users: [], search: { ...users.search, q: 'okafro' }, pages: { from: 1, to: 0 } },
+    },
+    {
+      view: 'admin-coverage',
+      state: '',
+      locals: { ...coverage, enforcedFrom: time, enforced: true },
+    },
+    { view: 'admin-coverage', state: 'grace', locals: { ...coverage, enforcedFrom: time, enforced: false } },
+    {
+      view: 'admin-coverage',
+      state: 'nobody',
+      locals: {
+        ...coverage,
+        percent: 0,
+        total: 0,
+        parts: coverage.parts.map(each => ({ ...each, count: 0, share: 0 })),
+      },
     },
     { view: 'admin-reset', state: '', locals: reset },
     {

@@ -143,6 +143,18 @@ describe('journey: the console', function () {
     await lena.close()
   })
 
+  it('shows the coverage, and leads to those who have no second factor yet', async () => {
+    tab = await openTab(stage)
+    await logIn(priya)
+    await tab.see(LIST)
+    await tab.follow('Coverage')
+    await tab.see('Coverage')
+    await tab.read('Nobody can switch that off.')
+    await tab.read('Overdue')
+    await tab.follow('31 users')
+    await tab.read('1 to 25 of 31 users')
+  })
+
   it('works on a phone, behind Menu', async () => {
     tab = await openTab(stage, PHONE)
     await logIn(priya)
