@@ -9,6 +9,8 @@ import { ownAccounts } from './accounts.ts'
 import { actionDetails, registeredApis } from './actions/rar.ts'
 import { coverageRoutes } from './admin/coverage.ts'
 import { resetRoutes } from './admin/resets.ts'
+import { userChangeRoutes } from './admin/user-changes.ts'
+import { userPageRoutes } from './admin/user-page.ts'
 import { userRoutes } from './admin/users.ts'
 import { deferLogouts, type TellApp } from './backchannel-logout.ts'
 import type { Config } from './config.ts'
@@ -102,6 +104,8 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   if (services.paths.account !== undefined) provider.use(accountRoutes(services, guard).routes())
   if (services.paths.admin !== undefined) {
     provider.use(userRoutes(services, guard).routes())
+    provider.use(userPageRoutes(services, guard).routes())
+    provider.use(userChangeRoutes(services, guard).routes())
     provider.use(resetRoutes(services, guard).routes())
     provider.use(coverageRoutes(services, guard).routes())
   }

@@ -425,7 +425,9 @@ describe('the documentation', function () {
         .filter(each => each.startsWith('heading '))
         .map(each => each.slice('heading '.length))
       const heard = heading
-        .split(/, or (?:after an invitation|for an action|where there is nobody|while it runs) /)
+        .split(
+          /, or (?:(?:after an invitation|for an action|where there is nobody|while it runs) )?(?=[A-Z*])/,
+        )
         .map(each => new RegExp(`^${pattern(each)}$`))
       if (view !== 'error') {
         expect(

@@ -92,6 +92,12 @@ describe('texts', () => {
       ...['users', 'coverage'].map(page => `${page}.tab`),
       ...['done', 'skipped', 'waiting'].map(outcome => `reset.result.${outcome}`),
       ...['not_active', 'not_set_up', 'reset_pending', 'gone', 'not_allowed'].map(why => `reset.why.${why}`),
+      ...['deactivate', 'reactivate', 'admin', 'technician', 'unblock'].flatMap(change => [
+        ...['', '.hint', '.question'].map(part => `user.${change}${part}`),
+        `user.done.${change}`,
+      ]),
+      ...['user.done.passkey', 'user.passkey.question'],
+      ...['both', 'passwords', 'codes'].map(what => `user.blocked.${what}`),
       ...['active', 'invited', 'deactivated'].map(status => `status.${status}`),
     ]
     expect(keys.filter(key => !shown.has(key) && !composed.includes(key))).to.deep.equal([])

@@ -50,25 +50,32 @@ export function adminOf(ctx: Context): AdminSession {
 
 /** What is around a page, and the organisation that it is about. */
 export async function frameOf(
-  { database, texts, paths }: Services,
-  { logoutUrl }: Guard,
+  services: Services,
+  guard: Guard,
   ctx: Context,
 ): Promise<{ frame: ConsoleFrame; organisation: Organisation }> {
-  const { account } = adminOf(ctx)
-  const organisation = await readOrganisation(database, account.organisationId)
+  const organisation = await readOrganisation(services.database, adminOf(ctx).account.organisationId)
   if (organisation === undefined) throw new AppError('not_found')
+  return { organisation, frame: frameFor(services, guard, ctx, organisation.name) }
+}
+
+/** What is around a page, where the organisation's name was read with what the page is about. */
+export function frameFor(
+  { texts, paths }: Services,
+  { logoutUrl }: Guard,
+  ctx: Context,
+  organisation: string,
+): ConsoleFrame {
+  const { account } = adminOf(ctx)
   const home = `${paths.admin}`
   return {
+    home,
+    sections: [{ text: texts.t('users.heading'), icon: 'shield', href: `${home}/users`, current: true }],
+    name: account.name,
+    initials: initials(account.name),
     organisation,
-    frame: {
-      home,
-      sections: [{ text: texts.t('users.heading'), icon: 'shield', href: `${home}/users`, current: true }],
-      name: account.name,
-      initials: initials(account.name),
-      organisation: organisation.name,
-      ...(paths.account === undefined ? {} : { accountUrl: paths.account }),
-      ...(logoutUrl === undefined ? {} : { logoutUrl }),
-    },
+    ...(paths.account === undefined ? {} : { accountUrl: paths.account }),
+    ...(logoutUrl === undefined ? {} : { logoutUrl }),
   }
 }
 

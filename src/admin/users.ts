@@ -123,6 +123,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
       },
       users: page.users.map(({ lastLoginAt, role, status, ...user }) => ({
         ...user,
+        href: `${action}/${user.id}`,
         role: texts.t(`role.${role}`),
         status: texts.t(`status.${status}`),
         ...(lastLoginAt === null ? {} : { lastLoginAt }),

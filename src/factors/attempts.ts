@@ -182,6 +182,32 @@ export async function blockedUntil(
   return row === undefined ? 0 : openFrom(BUDGETS[budget], row)
 }
 
+const blocking = "budget IN ('code', 'password', 'password-everywhere')"
+const ofAccount = sql(
+  'attempt_of_account',
+  `SELECT budget, in_a_row, today, day_started_at, blocked_until FROM attempts WHERE ${blocking} AND account = ?`,
+)
+
+/** Whether passwords, or codes, of an account are not taken now: of some place or device, or of any. */
+export async function readBlocks(
+  database: Database,
+  accountId: string,
+  now: number,
+): Promise<{ passwords: boolean; codes: boolean }> {
+  const rows = await database.read(ofAccount, [accountId])
+  const blocked = rows
+    .filter(row => (openFrom(BUDGETS[row.budget as BudgetName], row) ?? Number.POSITIVE_INFINITY) > now)
+    .map(row => String(row.budget))
+  return { codes: blocked.includes('code'), passwords: blocked.some(each => each.startsWith('password')) }
+}
+
+const unblock = sql('attempt_unblock', `DELETE FROM attempts WHERE ${blocking} AND account = ?`)
+
+/** Every wrong password and code of an account is forgotten. Refused as `already_used` if there is none. */
+export function unblockAccount(accountId: string): Write {
+  return write(unblock, [accountId], 'already_used')
+}
+
 function openFrom(budget: Budget, row: Row): number | undefined {
   if (Number(row.in_a_row) >= budget.inARow) return undefined
   const dayOver = Number(row.today) >= budget.perDay ? Number(row.day_started_at) + DAY : 0

@@ -67,6 +67,16 @@ export interface Chip {
   readonly current: boolean
 }
 
+/** Something that can be done about a user: a link to where it is confirmed, or a form that leads there. */
+export interface UserAction {
+  readonly text: string
+  readonly hint: string
+  readonly href?: string
+  readonly post?: string
+  /** The one that the page is opened for most. */
+  readonly primary?: boolean
+}
+
 export interface SortedColumn {
   readonly text: string
   readonly href: string
@@ -355,6 +365,64 @@ export interface ViewLocals {
       readonly next?: string
     }
   }
+  /** The button of **Reset 2FA** posts nothing. */
+  'admin-user': {
+    readonly frame: ConsoleFrame
+    readonly listUrl: string
+    readonly name: string
+    readonly email: string
+    readonly role: string
+    readonly status: string
+    readonly standing: 'set_up' | 'not_set_up' | 'reset_pending'
+    readonly authenticator: boolean
+    /** There is one, and its user said that it is saved. */
+    readonly recoveryCode: boolean
+    readonly lastLoginAt?: number
+    /** It is the admin who looks. */
+    readonly you?: boolean
+    /** What was done just now. */
+    readonly notice?: string
+    /** What is not taken from this user, because too many were wrong. */
+    readonly blocked?: string
+    /** Why the last active admin stays one. */
+    readonly lastAdmin?: string
+    readonly passkeys: readonly {
+      readonly name: string
+      readonly createdAt: number
+      readonly lastUsedAt?: number
+      readonly removeUrl: string
+    }[]
+    readonly actions: readonly UserAction[]
+    /** The newest first. */
+    readonly events: readonly {
+      readonly at: number
+      readonly meaning: string
+      /** Who did it, if somebody else. */
+      readonly by?: string
+      readonly address?: string
+    }[]
+  }
+  /** Posts the hidden fields, or `pending` alone. */
+  'admin-user-change': {
+    readonly frame: ConsoleFrame
+    readonly userUrl: string
+    readonly name: string
+    /** A question that names the user and what is done. */
+    readonly question: string
+    readonly action: string
+    readonly fields: readonly { readonly name: string; readonly value: string }[]
+    /** What happens, each a part of one sentence. */
+    readonly effects: readonly string[]
+    /** What it means for the admin who looks, where it is about them. */
+    readonly you?: string
+    /** What the button says, and whether it takes something away; absent: it can't be done. */
+    readonly button?: { readonly text: string; readonly danger: boolean }
+    /** Why it can't be done. */
+    readonly refused?: string
+    readonly error?: string
+    /** It was sent, and waits for one more press. */
+    readonly waiting?: boolean
+  }
   /** Posts the hidden fields, `user` for each one ticked, `page=yes` for all on the page. */
   'admin-users': {
     readonly frame: ConsoleFrame
@@ -373,6 +441,7 @@ export interface ViewLocals {
     readonly columns: Readonly<Record<'name' | 'standing' | 'login', SortedColumn>>
     readonly users: readonly {
       readonly id: string
+      readonly href: string
       readonly name: string
       readonly email: string
       readonly role: string

@@ -36,6 +36,14 @@ export interface MailContents {
   'passkey-added': Deed & { readonly passkey: string }
   /** `passkey` is its name. */
   'passkey-refused': Deed & { readonly passkey: string }
+  /** `passkey` is its name, `by` the admin's, empty for the operator; `last`: it was the only factor. */
+  'passkey-removed': {
+    readonly name: string
+    readonly passkey: string
+    readonly by: string
+    readonly last: boolean
+    readonly at: number
+  }
   'recovery-code-used': Deed
   'password-changed': Deed
   /** `by` is the admin's name, empty for the operator. */
@@ -70,6 +78,7 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   'authenticator-set-up': t => t('mail.authenticatorSetUp.subject'),
   'passkey-added': t => t('mail.passkeyAdded.subject'),
   'passkey-refused': t => t('mail.passkeyRefused.subject'),
+  'passkey-removed': t => t('mail.passkeyRemoved.subject'),
   'recovery-code-used': t => t('mail.recoveryCodeUsed.subject'),
   'password-changed': t => t('mail.passwordChanged.subject'),
   'second-factor-reset': t => t('mail.secondFactorReset.subject'),

@@ -25,6 +25,8 @@ export interface UserChoice {
   readonly userId: string
   /** Where the order came from; undefined for the operator. */
   readonly address?: string | undefined
+  /** What must be true with it, such as the use of the form that waited. */
+  readonly also?: readonly Write[] | undefined
 }
 
 /** What became of it: `changed` is false if it was so already, and then nothing was stored. */
@@ -103,36 +105,41 @@ export async function setRole(directory: Directory, choice: UserChoice, role: Us
   })
 }
 
-interface Planned {
+export interface Planned {
   readonly after: Membership
   readonly writes: readonly Write[]
   readonly event: AuditEntry['event']
   readonly details: NonNullable<AuditEntry['details']>
 }
 
-/** @param plan what to do to a user as they are now; undefined: nothing */
-async function change(
+/**
+ * @param plan what to do to a user as they are now; undefined: nothing
+ * @throws InputError; CommitRefused if one of the choice's `also` is refused
+ */
+export async function change(
   { database, clock, actor }: Directory,
-  { organisationId, userId, address }: UserChoice,
-  plan: (member: Membership, now: number) => Planned | undefined,
+  { organisationId, userId, address, also = [] }: UserChoice,
+  plan: (member: Membership, now: number) => Planned | undefined | Promise<Planned | undefined>,
 ): Promise<UserChange> {
-  for (let tries = 1; ; tries++) {
+  for (let tries = 1, used = 0; ; tries++) {
     const member = await readMembership(database, { organisationId, userId }, actor)
     if (member === undefined) throw noSuchUser()
     if (!member.allowed) {
       throw new InputError('actor', 'is no active admin of the organisation', { reason: 'not_allowed' })
     }
     const now = clock()
-    const planned = plan(member, now)
+    const planned = await plan(member, now)
     if (planned === undefined) return { user: told(member), changed: false }
     const { after, writes, event, details } = planned
     const row = { event, organisationId, accountId: userId, actorId: actor, address, details }
     try {
-      await database.commit([...writes, auditRow(row, now)])
+      await database.commit([...writes, ...also, auditRow(row, now)])
       return { user: told(after), changed: true }
     } catch (error) {
       // Something is not as it was read: what is asked for may be so by now, or be no longer possible.
       if (!(error instanceof CommitRefused) || tries === TRIES) throw error
+      // What can be used once does not come back.
+      if (error.refusal === 'already_used' && used++ > 0) throw error
     }
   }
 }

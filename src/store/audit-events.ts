@@ -34,6 +34,8 @@ export interface AuditFilter {
   readonly event?: AuditEvent | undefined
   /** The id of an account: whom it is about, or who did it. */
   readonly person?: string | undefined
+  /** The id of an account: whom it is about. */
+  readonly about?: string | undefined
   /** Milliseconds since 1970, that one included. */
   readonly from?: number | undefined
   /** Milliseconds since 1970, that one not included. */
@@ -99,7 +101,7 @@ const LAST: AuditKey = { at: Number.MAX_SAFE_INTEGER, id: Number.MAX_SAFE_INTEGE
 export async function readAuditEvents(
   database: Database,
   organisationId: string,
-  { event, person, from = 0, to = LAST.at, before = LAST, after, limit }: AuditPage,
+  { event, person, about, from = 0, to = LAST.at, before = LAST, after, limit }: AuditPage,
 ): Promise<AuditRecord[]> {
   const start: AuditKey = { at: from, id: Number.MIN_SAFE_INTEGER }
   const lower = latest(start, after ?? start)
@@ -108,12 +110,14 @@ export async function readAuditEvents(
   const read = (by: By) =>
     database.read(statements[by][event === undefined ? 0 : 1], [
       organisationId,
-      ...(by === 'all' ? [] : [person ?? '']),
+      ...(by === 'all' ? [] : [about ?? person ?? '']),
       ...(event === undefined ? [] : [event]),
       ...[begin.at, begin.id, limit],
     ])
   // Of a person each side has its index, and what both find is told once.
-  const found = await Promise.all(person === undefined ? [read('all')] : [read('account'), read('actor')])
+  const sides: By[] =
+    about !== undefined ? ['account'] : person !== undefined ? ['account', 'actor'] : ['all']
+  const found = await Promise.all(sides.map(read))
   const records = [...new Map(found.flat().map(row => [row.id, recordOf(row)])).values()]
     .filter(each => isLater(each, lower) && isLater(upper, each))
     .sort((one, other) => other.at - one.at || other.id - one.id)

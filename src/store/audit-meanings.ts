@@ -20,6 +20,7 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'recovery_code.saved': 'Confirmed that the recovery code is recorded.',
   'passkey.added': 'A passkey was added.',
   'passkey.refused': 'A passkey was refused, for the reason named.',
+  'passkey.removed': 'An admin removed a passkey.',
   'passkey.offer_declined': 'Chose not to add a passkey now.',
   'second_factor.reset_ordered':
     'An admin, or the operator, ordered a reset of the second factor of some users.',
@@ -42,6 +43,7 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'user.deactivated': 'A user was deactivated: their sessions and links ended, and they cannot log in.',
   'user.reactivated': 'A user was reactivated: they can log in again, or be invited again.',
   'user.role_changed': 'A user was given another role.',
+  'user.unblocked': 'An admin had passwords and codes taken again that too many wrong ones had stopped.',
   'client.created': 'An app was registered.',
   'client.updated': 'An app’s registration was changed.',
   'client.actions_set': 'The actions that an app’s users confirm were set.',

@@ -75,6 +75,18 @@ const resume = sql(
   `UPDATE accounts SET status = ?, epoch = epoch + 1 WHERE ${unchanged}`,
 )
 
+const stay = sql('membership_stay', `UPDATE accounts SET role = role WHERE ${unchanged}`)
+// Whoever loses the only thing that they prove themselves with is as after a reset: a password alone sets up nothing.
+const lose = sql(
+  'membership_lose_passkey',
+  `UPDATE accounts SET epoch = epoch + 1, second_factor_reset_at = CASE
+       WHEN EXISTS (SELECT 1 FROM authenticators x WHERE x.account_id = accounts.id)
+         OR EXISTS (SELECT 1 FROM passkeys x WHERE x.account_id = accounts.id AND x.credential_id <> ?)
+       THEN second_factor_reset_at ELSE coalesce(second_factor_reset_at, CAST(? AS bigint)) END
+   WHERE ${unchanged}`,
+)
+const removePasskey = sql('passkey_remove', 'DELETE FROM passkeys WHERE credential_id = ? AND account_id = ?')
+
 function asRead({ id, organisationId, role, status, epoch }: Membership, actorId: string) {
   return [id, organisationId, role, status, epoch, actorId, actorId, organisationId]
 }
@@ -119,4 +131,20 @@ export function reactivate(member: Membership, actorId: string): Write[] {
 /** Who never chose a password gets in by an invitation, as before. */
 export function reactivatedStatus({ hasPassword }: Membership): Status {
   return hasPassword ? 'active' : 'invited'
+}
+
+/** Nothing about the user changes; refused as {@link changeRole} is, so that what goes with it is. */
+export function stayAsRead(member: Membership, actorId: string): Write {
+  return write(stay, asRead(member, actorId), 'account_changed')
+}
+
+/**
+ * Takes a passkey. What it proved, and what is in flight, ends by the epoch; if it was the user's only factor, their
+ * second factor counts as reset. Refused as {@link changeRole} is; as `already_used` if it is gone.
+ */
+export function losePasskey(member: Membership, credentialId: string, actorId: string, now: number): Write[] {
+  return [
+    write(lose, [credentialId, now, ...asRead(member, actorId)], 'account_changed'),
+    write(removePasskey, [credentialId, member.id], 'already_used'),
+  ]
 }

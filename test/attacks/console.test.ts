@@ -126,7 +126,15 @@ onEveryStage('attacks on the console', open => {
     const started = await choose(priya, [])
     expect(started).to.equal('/admin/users')
     for (const route of routes().filter(each => each.path.includes(':id'))) {
-      for (const id of [foreign, 'rst_made_up', "'%20OR%201=1--", '%00', 'x'.repeat(5000), '..%2fusers']) {
+      for (const id of [
+        foreign,
+        technician.person.id,
+        'rst_made_up',
+        "'%20OR%201=1--",
+        '%00',
+        'x'.repeat(5000),
+        '..%2fusers',
+      ]) {
         const answer = await send(mallory.by, { ...route, path: route.path.replace(':id', id) })
         expect(answer.status, `${route.method} ${route.path} ${id}`).to.be.oneOf([400, 404])
         expect(answer.body).not.to.include('Ben Okafor')

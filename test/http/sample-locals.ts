@@ -94,6 +94,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       ] as const
     ).map(([name, standing, passkeys], index) => ({
       id: `usr_${index}`,
+      href: '/user',
       name,
       email: `${name.toLowerCase().replace(' ', '.')}@northgate.example`,
       role: t('role.technician'),
@@ -111,6 +112,63 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     },
     pages: { from: 1, to: 3, next: '/list?after=x' },
   } as const
+  const action = (text: string, hint: string) => ({ text, hint, href: '/change' })
+  const user: ViewLocals['admin-user'] = {
+    frame,
+    listUrl: '/list',
+    name: 'Dana Whitlock',
+    email,
+    role: t('role.technician'),
+    status: t('status.active'),
+    standing: 'set_up',
+    authenticator: true,
+    recoveryCode: true,
+    lastLoginAt: time,
+    passkeys: [
+      { name: 'iCloud Keychain', createdAt: time, lastUsedAt: time, removeUrl: '/remove' },
+      { name: 'YubiKey 5', createdAt: time, removeUrl: '/remove' },
+    ],
+    actions: [
+      { text: t('user.reset'), hint: t('user.reset.hint'), post: '/sent', primary: true },
+      action(t('user.admin'), t('user.admin.hint')),
+      action(t('user.deactivate'), t('user.deactivate.hint')),
+    ],
+    events: [
+      {
+        at: time,
+        meaning: 'A user was given another role.',
+        by: 'Priya Raman',
+        address: '2001:db8:85a3:1234:5678:8a2e:370:7334',
+      },
+      { at: time - minute, meaning: 'Logged in, by the factors named.', address: '192.0.2.17' },
+      { at: time - 2 * minute, meaning: 'A user was created.', by: t('user.events.operator') },
+    ],
+  }
+  const change = (
+    question: string,
+    button: string,
+    ...effects: string[]
+  ): ViewLocals['admin-user-change'] => ({
+    frame,
+    userUrl: '/user',
+    name: 'Dana Whitlock',
+    question,
+    action: '/sent',
+    fields: [],
+    effects,
+    button: { text: button, danger: false },
+  })
+  const dana = { name: 'Dana Whitlock' }
+  const deactivate = {
+    ...change(
+      t('user.deactivate.question', dana),
+      t('user.deactivate'),
+      t('user.deactivate.sessions'),
+      t('user.deactivate.links'),
+      t('user.deactivate.login'),
+    ),
+    button: { text: t('user.deactivate'), danger: true },
+  }
   const person = (name: string, why?: string) => ({
     name,
     initials: name
@@ -408,6 +466,123 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         total: 0,
         parts: coverage.parts.map(each => ({ ...each, count: 0, share: 0 })),
       },
+    },
+    { view: 'admin-user', state: '', locals: user },
+    {
+      view: 'admin-user',
+      state: 'blocked',
+      locals: {
+        ...user,
+        you: true,
+        role: t('role.admin'),
+        blocked: t('user.blocked.both', dana),
+        lastAdmin: t('user.lastAdmin', dana),
+        actions: [{ ...action(t('user.unblock'), t('user.unblock.hint')), primary: true }],
+      },
+    },
+    {
+      view: 'admin-user',
+      state: 'deactivated',
+      locals: {
+        ...user,
+        notice: t('user.done.deactivate', dana),
+        status: t('status.deactivated'),
+        standing: 'reset_pending',
+        authenticator: false,
+        recoveryCode: false,
+        passkeys: [],
+        actions: [
+          { ...action(t('user.reactivate'), t('user.reactivate.hint')), primary: true },
+          action(t('user.technician'), t('user.technician.hint')),
+        ],
+      },
+    },
+    {
+      view: 'admin-user',
+      state: 'last-admin',
+      locals: {
+        ...user,
+        lastAdmin: t('user.lastAdmin', dana),
+        standing: 'not_set_up',
+        actions: [],
+        events: [],
+        passkeys: [],
+      },
+    },
+    { view: 'admin-user-change', state: '', locals: deactivate },
+    {
+      view: 'admin-user-change',
+      state: 'you',
+      locals: { ...deactivate, you: t('user.deactivate.you'), error: t('user.change.gone') },
+    },
+    {
+      view: 'admin-user-change',
+      state: 'waiting',
+      locals: { ...deactivate, waiting: true, fields: [{ name: 'pending', value: 'x' }] },
+    },
+    {
+      view: 'admin-user-change',
+      state: 'last-admin',
+      locals: {
+        frame,
+        userUrl: '/user',
+        ...dana,
+        question: deactivate.question,
+        action: '/sent',
+        fields: [],
+        effects: [],
+        refused: t('user.lastAdmin', dana),
+      },
+    },
+    {
+      view: 'admin-user-change',
+      state: 'reactivate',
+      locals: change(
+        t('user.reactivate.question', dana),
+        t('user.reactivate'),
+        t('user.reactivate.login'),
+        t('user.reactivate.sessions'),
+      ),
+    },
+    {
+      view: 'admin-user-change',
+      state: 'admin',
+      locals: change(t('user.admin.question', dana), t('user.admin'), t('user.admin.effect')),
+    },
+    {
+      view: 'admin-user-change',
+      state: 'technician',
+      locals: change(
+        t('user.technician.question', dana),
+        t('user.technician'),
+        t('user.technician.effect'),
+        t('user.technician.apps'),
+      ),
+    },
+    {
+      view: 'admin-user-change',
+      state: 'passkey',
+      locals: {
+        ...change(
+          t('user.passkey.question', { ...dana, passkey: 'YubiKey 5' }),
+          '',
+          t('user.passkey.effect'),
+          t('user.passkey.sessions'),
+          t('user.passkey.last'),
+        ),
+        button: { text: t('user.passkey.remove'), danger: true },
+        fields: [{ name: 'passkey', value: 'x' }],
+      },
+    },
+    {
+      view: 'admin-user-change',
+      state: 'unblock',
+      locals: change(
+        t('user.unblock.question', dana),
+        t('user.unblock'),
+        t('user.unblock.effect'),
+        t('user.unblock.stranger'),
+      ),
     },
     { view: 'admin-reset', state: '', locals: reset },
     {

@@ -22,6 +22,13 @@ const samples: MailContents = {
   code: { ...deed, code: '731946' },
   'authenticator-set-up': deed,
   'passkey-added': { ...deed, passkey: 'iCloud Keychain' },
+  'passkey-removed': {
+    name: deed.name,
+    at: deed.at,
+    passkey: 'iCloud Keychain',
+    by: 'Priya Raman',
+    last: true,
+  },
   'passkey-refused': { ...deed, passkey: 'iCloud Keychain' },
   'recovery-code-used': deed,
   'password-changed': deed,

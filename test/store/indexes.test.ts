@@ -7,7 +7,9 @@ import {
   clearAttempts,
   giveBackAttempt,
   noteNotified,
+  readBlocks,
   reserveAttempt,
+  unblockAccount,
 } from '../../src/factors/attempts.ts'
 import * as accounts from '../../src/store/accounts.ts'
 import { keepActionRule, readActionRules } from '../../src/store/action-rules.ts'
@@ -36,6 +38,7 @@ import { createKeyring } from '../../src/store/seal.ts'
 import * as resets from '../../src/store/second-factor-resets.ts'
 import { keepFact } from '../../src/store/session-facts.ts'
 import { sweep } from '../../src/store/sweep.ts'
+import { readUserDetails } from '../../src/store/user-details.ts'
 import { countStandings, countUsers, readUserPage, USER_SORTS } from '../../src/store/user-list.ts'
 import { NOW, onEveryDatabase, type Place, SECRET_KEY } from './contract.ts'
 
@@ -72,6 +75,7 @@ const FILES = [
   'store/session-facts',
   'store/signing-keys',
   'store/sweep',
+  'store/user-details',
 ]
 
 const FILTERS = [
@@ -181,6 +185,8 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     ...resets.resetSecondFactor({ id, organisationId: 'org_1', epoch: 0 }, id, true, NOW),
   ])
   await blockedUntil(database, 'code', subject)
+  await readBlocks(database, id, NOW)
+  await readUserDetails(database, 'org_1', id)
   await clients.find('app')
   await accounts.readOverview(database, id)
   await readPending(database, keyring, 'x', place, NOW)
@@ -192,6 +198,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     for (const event of [undefined, 'login' as const]) {
       for (const person of [undefined, id]) {
         await readAuditEvents(database, 'org_1', { ...key, event, person, limit: 50 })
+        await readAuditEvents(database, 'org_1', { ...key, event, about: person, limit: 50 })
       }
     }
   }
@@ -243,6 +250,8 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     ...memberships.changeRole(member, 'admin', 'usr_2'),
     ...memberships.deactivate(member, 'usr_2'),
     ...memberships.reactivate(member, 'usr_2'),
+    memberships.stayAsRead(member, 'usr_2'),
+    ...memberships.losePasskey(member, 'c', 'usr_2', NOW),
     mailed.retireOtherTokens(id, 'token', NOW),
     organisations.insertOrganisation(organisation, NOW),
     organisations.changePlan(organisation, 'Q'),
@@ -258,6 +267,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     giveBackAttempt('code', subject),
     clearAttempts('code', subject),
     clearAccountAttempts('code', id),
+    unblockAccount(id),
     noteNotified(id, NOW),
     keepPending(keyring, {}, place, NOW).write,
     takePending('x', place, NOW),

@@ -1,0 +1,147 @@
+// A user's page: who it is, how they log in, what happened last, and what can be done about it. Leaves out the doing,
+// which is confirmed on pages of its own (user-changes.ts, resets.ts).
+
+import type { Context } from 'koa'
+import Router from 'koa-router'
+import { AppError } from '../errors.ts'
+import { readBlocks } from '../factors/attempts.ts'
+import type { UserAction } from '../http/locals.ts'
+import type { Guard } from '../http/session.ts'
+import type { Services } from '../services.ts'
+import { type AuditRecord, readAuditEvents } from '../store/audit-events.ts'
+import { AUDIT_MEANINGS } from '../store/audit-meanings.ts'
+import { newId } from '../store/ids.ts'
+import { draftReset } from '../store/second-factor-resets.ts'
+import { readUserDetails, type UserDetails } from '../store/user-details.ts'
+import { adminOf, createAdmins, frameFor } from './console.ts'
+
+const EVENTS = 10
+const RESET = { kind: 'user-reset', fields: [], page: '/admin/users/:id' } as const
+
+/** What a change leads back here with, and whether it is so. */
+const DONE = {
+  deactivate: ({ status }) => status === 'deactivated',
+  reactivate: ({ status }) => status !== 'deactivated',
+  admin: ({ role }) => role === 'admin',
+  technician: ({ role }) => role === 'technician',
+  passkey: () => true,
+  unblock: (_, blocked) => !blocked,
+} as const satisfies Record<string, (user: UserDetails, blocked: boolean) => boolean>
+
+export type Done = keyof typeof DONE
+
+type Blocks = Awaited<ReturnType<typeof readBlocks>>
+
+export function userPageRoutes(services: Services, guard: Guard): Router {
+  const { database, paths, views, texts, clock } = services
+  const admins = createAdmins(guard)
+  const router = new Router()
+  const listUrl = `${paths.admin}/users`
+
+  router.get('/admin/users/:id', ...admins.look(), async ctx => {
+    const { account } = adminOf(ctx)
+    const id = userIdOf(ctx)
+    const [user, blocks, events] = await Promise.all([
+      readUserDetails(database, account.organisationId, id),
+      readBlocks(database, id, clock()),
+      readAuditEvents(database, account.organisationId, { about: id, limit: EVENTS }),
+    ])
+    if (user === undefined) throw new AppError('not_found')
+    const { name, email, role, status, standing, authenticator, recoveryCode, lastLoginAt, lastAdmin } = user
+    const url = `${listUrl}/${user.id}`
+    const blocked = blocked_(user, blocks)
+    ctx.type = 'html'
+    ctx.body = views.render('admin-user', {
+      frame: frameFor(services, guard, ctx, user.organisation),
+      listUrl,
+      ...{ name, email, standing, authenticator, recoveryCode },
+      role: texts.t(`role.${role}`),
+      status: texts.t(`status.${status}`),
+      ...(lastLoginAt === null ? {} : { lastLoginAt }),
+      ...(user.id === account.id ? { you: true } : {}),
+      ...notice(ctx, user, blocked !== undefined),
+      ...(blocked === undefined ? {} : { blocked }),
+      ...(lastAdmin ? { lastAdmin: texts.t('user.lastAdmin', { name }) } : {}),
+      passkeys: user.passkeys.map(each => ({
+        name: each.name,
+        createdAt: each.createdAt,
+        ...(each.lastUsedAt === null ? {} : { lastUsedAt: each.lastUsedAt }),
+        removeUrl: `${url}/remove-passkey?passkey=${each.key}`,
+      })),
+      actions: actions(user, url, blocked !== undefined),
+      events: events.map(eventOf),
+    })
+  })
+
+  router.post('/admin/users/:id/reset', ...admins.choose(RESET), async ctx => {
+    const { account } = adminOf(ctx)
+    await guard.sentForm(ctx, RESET)
+    const user = await readUserDetails(database, account.organisationId, userIdOf(ctx))
+    if (user === undefined) throw new AppError('not_found')
+    const draft = { id: newId('rst'), organisationId: account.organisationId, actorId: account.id }
+    await database.commit(draftReset(database.dialect, draft, [user.id], clock()))
+    ctx.status = 303
+    ctx.redirect(`${paths.admin}/resets/${draft.id}`)
+  })
+
+  function blocked_({ name }: UserDetails, { passwords, codes }: Blocks): string | undefined {
+    if (!passwords && !codes) return undefined
+    return texts.t(`user.blocked.${passwords && codes ? 'both' : passwords ? 'passwords' : 'codes'}`, {
+      name,
+    })
+  }
+
+  function notice(ctx: Context, user: UserDetails, blocked: boolean): { notice?: string } {
+    const { done } = ctx.query
+    if (typeof done !== 'string' || !Object.hasOwn(DONE, done)) return {}
+    return DONE[done as Done](user, blocked)
+      ? { notice: texts.t(`user.done.${done as Done}`, { name: user.name }) }
+      : {}
+  }
+
+  /** What the page is opened for most comes first, and is its one primary action. */
+  function actions(user: UserDetails, url: string, blocked: boolean): UserAction[] {
+    const to = (change: Exclude<Done, 'passkey'>): UserAction => ({
+      text: texts.t(`user.${change}`),
+      hint: texts.t(
+        change === 'reactivate' && !user.hasPassword ? 'user.reactivate.invited' : `user.${change}.hint`,
+      ),
+      href: `${url}/${change}`,
+    })
+    const active = user.status === 'active'
+    const resettable = active && (user.standing === 'set_up' || user.passkeys.length > 0)
+    const reset = { text: texts.t('user.reset'), hint: texts.t('user.reset.hint'), post: `${url}/reset` }
+    const all = [
+      ...(blocked ? [to('unblock')] : []),
+      ...(user.status === 'deactivated' ? [to('reactivate')] : []),
+      ...(resettable ? [reset] : []),
+      ...(user.role === 'admin' ? (user.lastAdmin ? [] : [to('technician')]) : [to('admin')]),
+      ...(user.status === 'deactivated' || user.lastAdmin ? [] : [to('deactivate')]),
+    ]
+    return all.map((each, i) => (i === 0 ? { ...each, primary: true } : each))
+  }
+
+  function eventOf({ at, event, account, actor, address }: AuditRecord) {
+    const by =
+      actor === null || actor.id === account?.id
+        ? undefined
+        : actor.id === 'operator'
+          ? texts.t('user.events.operator')
+          : (actor.name ?? actor.id)
+    return {
+      at,
+      meaning: AUDIT_MEANINGS[event],
+      ...(by === undefined ? {} : { by }),
+      ...(address === null ? {} : { address }),
+    }
+  }
+
+  return router
+}
+
+/** The id that the address names; one that cannot be an id is nobody's. */
+export function userIdOf(ctx: Context): string {
+  const { id = '' } = ctx.params as Record<string, string>
+  if (!/^[\w-]{1,64}$/.test(id)) throw new AppError('not_found')
+  return id
+}

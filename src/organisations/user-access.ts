@@ -1,0 +1,70 @@
+// What an admin does about a user's ways in: takes a passkey that is lost, has passwords and codes taken again that
+// somebody's wrong ones stopped. Each is one commit with its audit row, and doing it twice does it once. Leaves out the
+// reset of the whole second factor (factors/reset.ts), and who may call this.
+
+import { readBlocks, unblockAccount } from '../factors/attempts.ts'
+import { mailJob } from '../mail/outbox.ts'
+import { revokeAccountArtefacts } from '../store/artefacts.ts'
+import { losePasskey, stayAsRead } from '../store/memberships.ts'
+import { endSessions } from '../store/oidc-sessions.ts'
+import { readUserDetails } from '../store/user-details.ts'
+import type { Directory } from './directory.ts'
+import { change, type UserChange, type UserChoice } from './users.ts'
+
+/**
+ * Takes a passkey, and with it everything that anybody is logged in with: what it proved must not outlast it, and which
+ * sessions another factor would have opened as well nobody can tell. Its owner gets a mail. If it was their only factor,
+ * they set up again at the next login, with a code from their mailbox.
+ *
+ * @param key as `UserPasskey` has it
+ * @param by who did it, for the mail; empty for the operator
+ * @throws InputError
+ */
+export async function removePasskey(
+  directory: Directory,
+  choice: UserChoice,
+  key: string,
+  by: string,
+): Promise<UserChange> {
+  const { database, keyring, actor } = directory
+  return change(directory, choice, async (member, now) => {
+    const user = await readUserDetails(database, choice.organisationId, choice.userId)
+    const passkey = user?.passkeys.find(each => each.key === key)
+    if (user === undefined || passkey === undefined) return undefined
+    const last = !user.authenticator && user.passkeys.length === 1
+    return {
+      after: member,
+      writes: [
+        ...losePasskey(member, passkey.credentialId, actor, now),
+        ...endSessions(database.dialect, member.id, now),
+        revokeAccountArtefacts(member.id),
+        mailJob(keyring, {
+          to: member.email,
+          template: 'passkey-removed',
+          contents: { name: member.name, passkey: passkey.name, by, last, at: now },
+          now,
+        }),
+      ],
+      event: 'passkey.removed',
+      details: { name: passkey.name, last },
+    }
+  })
+}
+
+/**
+ * Has an account's passwords and codes taken again, from everywhere.
+ *
+ * @throws InputError
+ */
+export async function unblockUser(directory: Directory, choice: UserChoice): Promise<UserChange> {
+  return change(directory, choice, async (member, now) => {
+    const { passwords, codes } = await readBlocks(directory.database, member.id, now)
+    if (!passwords && !codes) return undefined
+    return {
+      after: member,
+      writes: [stayAsRead(member, directory.actor), unblockAccount(member.id)],
+      event: 'user.unblocked',
+      details: { passwords, codes },
+    }
+  })
+}
