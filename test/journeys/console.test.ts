@@ -1,6 +1,7 @@
 // An admin in the console: looks for users, filters, sorts, and meets what others must not see.
 
 import { expect } from 'chai'
+import { givePasskey } from '../attacks/ground.ts'
 import { openStage, type Stage } from '../support/stage.ts'
 import { totp } from '../support/tools.ts'
 import { type Enrolled, enrolledPerson } from './enrolment.ts'
@@ -153,6 +154,37 @@ describe('journey: the console', function () {
     await tab.read('Overdue')
     await tab.follow('31 users')
     await tab.read('1 to 25 of 31 users')
+  })
+
+  it('opens a user, removes their passkey, and deactivates them', async () => {
+    const rosa = await enrolledPerson(stage, { name: 'Rosa Martín', role: 'admin' })
+    const kofi = await stage.person({ name: 'Kofi Mensah', organisationId: rosa.organisationId })
+    await givePasskey(stage, kofi)
+    tab = await openTab(stage)
+    await logIn(rosa)
+    await tab.see(LIST)
+    await tab.follow('Kofi Mensah')
+    await tab.see('Kofi Mensah')
+    await tab.follow('Remove Passkey')
+    await tab.see('Remove the passkey “Passkey” of Kofi Mensah?')
+    await tab.press('Remove')
+    await tab.read('The passkey is removed. Kofi Mensah gets an email about it.')
+    await tab.follow('Deactivate')
+    await tab.see('Deactivate Kofi Mensah?')
+    stage.advance(6 * 60_000)
+    await tab.press('Deactivate')
+    // The factor is older than five minutes: nothing was done yet.
+    await tab.see('Confirm it’s you')
+    await tab.fill('One-time code', await nextCode(stage, rosa.secret))
+    await tab.press('Confirm')
+    await tab.see('Deactivate Kofi Mensah?')
+    await tab.read('You have proven who you are. Press once more to do it.')
+    await tab.press('Deactivate')
+    await tab.read('Kofi Mensah is deactivated.')
+    await tab.open(`${stage.origin}/admin/users`)
+    await tab.follow('Rosa Martín')
+    await tab.read('This is you.')
+    await tab.read(/last active admin/)
   })
 
   it('works on a phone, behind Menu', async () => {
