@@ -20,7 +20,13 @@ import { cookieSignatures } from './http/cookie-signatures.ts'
 import { createLog, type Log, requestLog } from './log.ts'
 import { ownClientFirst, ownClientMetadata } from './mounted-client.ts'
 import { InputError } from './organisations/directory.ts'
-import { authenticationClaims, checkClientMetadata, mountFlow, OUR_CLIENT_METADATA } from './provider.ts'
+import {
+  authenticationClaims,
+  checkClientMetadata,
+  mayGoOn,
+  mountFlow,
+  OUR_CLIENT_METADATA,
+} from './provider.ts'
 import { createServices, type Services } from './services.ts'
 import { createAdapter } from './store/adapter.ts'
 import type { ClientMetadata, Clients, StoredClient } from './store/clients.ts'
@@ -296,7 +302,7 @@ function merge(host: Configuration, services: Services, options: SecondFactorOpt
     // The host's, for whom our row is active: a reset or a deactivation stops every token at once.
     async findAccount(ctx, id, token) {
       const account = await accounts.find(id)
-      if (account?.status !== 'active') return undefined
+      if (account?.status !== 'active' || !mayGoOn(account, token, clock())) return undefined
       if (hostAccount !== undefined) return hostAccount(ctx, id, token)
       return {
         accountId: id,

@@ -26,6 +26,7 @@ import { loggedOutPage, logoutPage, protocolError } from './http/protocol-pages.
 import { createGuard } from './http/session.ts'
 import { rememberApp } from './http/way-on.ts'
 import { type Log, requestLog } from './log.ts'
+import { refreshStands } from './organisations/enforcement.ts'
 import { firstRunRoutes } from './organisations/first-run.ts'
 import { createServices, type Services } from './services.ts'
 import type { Account } from './store/accounts.ts'
@@ -156,9 +157,10 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
       short: cookie,
     },
 
-    async findAccount(_, id) {
+    async findAccount(_, id, token) {
       const account = await accounts.find(id)
-      return account?.status === 'active' ? { accountId: id, claims: () => claimsOf(account) } : undefined
+      if (account?.status !== 'active' || !mayGoOn(account, token, clock())) return undefined
+      return { accountId: id, claims: () => claimsOf(account) }
     },
     scopes: ['openid', 'offline_access', 'email', 'profile'],
     claims: {
@@ -259,6 +261,15 @@ async function tokenOfApi(
 async function fetchAnywhere(url: string | URL | Request, options: RequestInit = {}): Promise<Response> {
   const { dispatcher: _, ...rest } = options as RequestInit & { dispatcher?: unknown }
   return fetch(url, rest)
+}
+
+/** Whether what somebody holds is still worth something, now that their organisation's day may be over. */
+export function mayGoOn(
+  { subscribedAt }: Pick<Account, 'subscribedAt'>,
+  token: ({ readonly kind?: string } & Parameters<typeof refreshStands>[1]) | undefined,
+  now: number,
+): boolean {
+  return token?.kind !== 'RefreshToken' || refreshStands(subscribedAt, token, now)
 }
 
 function claimsOf(account: Account) {

@@ -17,3 +17,20 @@ export function enforcement(subscribedAt: number | null, now: number): Enforceme
   const until = subscribedAt + GRACE_MS
   return now >= until ? { state: 'enforced' } : { state: 'grace', until }
 }
+
+/**
+ * Whether a refresh token may still be turned. One that was first issued in the day of grace, to somebody who proved a
+ * single factor, ends with the day: it would keep an app logged in for months that never met the gate. Whatever was
+ * issued afterwards has met it.
+ *
+ * @param token `iiat`: when the first of its line was issued, seconds since 1970; `amr`: what was proven (RFC 8176)
+ */
+export function refreshStands(
+  subscribedAt: number | null,
+  token: { readonly iiat?: number | undefined; readonly amr?: readonly string[] | undefined },
+  now: number,
+): boolean {
+  if (subscribedAt === null || enforcement(subscribedAt, now).state === 'grace') return true
+  if (token.amr?.includes('mfa')) return true
+  return (token.iiat ?? 0) * 1000 >= subscribedAt + GRACE_MS
+}

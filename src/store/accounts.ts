@@ -2,6 +2,7 @@
 // subscription, what is enrolled) in one row, so that no page asks twice. Writes are built here and committed by
 // whoever knows what else must be true with them.
 
+import { GRACE_MS } from '../organisations/enforcement.ts'
 import type { Database, Param, Row, Write } from './database.ts'
 import { sql, write } from './statement.ts'
 
@@ -193,7 +194,8 @@ export function offerPasskeyAfter(accountId: string, time: number): Write {
 const upsertHostOrganisation = sql(
   'organisation_upsert_host',
   `INSERT INTO organisations (id, name, plan, subscribed_at, created_at) VALUES (?, ?, '', ?, ?)
-   ON CONFLICT (id) DO UPDATE SET name = excluded.name, subscribed_at = excluded.subscribed_at`,
+   ON CONFLICT (id) DO UPDATE SET name = excluded.name, subscribed_at =
+     CASE WHEN organisations.subscribed_at <= ? THEN organisations.subscribed_at ELSE excluded.subscribed_at END`,
 )
 const upsertHost = sql(
   'account_upsert_host',
@@ -204,12 +206,13 @@ const upsertHost = sql(
      name = excluded.name, name_key = excluded.name_key`,
 )
 
-/** The organisation of a host's user, as the host has it now. */
+/** The organisation of a host's user, as the host has it now; a start whose day is over is not moved any more. */
 export function insertHostOrganisation(
   organisation: { id: string; name: string; subscribedAt: number | null },
   now: number,
 ): Write {
-  return write(upsertHostOrganisation, [organisation.id, organisation.name, organisation.subscribedAt, now])
+  const { id, name, subscribedAt } = organisation
+  return write(upsertHostOrganisation, [id, name, subscribedAt, now, now - GRACE_MS])
 }
 
 /** Our row of a host's user. It is never found by its address: whose address that is, the host knows. */

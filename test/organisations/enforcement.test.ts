@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { enforcement, GRACE_MS } from '../../src/organisations/enforcement.ts'
+import { enforcement, GRACE_MS, refreshStands } from '../../src/organisations/enforcement.ts'
 
 const START = Date.UTC(2026, 4, 14, 9, 31)
 const time = fc.integer({ min: 0, max: Date.UTC(2100, 0, 1) })
@@ -58,5 +58,24 @@ describe('enforcement', () => {
       { numRuns: 1000 },
     )
     expect(inGrace).to.be.greaterThan(100)
+  })
+})
+
+describe('a refresh token', () => {
+  const over = START + GRACE_MS
+  const inTheDay = { iiat: Math.floor(START / 1000) + 60, amr: ['pwd'] }
+
+  it('of one factor, first issued in the day of grace, ends with the day', () => {
+    expect(refreshStands(START, inTheDay, over - 1)).to.equal(true)
+    expect(refreshStands(START, inTheDay, over)).to.equal(false)
+    expect(refreshStands(START, { amr: ['pwd'] }, over)).to.equal(false)
+    expect(refreshStands(START, {}, over)).to.equal(false)
+  })
+
+  it('of two factors, or issued past the gate, goes on', () => {
+    expect(refreshStands(START, { ...inTheDay, amr: ['pwd', 'otp', 'mfa'] }, over)).to.equal(true)
+    // By a recovery code: the gate let them through, and the token says no more than the password.
+    expect(refreshStands(START, { iiat: over / 1000, amr: ['pwd'] }, over + 1)).to.equal(true)
+    expect(refreshStands(null, inTheDay, over)).to.equal(true)
   })
 })

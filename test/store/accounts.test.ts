@@ -1,7 +1,9 @@
 import { expect } from 'chai'
+import { GRACE_MS } from '../../src/organisations/enforcement.ts'
 import {
   emailKey,
   insertAccount,
+  insertHostOrganisation,
   offerPasskeyAfter,
   readAccount,
   readAccountByEmail,
@@ -72,6 +74,20 @@ onEveryDatabase('accounts', open => {
     expect(await hasOrganisation(database)).to.equal(true)
     expect(await readOrganisation(database, organisation.id)).to.deep.equal(organisation)
     expect(await readOrganisation(database, newId('org'))).to.equal(undefined)
+  })
+
+  it('of a host follow it, until their day is over: then no host moves the start any more', async () => {
+    const host = { id: newId('org'), name: 'Host', subscribedAt: null }
+    const start = async (subscribedAt: number | null, now: number) => {
+      await database.commit([insertHostOrganisation({ ...host, subscribedAt }, now)])
+      return (await readOrganisation(database, host.id))?.subscribedAt
+    }
+    expect(await start(null, NOW)).to.equal(null)
+    expect(await start(NOW, NOW)).to.equal(NOW)
+    expect(await start(NOW - 5, NOW + GRACE_MS - 6)).to.equal(NOW - 5)
+    for (const moved of [NOW, NOW + 7 * GRACE_MS, null]) {
+      expect(await start(moved, NOW - 5 + GRACE_MS)).to.equal(NOW - 5)
+    }
   })
 
   it('are read with all that a login asks about, in one read', async () => {

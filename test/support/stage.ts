@@ -40,6 +40,8 @@ export interface Stage {
   now(): number
   /** Moves the server's clock on. */
   advance(ms: number): void
+  /** Stops the server's clock at a time; undefined: it goes on. */
+  hold(time: number | undefined): void
   /** Lines of the log so far. */
   readonly log: string[]
   /**
@@ -87,7 +89,8 @@ export async function openStage({ databaseUrl, env = {}, extend }: StageOptions 
   const log: string[] = []
   const sink: DestinationStream = { write: line => void log.push(line) }
   let ahead = 0
-  const clock = () => Date.now() + ahead
+  let held: number | undefined
+  const clock = () => held ?? Date.now() + ahead
   const running = await startServer(config, { log: createLog('debug', sink), clock, extend })
   const { database, keyring } = running.services
   const directory: Directory = { database, keyring, clock, actor: 'operator', productName: 'Sallyport' }
@@ -116,6 +119,10 @@ export async function openStage({ databaseUrl, env = {}, extend }: StageOptions 
     now: clock,
     advance(ms) {
       ahead += ms
+      if (held !== undefined) held += ms
+    },
+    hold(time) {
+      held = time
     },
     log,
     async person({ graceUntil = 'over', name = 'Dana Whitlock', role = 'technician', organisationId } = {}) {
