@@ -1,5 +1,5 @@
 /**
- * Law: Copy, Download and Print beside a code, and moments in the reader's own time zone; a page works without.
+ * Law: Copy, Download and Print beside a code, and moments in the reader's own time zone, but for those of a log; a page works without.
  * Nothing leaves the browser. What it says to people stands in data- attributes.
  */
 ;(() => {
@@ -37,7 +37,7 @@
   const locale = navigator.languages.find(own => own.split('-')[0] === lang.split('-')[0]) ?? lang
   const style = { weekday: 'long', day: 'numeric', month: 'long', hour: 'numeric', minute: '2-digit' }
   const short = { day: 'numeric', month: 'short', year: 'numeric', hour: 'numeric', minute: '2-digit' }
-  each('time[datetime]', (time, data) => {
+  each('time[datetime]:not([data-utc])', (time, data) => {
     const as = data.short === undefined ? { ...style, timeZoneName: 'short' } : short
     time.textContent = new Date(time.dateTime).toLocaleString(locale, as)
   })

@@ -7,6 +7,7 @@ import { linkRoutes } from './account/links.ts'
 import { accountRoutes } from './account/overview.ts'
 import { ownAccounts } from './accounts.ts'
 import { actionDetails, registeredApis } from './actions/rar.ts'
+import { auditRoutes } from './admin/audit.ts'
 import { coverageRoutes } from './admin/coverage.ts'
 import { resetRoutes } from './admin/resets.ts'
 import { userChangeRoutes } from './admin/user-changes.ts'
@@ -107,6 +108,7 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
     provider.use(userRoutes(services, guard).routes())
     provider.use(userPageRoutes(services, guard).routes())
     provider.use(userChangeRoutes(services, guard).routes())
+    provider.use(auditRoutes(services, guard).routes())
     provider.use(resetRoutes(services, guard).routes())
     provider.use(coverageRoutes(services, guard).routes())
   }

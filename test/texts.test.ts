@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { ERRORS } from '../src/errors.ts'
+import { AUDIT_EVENTS } from '../src/store/audit-meanings.ts'
 import { availableLocales, createTexts, type TextKey } from '../src/texts.ts'
 import en from '../views/texts/en.json' with { type: 'json' }
 
@@ -99,6 +100,16 @@ describe('texts', () => {
       ...['user.done.passkey', 'user.passkey.question'],
       ...['both', 'passwords', 'codes'].map(what => `user.blocked.${what}`),
       ...['active', 'invited', 'deactivated'].map(status => `status.${status}`),
+      ...AUDIT_EVENTS.map(event => `audit.event.${event}`),
+      ...['logins', 'secondFactor', 'apps', 'organisation'].map(group => `audit.group.${group}`),
+      ...['pwd', 'otp', 'passkey', 'sso', 'recovery', 'mail', 'set-up'].map(each => `audit.factor.${each}`),
+      ...['reason', 'action', 'client', 'plan', 'from', 'to', 'role', 'budget'].map(
+        fact => `audit.fact.${fact}`,
+      ),
+      ...['sound', 'unsealed', 'late', 'broken'].flatMap(kind => [
+        `audit.checked.${kind}`,
+        `audit.checked.${kind}.hint`,
+      ]),
     ]
     expect(keys.filter(key => !shown.has(key) && !composed.includes(key))).to.deep.equal([])
   })

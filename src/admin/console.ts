@@ -15,6 +15,9 @@ const LOOK = { acr: ACR['2fa'] } as const
 /** To change: seconds. */
 const CHANGE = { ...LOOK, maxAge: 300 } as const
 
+/** What the navigation leads to. */
+export type Section = 'users' | 'audit'
+
 /** An admin, in their organisation. */
 export interface AdminSession extends OwnSession {
   readonly account: Account & { readonly organisationId: string }
@@ -48,15 +51,20 @@ export function adminOf(ctx: Context): AdminSession {
   return sessionOf(ctx) as AdminSession
 }
 
-/** What is around a page, and the organisation that it is about. */
+/**
+ * What is around a page, and the organisation that it is about.
+ *
+ * @param current the section that the page belongs to
+ */
 export async function frameOf(
   services: Services,
   guard: Guard,
   ctx: Context,
+  current: Section,
 ): Promise<{ frame: ConsoleFrame; organisation: Organisation }> {
   const organisation = await readOrganisation(services.database, adminOf(ctx).account.organisationId)
   if (organisation === undefined) throw new AppError('not_found')
-  return { organisation, frame: frameFor(services, guard, ctx, organisation.name) }
+  return { organisation, frame: frameFor(services, guard, ctx, organisation.name, current) }
 }
 
 /** What is around a page, where the organisation's name was read with what the page is about. */
@@ -65,12 +73,16 @@ export function frameFor(
   { logoutUrl }: Guard,
   ctx: Context,
   organisation: string,
+  current: Section = 'users',
 ): ConsoleFrame {
   const { account } = adminOf(ctx)
   const home = `${paths.admin}`
   return {
     home,
-    sections: [{ text: texts.t('users.heading'), icon: 'shield', href: `${home}/users`, current: true }],
+    sections: [
+      { text: texts.t('users.heading'), icon: 'shield', href: `${home}/users`, current: current === 'users' },
+      { text: texts.t('audit.heading'), icon: 'list', href: `${home}/audit`, current: current === 'audit' },
+    ],
     name: account.name,
     initials: initials(account.name),
     organisation,

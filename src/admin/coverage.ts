@@ -15,7 +15,7 @@ export function coverageRoutes(services: Services, guard: Guard): Router {
   router.get('/admin/coverage', ...admins.look(), async ctx => {
     const { organisationId } = adminOf(ctx).account
     const [{ frame }, report] = await Promise.all([
-      frameOf(services, guard, ctx),
+      frameOf(services, guard, ctx, 'users'),
       enforcementReport(database, organisationId, clock()),
     ])
     const users = report?.users ?? { set_up: 0, not_set_up: 0, reset_pending: 0 }

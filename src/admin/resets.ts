@@ -182,7 +182,7 @@ export function resetRoutes(services: Services, guard: Guard): Router {
   async function confirmation(ctx: Context, reset: Reset, said: Said): Promise<void> {
     const { account } = adminOf(ctx)
     const [{ frame }, users, count] = await Promise.all([
-      frameOf(services, guard, ctx),
+      frameOf(services, guard, ctx, 'users'),
       readResetUsers(database, reset.id, 0, READ_AT_ONCE),
       countResettable(database, reset.id),
     ])
@@ -222,7 +222,7 @@ export function resetRoutes(services: Services, guard: Guard): Router {
     const after = Number(ctx.query.after ?? 0)
     if (!Number.isSafeInteger(after) || after < 0) throw new AppError('bad_request', 'after')
     const [{ frame }, users] = await Promise.all([
-      frameOf(services, guard, ctx),
+      frameOf(services, guard, ctx, 'users'),
       readResetUsers(database, reset.id, after, PAGE_ROWS),
     ])
     const url = `${home}/resets/${reset.id}`

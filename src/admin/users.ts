@@ -35,7 +35,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
     const query = readUserQuery(ctx.URL.searchParams)
     const filter = filterOf(query)
     const [{ frame, organisation }, page, counted] = await Promise.all([
-      frameOf(services, guard, ctx),
+      frameOf(services, guard, ctx, 'users'),
       readUserPage(database, organisationId, filter, query.order, PAGE_ROWS, query.place),
       countUsers(database, organisationId, filter.words),
     ])

@@ -40,7 +40,7 @@ export interface ConsoleFrame {
   readonly home: string
   readonly sections: readonly {
     readonly text: string
-    readonly icon: 'shield'
+    readonly icon: 'shield' | 'list'
     readonly href: string
     readonly current: boolean
   }[]
@@ -306,6 +306,46 @@ export interface ViewLocals {
     /** When enforcement begins, or began; absent without a subscription. */
     readonly enforcedFrom?: number
     readonly enforced?: boolean
+  }
+  /** Asks with `event`, `person`, `from`, `to`; days in UTC. */
+  'admin-audit': {
+    readonly frame: ConsoleFrame
+    /** Whether the newest part of the log is as it was sealed. */
+    readonly checked: {
+      readonly kind: 'success' | 'info' | 'warning' | 'danger'
+      readonly title: string
+      readonly text: string
+      /** What checks all of it. */
+      readonly command: string
+    }
+    readonly action: string
+    readonly choice: readonly {
+      readonly label: string
+      readonly events: readonly { readonly value: string; readonly text: string; readonly chosen: boolean }[]
+    }[]
+    readonly person: string
+    readonly from: string
+    readonly to: string
+    /** All that the filter lets through, where there is any. */
+    readonly files?: { readonly csv: string; readonly jsonl: string }
+    /** No user is called what was typed; or more than one. */
+    readonly nobody?: boolean
+    readonly several?: {
+      readonly people: readonly { readonly name: string; readonly email: string; readonly href: string }[]
+      readonly more: boolean
+    }
+    readonly events: readonly {
+      readonly at: number
+      readonly event: string
+      readonly why?: string
+      readonly by?: { readonly name: string; readonly email?: string }
+      /** Where it is somebody else. */
+      readonly whom?: { readonly name: string; readonly email?: string }
+      readonly address?: string
+      readonly factors?: string
+    }[]
+    /** Newer and older. */
+    readonly pages: { readonly previous?: string; readonly next?: string }
   }
   /** Posts `reason` and `passkeys=remove`, or `pending` alone, to `action`. */
   'admin-reset': {

@@ -57,6 +57,7 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'admin-user-change': (_, { question }) => question,
   'admin-users': t => t('users.heading'),
   'admin-coverage': t => t('coverage.heading'),
+  'admin-audit': t => t('audit.heading'),
   'admin-reset': (t, { count }) => (count === 0 ? t('reset.heading.none') : t('reset.heading', { count })),
   'admin-reset-result': (t, { waiting, total }) =>
     waiting === 0 ? t('reset.finished') : t('reset.running', { done: total - waiting, total }),

@@ -1,0 +1,144 @@
+// Users and security › Audit log: what happened in the organisation, by whom, to whom and why, filtered, in pages by key,
+// and as a file of the same. It only reads. Leaves out how the log is read (store/audit-events.ts), what a file looks
+// like (audit-export.ts), and the whole check of the log.
+
+import { Readable } from 'node:stream'
+import Router from 'koa-router'
+import { EXPORT_FORMATS, type ExportFormat, exportAudit } from '../audit-export.ts'
+import type { ViewLocals } from '../http/locals.ts'
+import type { Guard } from '../http/session.ts'
+import type { Services } from '../services.ts'
+import { type AuditRecord, readAuditEvents } from '../store/audit-events.ts'
+import { createAuditCheck } from './audit-check.ts'
+import {
+  type AuditPlace,
+  type AuditQuery,
+  type Found,
+  findPerson,
+  rangeOf,
+  readAuditQuery,
+  writeAuditQuery,
+} from './audit-query.ts'
+import { checkNotice, eventChoice, eventRow } from './audit-words.ts'
+import { adminOf, createAdmins, frameOf } from './console.ts'
+
+const PAGE_ROWS = 25
+const TYPES: Readonly<Record<ExportFormat, string>> = { csv: 'text/csv', jsonl: 'application/jsonl' }
+
+interface Page {
+  readonly records: readonly AuditRecord[]
+  /** Absent where there is nothing on that side. */
+  readonly newer?: AuditPlace
+  readonly older?: AuditPlace
+}
+
+export function auditRoutes(services: Services, guard: Guard): Router {
+  const { database, keyring, paths, views, texts, clock } = services
+  const admins = createAdmins(guard)
+  const check = createAuditCheck(database, keyring, clock)
+  const router = new Router()
+  const action = `${paths.admin}/audit`
+
+  router.get('/admin/audit', ...admins.look(), async ctx => {
+    const { organisationId } = adminOf(ctx).account
+    const query = readAuditQuery(ctx.URL.searchParams)
+    const found = await personOf(organisationId, query)
+    const [{ frame }, checked, page] = await Promise.all([
+      frameOf(services, guard, ctx, 'audit'),
+      check(),
+      readPage(organisationId, query, found),
+    ])
+    ctx.type = 'html'
+    ctx.body = views.render('admin-audit', {
+      frame,
+      checked: checkNotice(texts, checked),
+      ...shown(query, found, page),
+    })
+  })
+
+  for (const format of EXPORT_FORMATS) {
+    router.get(`/admin/audit/events.${format}`, ...admins.look(), async ctx => {
+      const { organisationId } = adminOf(ctx).account
+      const query = readAuditQuery(ctx.URL.searchParams)
+      const found = await personOf(organisationId, query)
+      ctx.type = `${TYPES[format]}; charset=utf-8`
+      ctx.attachment(`audit-log-${new Date(clock()).toISOString().slice(0, 10)}.${format}`)
+      ctx.body = Readable.from(
+        exportAudit(database, organisationId, format, { ...rangeOf(query), person: idOf(found) }),
+      )
+    })
+  }
+
+  const personOf = async (organisationId: string, { person }: AuditQuery): Promise<Found | undefined> =>
+    person === '' ? undefined : findPerson(database, organisationId, person)
+
+  async function readPage(
+    organisationId: string,
+    query: AuditQuery,
+    found: Found | undefined,
+  ): Promise<Page> {
+    const { place } = query
+    const newerOnly = place?.direction === 'after'
+    const read = await readAuditEvents(database, organisationId, {
+      ...rangeOf(query),
+      person: idOf(found),
+      ...(place === undefined ? {} : { [place.direction]: place.key }),
+      limit: PAGE_ROWS + 1,
+    })
+    const more = read.length > PAGE_ROWS
+    // The row too many is on the side that the page was read towards.
+    const records = newerOnly ? read.slice(-PAGE_ROWS) : read.slice(0, PAGE_ROWS)
+    const [first, last] = [records[0], records.at(-1)]
+    const hasNewer = newerOnly ? more : place !== undefined
+    const hasOlder = newerOnly || more
+    return {
+      records,
+      ...(hasNewer && first !== undefined ? { newer: { key: first, direction: 'after' } } : {}),
+      ...(hasOlder && last !== undefined ? { older: { key: last, direction: 'before' } } : {}),
+    }
+  }
+
+  function shown(
+    query: AuditQuery,
+    found: Found | undefined,
+    { records, newer, older }: Page,
+  ): Omit<ViewLocals['admin-audit'], 'frame' | 'checked'> {
+    const link = (change: Partial<AuditQuery>) => `${action}${writeAuditQuery(query, change)}`
+    return {
+      action,
+      choice: eventChoice(texts, query.event),
+      person: query.person,
+      from: query.from,
+      to: query.to,
+      ...(records.length === 0
+        ? {}
+        : {
+            files: {
+              csv: `${action}/events.csv${writeAuditQuery(query)}`,
+              jsonl: `${action}/events.jsonl${writeAuditQuery(query)}`,
+            },
+          }),
+      ...(found?.kind === 'nobody' ? { nobody: true } : {}),
+      ...(found?.kind === 'several'
+        ? {
+            several: {
+              people: found.users.map(({ name, email }) => ({ name, email, href: link({ person: email }) })),
+              more: found.more,
+            },
+          }
+        : {}),
+      events: records.map(each => eventRow(texts, each)),
+      pages: {
+        ...(newer === undefined ? {} : { previous: link({ place: newer }) }),
+        ...(older === undefined ? {} : { next: link({ place: older }) }),
+      },
+    }
+  }
+
+  return router
+}
+
+/** Whose events are read; somebody who was not found has none. */
+function idOf(found: Found | undefined): string | undefined {
+  return found === undefined ? undefined : found.kind === 'one' ? found.id : ''
+}
