@@ -465,7 +465,6 @@ const KINDS: Readonly<Record<string, string>> = {
   textbox: 'field',
   searchbox: 'field',
   combobox: 'field',
-  combobox: 'field',
   img: 'image',
   status: 'element',
 }
