@@ -7,6 +7,7 @@ import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } fr
 import { isIP } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { ACR_ALIASES, LEVELS, type Level } from './flow/assurance.ts'
+import { SPECIAL_PLANS } from './organisations/plan.ts'
 import {
   absolute,
   aliases,
@@ -18,6 +19,7 @@ import {
   keyList,
   oneOf,
   Problem,
+  planList,
   portNumber,
   proxies,
   sender,
@@ -63,6 +65,8 @@ export interface Config {
   /** Further names of levels in `acr_values`, the built-in ones among them. */
   readonly acrAliases: Readonly<Record<string, Level>>
   readonly productName: string
+  /** The plans that single sign-on and policies of one's own come with. */
+  readonly ssoPlans: readonly string[]
   /** What works but deserves a word in the log at start. */
   readonly warnings: readonly string[]
 }
@@ -195,6 +199,13 @@ const settings = {
     meaning: 'The name that users read on pages, in mails and in their authenticator app.',
     parse: shortText,
   }),
+  ssoPlans: setting({
+    name: 'SALLYPORT_SSO_PLANS',
+    fallback: SPECIAL_PLANS.map(each => `\`${each}\``).join(', '),
+    meaning:
+      'Comma-separated: the plans that single sign-on and session policies of an organisation’s own come with.',
+    parse: planList,
+  }),
   dataDir: setting({
     name: 'SALLYPORT_DATA_DIR',
     fallback: '`data`',
@@ -297,6 +308,7 @@ function readSettings(env: Env, { cwd = process.cwd(), files = systemFiles }: Lo
     enrolmentEmailProof: read(settings.enrolmentEmailProof) ?? 'after-reset',
     acrAliases: { ...ACR_ALIASES, ...read(settings.acrAliases) },
     productName: read(settings.productName) ?? 'Sallyport',
+    ssoPlans: read(settings.ssoPlans) ?? SPECIAL_PLANS,
   } as const
 
   if (demoPort === port) problem('SALLYPORT_DEMO_PORT', `is the same as PORT (${port})`)

@@ -20,6 +20,7 @@ import { cookieSignatures } from './http/cookie-signatures.ts'
 import { createLog, type Log, requestLog } from './log.ts'
 import { ownClientFirst, ownClientMetadata } from './mounted-client.ts'
 import { InputError } from './organisations/directory.ts'
+import { SPECIAL_PLANS } from './organisations/plan.ts'
 import {
   authenticationClaims,
   checkClientMetadata,
@@ -186,6 +187,7 @@ function configOf(options: SecondFactorOptions): Config {
     enrolmentEmailProof: options.enrolmentEmailProof ?? 'after-reset',
     acrAliases: { ...ACR_ALIASES, ...options.acrAliases },
     productName: options.productName ?? 'Sallyport',
+    ssoPlans: SPECIAL_PLANS,
     warnings: [],
   } satisfies Config)
 }

@@ -124,6 +124,14 @@ export function shortText(text: string): string {
   return text
 }
 
+export function planList(text: string): string[] {
+  const plans = text.split(',').map(each => each.trim())
+  if (plans.some(each => each === '' || each.length > 100 || /\p{Cc}/u.test(each))) {
+    throw new Problem(`is "${text}": use the names of plans, separated by commas`)
+  }
+  return plans
+}
+
 export function proxies(text: string): TrustProxy | undefined {
   if (/^\d+$/.test(text)) {
     const hops = Number(text)

@@ -263,6 +263,7 @@ describe('configuration', () => {
     ['SALLYPORT_ALLOW_PRIVATE_NETWORK', ['maybe']],
     ['SALLYPORT_ENROLMENT_EMAIL_PROOF', ['sometimes']],
     ['SALLYPORT_PRODUCT_NAME', ['x'.repeat(61), 'a\nb']],
+    ['SALLYPORT_SSO_PLANS', ['Gold,', ',', 'x'.repeat(101), 'a\nb']],
   ]
   for (const [name, texts] of wrong) {
     it(`refuses a ${name} that cannot be meant`, () => {
@@ -280,6 +281,7 @@ describe('configuration', () => {
       SALLYPORT_ALLOW_PRIVATE_NETWORK: 'false',
       SALLYPORT_ENROLMENT_EMAIL_PROOF: 'always',
       SALLYPORT_PRODUCT_NAME: 'Acme login',
+      SALLYPORT_SSO_PLANS: 'Gold, Platinum Plus',
       SALLYPORT_DATA_DIR: 'elsewhere',
       SALLYPORT_LOG_LEVEL: 'silent',
     })
@@ -294,6 +296,8 @@ describe('configuration', () => {
       dataDir: join(cwd, 'elsewhere'),
       logLevel: 'silent',
     })
+    expect(config.ssoPlans).to.deep.equal(['Gold', 'Platinum Plus'])
+    expect(load({}).ssoPlans).to.deep.equal(['Enterprise', 'Superpower'])
   })
 
   it('leaves the demo app a port where the server takes its own', () => {

@@ -101,6 +101,7 @@ describe('the structure of the source', () => {
       'actions/rules.ts',
       'actions/titles.ts',
       'organisations/enforcement.ts',
+      'organisations/plan.ts',
     ]
     const reached = imports.filter(each => pure.includes(each.from) && !each.typeOnly).map(each => each.to)
     expect(reached.filter(each => !pure.includes(each))).to.deep.equal([])
@@ -111,7 +112,7 @@ describe('the structure of the source', () => {
     ['the package for apps', /^step-up\//],
     [
       'the pure core',
-      /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|organisations\/(enforcement|password-rule))\.ts$/,
+      /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|organisations\/(enforcement|password-rule|plan))\.ts$/,
     ],
     ['configuration and log', /^(config|log)\.ts$/],
     ['store, factors, mail', /^(store|factors|mail)\//],
