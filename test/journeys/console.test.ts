@@ -1,5 +1,6 @@
 // An admin in the console: looks for users, filters, sorts, and meets what others must not see.
 
+import { readFile } from 'node:fs/promises'
 import { expect } from 'chai'
 import { givePasskey } from '../attacks/ground.ts'
 import { openStage, type Stage } from '../support/stage.ts'
@@ -185,6 +186,41 @@ describe('journey: the console', function () {
     await tab.follow('Rosa Martín')
     await tab.read('This is you.')
     await tab.read(/last active admin/)
+  })
+
+  it('shows what happened to a person, and keeps it as a file', async () => {
+    const olga = await enrolledPerson(stage, { name: 'Olga Ito', organisationId: priya.organisationId })
+    tab = await openTab(stage)
+    await logIn(priya)
+    await tab.see(LIST)
+    await tab.follow('Audit log')
+    await tab.see('Audit log')
+    await tab.fill('Person', 'kim')
+    await tab.press('Show events')
+    await tab.read('More than one user matches')
+    await tab.fill('Person', 'olga')
+    await tab.press('Show events')
+    await tab.read(/\d+ events on this page/)
+    const events = await rows()
+    expect(events).to.include('Authenticator set up').and.include('Logged in')
+    await tab.page.getByLabel('Event', { exact: true }).selectOption('Authenticator set up')
+    await tab.press('Show events')
+    await tab.read('1 event on this page')
+    const [download] = await Promise.all([tab.page.waitForEvent('download'), tab.follow('CSV')])
+    expect(download.suggestedFilename()).to.match(/^audit-log-.*\.csv$/)
+    const lines = (await readFile(await download.path(), 'utf8')).trimEnd().split('\r\n')
+    expect(lines).to.have.length(2)
+    expect(lines[1]).to.include('authenticator.set_up').and.include(olga.email)
+
+    await tab.fill('Person', 'nobody at all')
+    await tab.press('Show events')
+    await tab.read('Nobody here is called')
+    await tab.follow('Clear the filters')
+    await tab.read('25 events on this page')
+    await tab.follow('Older')
+    await tab.read(/events on this page/)
+    await tab.follow('Newer')
+    await tab.read('25 events on this page')
   })
 
   it('works on a phone, behind Menu', async () => {
