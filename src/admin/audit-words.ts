@@ -68,7 +68,7 @@ export function checkNotice({ t, utc }: Texts, { kind, at }: AuditCheck): Locals
   return {
     kind: NOTICES[kind],
     title: t(`audit.checked.${kind}`),
-    text: t(`audit.checked.${kind}.hint`, { time: utc(at) }),
+    text: t(`audit.checked.${kind}.hint`, { moment: utc(at) }),
     command: `${PROGRAM} audit verify`,
   }
 }
@@ -97,7 +97,8 @@ export function eventRow(texts: Texts, record: AuditRecord): Locals['events'][nu
     .map(each => FACTORS.find(known => known === each))
     .flatMap(each => (each === undefined ? [] : [t(`audit.factor.${each}`)]))
   const facts = FACTS.flatMap(name => {
-    const value = spelled(details[name])
+    const text = spelled(details[name])
+    const value = name === 'reason' ? inWords(text) : text
     return value === '' ? [] : [t(`audit.fact.${name}`, { value })]
   })
   const by = actor ?? account
@@ -119,9 +120,12 @@ function personOf({ t }: Texts, { id, name, email }: AuditPerson): { name: strin
   return { name: name ?? id, ...(email === null ? {} : { email }) }
 }
 
-/** Codes such as `not_active` in words, everything else as it is. */
 function spelled(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
-  if (typeof value !== 'string') return ''
-  return /^[a-z]+([_-][a-z]+)+$/.test(value) ? value.replaceAll(/[_-]/g, ' ') : value
+  return typeof value === 'string' ? value : ''
+}
+
+/** Codes such as `not_active` in words, everything else as it is. */
+function inWords(text: string): string {
+  return /^[a-z]+(_[a-z]+)+$/.test(text) ? text.replaceAll('_', ' ') : text
 }

@@ -230,7 +230,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
   const checked = <Kind extends string>(kind: Kind, seen: 'sound' | 'unsealed' | 'late' | 'broken') => ({
     kind,
     title: t(`audit.checked.${seen}`),
-    text: t(`audit.checked.${seen}.hint`, { time: '14 May 2026, 09:31 UTC' }),
+    text: t(`audit.checked.${seen}.hint`, { moment: '14 May 2026, 09:31 UTC' }),
     command: 'npx sallyport audit verify',
   })
   const events = {
