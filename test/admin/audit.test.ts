@@ -1,8 +1,10 @@
 // The page of the audit log, and its files, over HTTP: what an admin sees of it, in which order, and whose.
 
 import { expect } from 'chai'
+import { createAuditCheck } from '../../src/admin/audit-check.ts'
 import { type AuditEntry, auditRow } from '../../src/store/audit.ts'
 import { sealAudit } from '../../src/store/audit-sealer.ts'
+import { createKeyring } from '../../src/store/seal.ts'
 import { MINUTE } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Person, Stage } from '../support/stage.ts'
@@ -302,5 +304,19 @@ onEveryStage('the page of the audit log', open => {
       /The newest part of the log is complete\.<\/b>.* Checked on \d+ \w+ \d{4}, [\d:]+ UTC\./,
     )
     expect(page.body).to.include('audit verify</b>')
+  })
+
+  it('tells seals that do not hold, and rows that nobody seals', async () => {
+    const { database, keyring } = stage.running.services
+    const other = createKeyring([Buffer.alloc(32, 7).toString('base64url')])
+    expect((await createAuditCheck(database, other, stage.now)()).kind).to.equal('broken')
+    // The server would seal it within two seconds: its row says that it has waited.
+    await happened(stage.now() - HOUR, { event: 'logout', organisationId: priya.person.organisationId })
+    let looked = 0
+    const check = createAuditCheck(database, keyring, () => stage.now() + looked++)
+    const [first, second] = [await check(), await check()]
+    expect(first.kind).to.equal('late')
+    // Once in half a minute, whoever asks.
+    expect(second).to.equal(first)
   })
 })
