@@ -12,6 +12,7 @@ import { didYouMean } from './setting-values.ts'
 import { auditRow } from './store/audit.ts'
 import { type ClientMetadata, createClients, type StoredClient } from './store/clients.ts'
 import { CommitRefused } from './store/database.ts'
+import { mayUseOwnApi, OWN_API_SCOPE } from './store/own-api.ts'
 import { OWN_CLIENT_ID } from './store/own-client.ts'
 
 /** What somebody asks for. Of flag and metadata that say the same thing, the flag wins. */
@@ -22,6 +23,8 @@ export interface Registration {
   readonly redirectUris?: readonly string[] | undefined
   readonly postLogoutRedirectUris?: readonly string[] | undefined
   readonly backchannelLogoutUri?: string | undefined
+  readonly grantTypes?: readonly string[] | undefined
+  readonly scope?: string | undefined
   /** An app that can keep no secret: in a browser, on a phone, on a desktop. */
   readonly public?: boolean | undefined
   /** Ours: its users see no consent page. */
@@ -85,7 +88,7 @@ function checks(aliases: Aliases): Record<string, Check> {
       typeof value === 'string'
         ? value
             .split(' ')
-            .map(oneOf(SCOPES))
+            .map(oneOf([...SCOPES, OWN_API_SCOPE]))
             .find(fault => fault !== undefined)
         : 'must be scopes, separated by spaces',
     subject_type: oneOf(['public']),
@@ -154,6 +157,8 @@ function asked(registration: Registration): Record<string, unknown> {
     redirect_uris: registration.redirectUris,
     post_logout_redirect_uris: registration.postLogoutRedirectUris,
     backchannel_logout_uri: registration.backchannelLogoutUri,
+    grant_types: registration.grantTypes,
+    scope: registration.scope,
     token_endpoint_auth_method: registration.public === true ? 'none' : undefined,
   }
   const given = Object.entries(flags).filter(([, value]) => value !== undefined)
@@ -206,6 +211,12 @@ function complete(
   }
   if (isPublic && strings(metadata.grant_types).includes('client_credentials')) {
     fault('grant_types', 'has client_credentials, which is for clients that can prove who they are')
+  }
+  if (
+    String(metadata.scope).split(' ').includes(OWN_API_SCOPE) &&
+    !mayUseOwnApi(metadata as ClientMetadata)
+  ) {
+    fault('scope', `has ${OWN_API_SCOPE}, which is for clients of grant_types client_credentials alone`)
   }
   if (metadata.jwks !== undefined && metadata.jwks_uri !== undefined)
     fault('jwks', 'and jwks_uri are both given')

@@ -13,6 +13,7 @@ import { resetRoutes } from './admin/resets.ts'
 import { userChangeRoutes } from './admin/user-changes.ts'
 import { userPageRoutes } from './admin/user-page.ts'
 import { userRoutes } from './admin/users.ts'
+import { apiRoutes } from './api/routes.ts'
 import { deferLogouts, type TellApp } from './backchannel-logout.ts'
 import type { Config } from './config.ts'
 import { scopeRulesFault } from './flow/asked.ts'
@@ -35,6 +36,7 @@ import { createAdapter } from './store/adapter.ts'
 import { auditRow } from './store/audit.ts'
 import { createClients } from './store/clients.ts'
 import type { Database } from './store/database.ts'
+import { OWN_API_SCOPE } from './store/own-api.ts'
 import { signingKeys } from './store/signing-keys.ts'
 import { unit } from './store/unit-of-work.ts'
 
@@ -84,6 +86,7 @@ export async function buildProvider(
   provider.use(issuersHost(services))
   const tellApp = mountFlow(provider, services)
   provider.use(firstRunRoutes(services).routes())
+  provider.use(apiRoutes(provider, services).routes())
   reportErrors(provider, log)
   return { provider, services, tellApp }
 }
@@ -164,7 +167,7 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
       if (account?.status !== 'active' || !mayGoOn(account, token, clock())) return undefined
       return { accountId: id, claims: () => claimsOf(account) }
     },
-    scopes: ['openid', 'offline_access', 'email', 'profile'],
+    scopes: ['openid', 'offline_access', 'email', 'profile', OWN_API_SCOPE],
     claims: {
       openid: ['sub', 'acr', 'amr', 'auth_time'],
       email: ['email', 'email_verified'],

@@ -253,6 +253,7 @@ describe('the command line', () => {
             '005-audit-chain.js',
             '006-admins-version.js',
             '007-user-list.js',
+            '008-idempotency.js',
           ],
         })
       })

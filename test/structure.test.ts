@@ -64,6 +64,7 @@ describe('the structure of the source', () => {
     pug: ['http/views.ts', 'mail/templates.ts'],
     'intl-messageformat': ['texts.ts'],
     pino: ['log.ts'],
+    zod: ['api/schemas.ts', 'api/openapi.ts'],
   }
   for (const [library, allowed] of Object.entries(places)) {
     it(`keeps ${library} in its place`, () => {
@@ -123,7 +124,7 @@ describe('the structure of the source', () => {
     ['services and http', /^(services|background|backchannel-logout)\.ts$|^http\/(?!session\.)/],
     [
       'the flow and its pages',
-      /^flow\/|^http\/session\.ts$|^actions\/rar\.ts$|^(account|admin)\/|^organisations\/first-run\.ts$/,
+      /^flow\/|^http\/session\.ts$|^actions\/rar\.ts$|^(account|admin|api)\/|^organisations\/first-run\.ts$/,
     ],
     ['the provider', /^provider\.ts$/],
     ['the plugin', /^(plugin|mounted-client)\.ts$/],

@@ -14,6 +14,7 @@ import type { Services } from '../services.ts'
 import { type Api, mayUse } from '../store/apis.ts'
 import { auditRow } from '../store/audit.ts'
 import { spend } from '../store/credentials.ts'
+import { mayUseOwnApi, OWN_API_SCOPE, ownApi } from '../store/own-api.ts'
 import { unit } from '../store/unit-of-work.ts'
 import { ACTION_TYPE, type ActionRequest, actionHash } from './binding.ts'
 import { detailsOf, isAction, readAction } from './requested.ts'
@@ -206,10 +207,20 @@ function hashOf(detail: unknown): string {
 }
 
 /** `features.resourceIndicators`: the APIs that are registered here. */
-export function registeredApis({ apis }: Services) {
+export function registeredApis({ apis, clients, config }: Services) {
   return {
     enabled: true,
     async getResourceServerInfo(_: unknown, resource: string, client: { clientId: string }) {
+      if (resource === ownApi(config.issuer)) {
+        const metadata = (await clients.find(client.clientId))?.metadata
+        if (metadata === undefined || !mayUseOwnApi(metadata)) throw new errors.InvalidTarget()
+        return {
+          audience: resource,
+          scope: OWN_API_SCOPE,
+          accessTokenFormat: 'opaque',
+          accessTokenTTL: PROOF_SECONDS,
+        }
+      }
       const api = await apis.find(resource)
       // An app learns nothing of APIs that are not for it.
       if (api === undefined || !mayUse(api, client.clientId)) throw new errors.InvalidTarget()

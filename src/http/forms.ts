@@ -37,6 +37,23 @@ export async function readForm(
 }
 
 /**
+ * Reads a JSON body, for programs.
+ *
+ * @throws AppError bad_request, payload_too_large, unsupported_media_type
+ */
+export async function readJsonBody(ctx: Context): Promise<unknown> {
+  const bytes = await bodyOf(ctx)
+  if (!ctx.is('application/json')) {
+    throw new AppError('unsupported_media_type', ctx.get('content-type').slice(0, 100))
+  }
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch {
+    throw new AppError('bad_request', 'the body is no JSON')
+  }
+}
+
+/**
  * Reads the body. What is too much is still read, up to a point, and thrown away: an answer that is given while the
  * browser sends is lost with the connection.
  */

@@ -13,6 +13,7 @@ import { issueToken } from '../store/emailed-tokens.ts'
 import { newId, newToken } from '../store/ids.ts'
 import { insertOrganisation, type Organisation, readOrganisation } from '../store/organisations.ts'
 import type { Keyring } from '../store/seal.ts'
+import { GRACE_MS } from './enforcement.ts'
 import { minimumPasswordLength } from './password-rule.ts'
 
 /** What changes to organisations, users and clients need. */
@@ -78,14 +79,21 @@ export interface User {
   readonly status: 'active' | 'invited'
 }
 
-/** @throws InputError */
+/**
+ * @param also what must be true with it, such as the answer that is kept for whoever asks twice
+ * @throws InputError; CommitRefused if one of `also` is refused
+ */
 export async function createOrganisation(
   directory: Directory,
   input: OrganisationInput,
+  also: (made: Organisation) => readonly Write[] = () => [],
 ): Promise<Organisation> {
   const now = directory.clock()
   const organisation = newOrganisation(input)
-  await directory.database.commit(organisationWrites(directory, organisation, now))
+  await directory.database.commit([
+    ...also(organisation),
+    ...organisationWrites(directory, organisation, now),
+  ])
   return organisation
 }
 
@@ -178,8 +186,8 @@ export async function foundOrganisation(
   return { organisation, admin }
 }
 
-/** The last moment that a Date can hold. */
-const LATEST = 8.64e15
+/** The last moment whose next day is of the year 9999 too: four digits are what ISO 8601 writes a year with. */
+const LATEST = Date.UTC(10_000, 0) - GRACE_MS - 1
 
 const reinvite = sql(
   'account_reinvite',
@@ -191,7 +199,7 @@ function newOrganisation({ name, plan, subscribedAt }: OrganisationInput, nameFi
   return { id: newId('org'), name: line(nameField, name, 200), plan: line('plan', plan, 100), subscribedAt }
 }
 
-/** @throws InputError unless it is milliseconds since 1970 that a date can be made of */
+/** @throws InputError unless it is milliseconds since 1970, before the last day of the year 9999 */
 export function checkTime(field: string, time: number): void {
   if (!Number.isSafeInteger(time) || time < 0 || time > LATEST) throw new InputError(field, 'is no time')
 }

@@ -34,6 +34,11 @@ const sweeps: readonly Statement[] = [
        WHERE started_at IS NULL AND created_at < CAST(? AS bigint) - ${DRAFT_MS} ORDER BY created_at LIMIT ${SWEEP_ROWS})`,
   ),
   sql(
+    'sweep_idempotency_keys',
+    `DELETE FROM idempotency_keys WHERE (client_id, id) IN
+       (SELECT client_id, id FROM idempotency_keys WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,
+  ),
+  sql(
     'sweep_attempts',
     `DELETE FROM attempts WHERE (budget, account, source) IN
        (SELECT budget, account, source FROM attempts WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,

@@ -203,6 +203,7 @@ const TABLES = [
   'pending_forms',
   'second_factor_resets',
   'second_factor_reset_users',
+  'idempotency_keys',
 ] as const
 export type Table = (typeof TABLES)[number]
 const dumps = Object.fromEntries(

@@ -30,6 +30,7 @@ import {
   type Write,
 } from '../../src/store/database.ts'
 import * as mailed from '../../src/store/emailed-tokens.ts'
+import { keepAnswer, readAnswer } from '../../src/store/idempotency.ts'
 import * as memberships from '../../src/store/memberships.ts'
 import * as sessions from '../../src/store/oidc-sessions.ts'
 import * as organisations from '../../src/store/organisations.ts'
@@ -67,6 +68,7 @@ const FILES = [
   'store/clients',
   'store/credentials',
   'store/emailed-tokens',
+  'store/idempotency',
   'store/memberships',
   'store/oidc-sessions',
   'store/organisations',
@@ -190,6 +192,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   await clients.find('app')
   await accounts.readOverview(database, id)
   await readPending(database, keyring, 'x', place, NOW)
+  await readAnswer(database, { clientId: 'app', key: 'k', request: '' }, NOW)
   await readActionRules(database, 'org_1')
   await sweep(database, NOW)
   await sealAudit(database, keyring, () => NOW)
@@ -270,6 +273,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     unblockAccount(id),
     noteNotified(id, NOW),
     keepPending(keyring, {}, place, NOW).write,
+    keepAnswer({ clientId: 'app', key: 'k', request: '' }, '{}', NOW),
     takePending('x', place, NOW),
   ])
   return [...seen.values()]
@@ -353,6 +357,8 @@ async function fill(url: string): Promise<void> {
         SELECT n, CASE n % 2 WHEN 0 THEN 'login' ELSE 'logout' END, n % 10, n, n, '{}' FROM generate_series(1, 3000) n;
       INSERT INTO audit_seals (seq, last_id, row_count, digest, key_id, head, sealed_at)
         SELECT n, n, 1, n, n, n, n FROM generate_series(1, 3000) n;
+      INSERT INTO idempotency_keys (client_id, id, request, response, expires_at)
+        SELECT n, n, '', '', n FROM generate_series(1, 3000) n;
       INSERT INTO pending_forms (id, kind, session_uid, account_id, form, expires_at)
         SELECT n, 'form', n, n, '', n FROM generate_series(1, 3000) n;
       INSERT INTO second_factor_resets (id, organisation_id, actor_id, created_at, started_at)

@@ -17,6 +17,7 @@ const ALL = [
   '005-audit-chain.js',
   '006-admins-version.js',
   '007-user-list.js',
+  '008-idempotency.js',
 ]
 
 const newer = sql(
