@@ -34,6 +34,8 @@ const FIRST = { place: undefined, from: 1, all: false } as const
  * @throws AppError bad_request for a value that no link of ours has
  */
 export function readUserQuery(query: URLSearchParams): UserQuery {
+  // PostgreSQL takes no such text.
+  if ((query.get('q') ?? '').includes('\0')) throw new AppError('bad_request', 'NUL in q')
   const by = query.get('sort') ?? 'name'
   const name = by.replace(/^-/, '')
   const [after, before] = [query.get('after'), query.get('before')]

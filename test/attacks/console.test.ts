@@ -163,6 +163,23 @@ onEveryStage('attacks on the console', open => {
     expect(await authenticatorOf(technician.person)).not.to.equal(undefined)
   })
 
+  it('L9 malformed: refuses an address that no link of ours has, and changes nothing', async () => {
+    const odd = [
+      'q=a%00',
+      'role=root',
+      'standing=x',
+      'sort=id',
+      'after=x',
+      'after=WzEsMl0',
+      'from=-1',
+      'from=1e99',
+    ]
+    for (const query of odd) {
+      const answer = await priya.by.get(`/admin/users?${query}`)
+      expect(answer.status, query).to.equal(400)
+    }
+  })
+
   it('A4: resets nobody without a fresh second factor, and then takes one more press', async () => {
     const kim = await member({ name: 'Kim', organisationId: priya.person.organisationId })
     await refresh(priya)
