@@ -9,7 +9,7 @@ import { describeError } from './log.ts'
 import { PROGRAM } from './program.ts'
 import { isLoopback } from './setting-values.ts'
 import { smtpOptions } from './smtp-url.ts'
-import { verifyAudit } from './store/audit-verify.ts'
+import { SEALING_LATE_MS, verifyAudit } from './store/audit-verify.ts'
 import { createClients } from './store/clients.ts'
 import { type Database, sql } from './store/database.ts'
 import { countFailedJobs } from './store/jobs.ts'
@@ -137,7 +137,6 @@ async function checkJobs(database: Database): Promise<Check[]> {
 
 /** Enough to see that sealing works, and little enough for any size of log: each seal covers 1,000 rows at most. */
 const SEALS_CHECKED = 20
-const UNSEALED_WARNING_MS = 5 * 60 * 1000
 
 async function checkAudit(database: Database, keyring: Keyring): Promise<Check> {
   const verdict = await verifyAudit(database, keyring, { newest: SEALS_CHECKED })
@@ -147,7 +146,7 @@ async function checkAudit(database: Database, keyring: Keyring): Promise<Check> 
     const cause = `its last ${seals} seals, over ${rows} rows, do not hold: ${verdict.problemCount} problems`
     return failed('audit log', cause, `see which: ${PROGRAM} audit verify`)
   }
-  if (Date.now() - unsealedSince > UNSEALED_WARNING_MS) {
+  if (Date.now() - unsealedSince > SEALING_LATE_MS) {
     const since = new Date(unsealedSince).toISOString()
     const cure = 'start a server; if one runs, see what its log says of the audit log'
     return warning('audit log', `${unsealed} rows are not sealed yet, the first since ${since}`, cure)

@@ -32,6 +32,8 @@ export interface Texts {
   rich(key: TextKey, values?: TextValues): readonly TextPart[]
   /** A moment (milliseconds since the epoch) as day and time in UTC: "14 May 2026, 09:31 UTC". */
   utc(time: number): string
+  /** A whole number as it is written: `1,240`. */
+  number(value: number): string
 }
 
 const tags = {
@@ -117,5 +119,6 @@ export const createTexts = (locale = 'en', own?: Readonly<Record<string, string>
     return Array.isArray(parts) ? parts : [parts]
   }
   const t = (key: TextKey, values?: TextValues): string => rich(key, values).map(textOf).join('')
-  return { locale, t, rich, utc: dayAndTime }
+  const numbers = new Intl.NumberFormat(locale)
+  return { locale, t, rich, utc: dayAndTime, number: value => numbers.format(value) }
 }

@@ -13,11 +13,10 @@ import { mailJob } from '../mail/outbox.ts'
 import { minimumPasswordLength } from '../organisations/password-rule.ts'
 import type { Services } from '../services.ts'
 import { type Account, setPasswordByMail } from '../store/accounts.ts'
-import { revokeAccountArtefacts } from '../store/artefacts.ts'
+import { endAccess } from '../store/artefacts.ts'
 import { auditRow } from '../store/audit.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
 import { type EmailedKind, readToken, retireOtherTokens, useToken } from '../store/emailed-tokens.ts'
-import { endSessions } from '../store/oidc-sessions.ts'
 import { readOrganisation } from '../store/organisations.ts'
 import { passwordRefusal } from './password-refusal.ts'
 
@@ -111,8 +110,7 @@ export function linkRoutes(services: Services): Router {
       useToken(kind, token, now),
       retireOtherTokens(account.id, token, now),
       setPasswordByMail(account.id, hash, now),
-      ...endSessions(database.dialect, account.id, now),
-      revokeAccountArtefacts(account.id),
+      ...endAccess(database.dialect, account.id, now),
       clearAccountAttempts('password', account.id),
       clearAccountAttempts('password-everywhere', account.id),
       record(opened, ctx, 'password.set', now),

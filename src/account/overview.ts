@@ -2,6 +2,7 @@
 
 import Router from 'koa-router'
 import { ACR } from '../flow/assurance.ts'
+import { seeOther } from '../http/see-other.ts'
 import { type Guard, sessionOf } from '../http/session.ts'
 import { enforcement } from '../organisations/enforcement.ts'
 import type { Services } from '../services.ts'
@@ -35,8 +36,7 @@ export function accountRoutes(services: Services, { requireSession, logoutUrl }:
 
   // Whoever comes here has set two factors up, since the guard asks for both.
   router.get('/account/set-up', requireSession({ acr: ACR['2fa'] }), ctx => {
-    ctx.status = 303
-    ctx.redirect(`${paths.account}`)
+    seeOther(ctx, `${paths.account}`)
   })
 
   return router

@@ -1,7 +1,7 @@
 // Whether the newest part of the audit log is as it was sealed: as much of it as a page may ask for, however often it is
 // opened. Leaves out the whole check, which reads every row: that is for the command line.
 
-import { verifyAudit } from '../store/audit-verify.ts'
+import { SEALING_LATE_MS, verifyAudit } from '../store/audit-verify.ts'
 import type { Database } from '../store/database.ts'
 import type { Keyring } from '../store/seal.ts'
 
@@ -18,8 +18,6 @@ export interface AuditCheck {
 /** Each covers 1,000 rows at most. */
 const SEALS_CHECKED = 5
 const KEPT_MS = 30_000
-/** As `doctor` does. */
-const LATE_MS = 5 * 60_000
 
 /** @returns looks, or tells what it saw within the last half minute */
 export function createAuditCheck(
@@ -32,7 +30,7 @@ export function createAuditCheck(
   async function look(at: number): Promise<AuditCheck> {
     const { ok, seals, unsealedSince = at } = await verifyAudit(database, keyring, { newest: SEALS_CHECKED })
     if (!ok) return { kind: 'broken', at }
-    if (at - unsealedSince > LATE_MS) return { kind: 'late', at }
+    if (at - unsealedSince > SEALING_LATE_MS) return { kind: 'late', at }
     return { kind: seals === 0 ? 'unsealed' : 'sound', at }
   }
 

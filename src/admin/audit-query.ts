@@ -8,8 +8,7 @@ import type { AuditEvent } from '../store/audit.ts'
 import { type AuditFilter, type AuditKey, parseAuditKey, spellAuditKey } from '../store/audit-events.ts'
 import { AUDIT_EVENTS } from '../store/audit-meanings.ts'
 import type { Database } from '../store/database.ts'
-import { type ListedUser, readUserPage } from '../store/user-list.ts'
-import { filterOf } from './user-query.ts'
+import { type ListedUser, readUserPage, wordsOf } from '../store/user-list.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const LONGEST_PERSON = 200
@@ -91,10 +90,10 @@ export async function findPerson(database: Database, organisationId: string, typ
       ? await readAccount(database, typed)
       : undefined
   if (exact?.organisationId === organisationId) return { kind: 'one', id: exact.id }
-  const filter = filterOf({ q: typed, role: undefined, standing: undefined })
-  if (filter.words.length === 0) return { kind: 'nobody' }
+  const words = wordsOf(typed)
+  if (words.length === 0) return { kind: 'nobody' }
   const order = { by: 'name', descending: false } as const
-  const { users, after } = await readUserPage(database, organisationId, filter, order, MOST_OFFERED)
+  const { users, after } = await readUserPage(database, organisationId, { words }, order, MOST_OFFERED)
   const [first] = users
   if (first === undefined) {
     return typed.toLowerCase() === 'operator' ? { kind: 'one', id: 'operator' } : { kind: 'nobody' }

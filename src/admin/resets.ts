@@ -9,6 +9,7 @@ import Router from 'koa-router'
 import { csvLine } from '../csv.ts'
 import { AppError } from '../errors.ts'
 import { LONGEST_REASON, orderReset, reasonLine } from '../factors/reset.ts'
+import { seeOther } from '../http/see-other.ts'
 import type { FormKind, Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
 import { CommitRefused } from '../store/database.ts'
@@ -197,7 +198,7 @@ export function resetRoutes(services: Services, guard: Guard): Router {
           email: user.email,
           ...(user.why === undefined ? {} : { why: why(user) }),
         })),
-        ...(more > 0 ? { more: texts.t('reset.more', { count: spelled(more) }) } : {}),
+        ...(more > 0 ? { more: texts.t('reset.more', { count: texts.number(more) }) } : {}),
       }
     }
     const groups = [
@@ -256,12 +257,6 @@ export function resetRoutes(services: Services, guard: Guard): Router {
 
   const csvUrl = (reset: Reset): string => `${home}/resets/${reset.id}/users.csv`
   const why = (user: ResetUser): string => (user.why === undefined ? '' : texts.t(`reset.why.${user.why}`))
-  const spelled = (n: number): string => new Intl.NumberFormat(texts.locale).format(n)
 
   return router
-}
-
-function seeOther(ctx: Context, path: string): void {
-  ctx.status = 303
-  ctx.redirect(path)
 }

@@ -5,6 +5,7 @@
 import type { Context } from 'koa'
 import Router from 'koa-router'
 import { AppError } from '../errors.ts'
+import { seeOther } from '../http/see-other.ts'
 import type { Guard } from '../http/session.ts'
 import { type Directory, InputError } from '../organisations/directory.ts'
 import { removePasskey, unblockUser } from '../organisations/user-access.ts'
@@ -200,9 +201,4 @@ export function userChangeRoutes(services: Services, guard: Guard): Router {
   }
 
   return router
-}
-
-function seeOther(ctx: Context, path: string): void {
-  ctx.status = 303
-  ctx.redirect(path)
 }

@@ -6,6 +6,7 @@ import Router from 'koa-router'
 import { AppError } from '../errors.ts'
 import { readBlocks } from '../factors/attempts.ts'
 import type { UserAction } from '../http/locals.ts'
+import { seeOther } from '../http/see-other.ts'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
 import { type AuditRecord, readAuditEvents } from '../store/audit-events.ts'
@@ -80,8 +81,7 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
     if (user === undefined) throw new AppError('not_found')
     const draft = { id: newId('rst'), organisationId: account.organisationId, actorId: account.id }
     await database.commit(draftReset(database.dialect, draft, [user.id], clock()))
-    ctx.status = 303
-    ctx.redirect(`${paths.admin}/resets/${draft.id}`)
+    seeOther(ctx, `${paths.admin}/resets/${draft.id}`)
   })
 
   function blocked_({ name }: UserDetails, { passwords, codes }: Blocks): string | undefined {

@@ -2,7 +2,6 @@
 // are typed, shared and forged; written back so that each link changes one thing and keeps the rest. Pure.
 
 import { AppError } from '../errors.ts'
-import { nameKey } from '../store/accounts.ts'
 import {
   STANDINGS,
   USER_SORTS,
@@ -10,6 +9,7 @@ import {
   type UserKey,
   type UserOrder,
   type UserPlace,
+  wordsOf,
 } from '../store/user-list.ts'
 
 const LISTED_ROLES = ['admin', 'technician'] as const
@@ -73,17 +73,9 @@ export function writeUserQuery(query: UserQuery, change: Partial<UserQuery> = {}
   return entries.length === 0 ? '' : `?${new URLSearchParams(entries)}`
 }
 
-/**
- * What the store looks for. A word with a sign that addresses have is looked for as it is typed; of others, accents and
- * capitals do not matter.
- */
-export function filterOf({ q, role, standing }: Pick<UserQuery, 'q' | 'role' | 'standing'>): UserFilter {
-  const words = q
-    .normalize('NFC')
-    .split(/\s+/)
-    .flatMap(word => (/[@._+]/.test(word) ? [word.toLowerCase()] : nameKey(word).split(' ')))
-    .filter(Boolean)
-  return { words, role, standing }
+/** What the store looks for. */
+export function filterOf({ q, role, standing }: UserQuery): UserFilter {
+  return { words: wordsOf(q), role, standing }
 }
 
 function oneOf<T extends string>(name: string, value: string | null, known: readonly T[]): T | undefined {

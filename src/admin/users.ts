@@ -3,6 +3,7 @@
 
 import Router from 'koa-router'
 import type { Chip, SortedColumn, ViewLocals } from '../http/locals.ts'
+import { seeOther } from '../http/see-other.ts'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
 import {
@@ -26,8 +27,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
   const home = `${paths.admin}`
 
   router.get('/admin', ctx => {
-    ctx.status = 303
-    ctx.redirect(`${home}/users`)
+    seeOther(ctx, `${home}/users`)
   })
 
   router.get('/admin/users', ...admins.look(), async ctx => {
@@ -60,11 +60,10 @@ export function userRoutes(services: Services, guard: Guard): Router {
     const { role, standing, order, from, all } = query
     const count = (which: (each: UserCount) => boolean): number =>
       counts.filter(which).reduce((sum, each) => sum + each.count, 0)
-    const spelled = (n: number) => new Intl.NumberFormat(texts.locale).format(n)
     const chip = (text: string, n: number, change: Partial<UserQuery>, current: boolean): Chip => ({
       text,
       // Of more users than are counted nobody knows how many are what.
-      ...(complete ? { count: spelled(n) } : {}),
+      ...(complete ? { count: texts.number(n) } : {}),
       href: link(change),
       current,
     })
@@ -81,7 +80,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
       }
     }
     const matching = count(each => ofRole(each) && ofStanding(each))
-    const total = complete ? spelled(matching) : `${spelled(MOST_COUNTED)}+`
+    const total = complete ? texts.number(matching) : `${texts.number(MOST_COUNTED)}+`
     const others = page.before !== undefined || page.after !== undefined
     const rows = page.users.length
     return {

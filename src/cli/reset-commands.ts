@@ -3,13 +3,13 @@
 
 import { LONGEST_REASON, orderReset, reasonLine, resetHandler } from '../factors/reset.ts'
 import { InputError } from '../organisations/directory.ts'
-import { readAccountByEmail } from '../store/accounts.ts'
 import { newId } from '../store/ids.ts'
 import { createJobBell } from '../store/job-bell.ts'
 import type { Job } from '../store/jobs.ts'
 import { draftReset, readReset, readResetUsers } from '../store/second-factor-resets.ts'
 import { type Command, columns, print } from './command.ts'
 import { withDirectory } from './store.ts'
+import { userIdOf } from './user-commands.ts'
 
 export const userReset: Command = {
   words: ['user', 'reset-2fa'],
@@ -29,13 +29,7 @@ export const userReset: Command = {
     }
     const users = await withDirectory(io, async ({ database, keyring, clock, actor }) => {
       const ids = await Promise.all(
-        (flags.list('email') ?? []).map(async email => {
-          const account = await readAccountByEmail(database, email)
-          if (account?.organisationId !== organisationId) {
-            throw new InputError('email', `${JSON.stringify(email)} is no user of this organisation`)
-          }
-          return account.id
-        }),
+        (flags.list('email') ?? []).map(email => userIdOf({ database }, organisationId, email)),
       )
       const draft = { id: newId('rst'), organisationId, actorId: actor }
       const ground = { database, keyring, bell: createJobBell() }

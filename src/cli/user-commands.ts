@@ -1,7 +1,6 @@
 // Users who are there, on the command line: listed, deactivated, reactivated, given another role. They are named by the
 // address that they log in with. Leaves out how they come to be (commands.ts).
 
-import { filterOf } from '../admin/user-query.ts'
 import {
   type Directory,
   InputError,
@@ -17,7 +16,7 @@ import {
   type UserChoice,
 } from '../organisations/users.ts'
 import { readAccountByEmail } from '../store/accounts.ts'
-import { everyUser } from '../store/user-list.ts'
+import { everyUser, wordsOf } from '../store/user-list.ts'
 import { allOf, type Command, columns, type Flag, type Flags, type Io, print, UsageError } from './command.ts'
 import { withDirectory } from './store.ts'
 
@@ -40,7 +39,7 @@ export const userList: Command = {
   },
   async run(flags, io) {
     const role = flags.has('role') ? roleOf(flags) : undefined
-    const { words } = filterOf({ q: flags.text('search') ?? '', role, standing: undefined })
+    const words = wordsOf(flags.text('search') ?? '')
     if (flags.has('search') && words.length === 0) throw new UsageError('--search has no letters to look for')
     const users = await withDirectory(io, async directory => {
       const { id } = await organisationOf(directory, flags.needed('org'))
@@ -94,6 +93,17 @@ export const userRole: Command = {
   },
 }
 
+/** @throws InputError: those of other organisations do not exist */
+export async function userIdOf(
+  { database }: Pick<Directory, 'database'>,
+  organisationId: string,
+  email: string,
+): Promise<string> {
+  const account = await readAccountByEmail(database, email)
+  if (account?.organisationId === organisationId) return account.id
+  throw new InputError('email', `${JSON.stringify(email)} is no user of this organisation`)
+}
+
 function changed(
   flags: Flags,
   io: Io,
@@ -101,12 +111,8 @@ function changed(
 ): Promise<UserChange> {
   return withDirectory(io, async directory => {
     const { id: organisationId } = await organisationOf(directory, flags.needed('org'))
-    const account = await readAccountByEmail(directory.database, flags.needed('email'))
-    // Those of other organisations do not exist.
-    if (account?.organisationId !== organisationId) {
-      throw new InputError('email', `${flags.needed('email')} is no user of this organisation`)
-    }
-    return change(directory, { organisationId, userId: account.id })
+    const userId = await userIdOf(directory, organisationId, flags.needed('email'))
+    return change(directory, { organisationId, userId })
   })
 }
 

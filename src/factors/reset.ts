@@ -7,13 +7,12 @@
 // user from setting up again.
 
 import { mailJob } from '../mail/outbox.ts'
-import { revokeAccountArtefacts } from '../store/artefacts.ts'
+import { endAccess } from '../store/artefacts.ts'
 import { auditRow } from '../store/audit.ts'
 import { CommitRefused, type Database, type Write } from '../store/database.ts'
 import type { JobBell } from '../store/job-bell.ts'
 import type { JobHandler } from '../store/job-worker.ts'
 import { enqueue } from '../store/jobs.ts'
-import { endSessions } from '../store/oidc-sessions.ts'
 import type { Keyring } from '../store/seal.ts'
 import {
   finishReset,
@@ -198,8 +197,7 @@ function resetWrites({ database, keyring }: ResetGround, order: Order, user: Wai
   const { accountId, epoch } = user
   return [
     ...resetSecondFactor({ id: accountId, organisationId, epoch }, actorId, removePasskeys, now),
-    ...endSessions(database.dialect, accountId, now),
-    revokeAccountArtefacts(accountId),
+    ...endAccess(database.dialect, accountId, now),
     clearAccountAttempts('code', accountId),
     auditRow(
       {

@@ -9,6 +9,7 @@ import { errors } from 'oidc-provider'
 import { AppError } from '../errors.ts'
 import { deviceCookies } from '../http/device.ts'
 import { readForm, requireSameOrigin } from '../http/forms.ts'
+import { seeOther } from '../http/see-other.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
 import { cachedSession } from '../store/adapter.ts'
@@ -304,11 +305,6 @@ export function interactionRoutes(provider: Provider, services: Services): Route
   }
 
   return router
-}
-
-function seeOther(ctx: Context, path: string): void {
-  ctx.status = 303
-  ctx.redirect(path)
 }
 
 function asksForSomebodyElse({ prompt }: Interaction): boolean {

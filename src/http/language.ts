@@ -36,6 +36,7 @@ export function createLanguages(all: readonly [Texts, ...Texts[]]): Languages {
       t: (key, values) => current().t(key, values),
       rich: (key, values) => current().rich(key, values),
       utc: time => current().utc(time),
+      number: value => current().number(value),
     },
     middleware: (ctx, next) => spoken.run({ texts: find(ctx.acceptsLanguages()) ?? standard }, next),
     prefer(wanted) {

@@ -21,6 +21,7 @@ import { OWN_CLIENT_ID } from '../store/own-client.ts'
 import { keepPending, readPending, takePending } from '../store/pending-forms.ts'
 import { unit } from '../store/unit-of-work.ts'
 import { readForm, requireSameOrigin } from './forms.ts'
+import { seeOther } from './see-other.ts'
 import { createWaysBack } from './way-back.ts'
 
 /** A query that is longer isn't brought back. */
@@ -269,11 +270,6 @@ function logoutUrl(provider: Provider, paths: Paths): string | undefined {
 
 function filledIn(pattern: string, params: Readonly<Record<string, string>>): string {
   return pattern.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''))
-}
-
-function seeOther(ctx: Context, path: string): void {
-  ctx.status = 303
-  ctx.redirect(path)
 }
 
 function placeFor(kind: string, { uid, account }: OwnSession) {

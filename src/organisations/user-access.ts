@@ -4,9 +4,8 @@
 
 import { readBlocks, unblockAccount } from '../factors/attempts.ts'
 import { mailJob } from '../mail/outbox.ts'
-import { revokeAccountArtefacts } from '../store/artefacts.ts'
+import { endAccess } from '../store/artefacts.ts'
 import { losePasskey, stayAsRead } from '../store/memberships.ts'
-import { endSessions } from '../store/oidc-sessions.ts'
 import { readUserDetails } from '../store/user-details.ts'
 import type { Directory } from './directory.ts'
 import { change, type UserChange, type UserChoice } from './users.ts'
@@ -36,8 +35,7 @@ export async function removePasskey(
       after: member,
       writes: [
         ...losePasskey(member, passkey.credentialId, actor, now),
-        ...endSessions(database.dialect, member.id, now),
-        revokeAccountArtefacts(member.id),
+        ...endAccess(database.dialect, member.id, now),
         mailJob(keyring, {
           to: member.email,
           template: 'passkey-removed',

@@ -3,7 +3,7 @@
 // same moment (store/memberships.ts). Leaves out how users come to be (directory.ts) and who may call this; an actor who
 // is no active admin of the organisation at the moment of the commit is refused all the same.
 
-import { revokeAccountArtefacts } from '../store/artefacts.ts'
+import { endAccess } from '../store/artefacts.ts'
 import { type AuditEntry, auditRow } from '../store/audit.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
 import { retireTokens } from '../store/emailed-tokens.ts'
@@ -16,7 +16,6 @@ import {
   reactivatedStatus,
   readMembership,
 } from '../store/memberships.ts'
-import { endSessions } from '../store/oidc-sessions.ts'
 import { type Directory, InputError, ROLES, type UserRole } from './directory.ts'
 
 /** Which user, of which organisation: those of others do not exist. */
@@ -52,8 +51,7 @@ export async function deactivateUser(directory: Directory, choice: UserChoice): 
       after: { ...member, status: 'deactivated' },
       writes: [
         ...deactivate(member, directory.actor),
-        ...endSessions(directory.database.dialect, member.id, now),
-        revokeAccountArtefacts(member.id),
+        ...endAccess(directory.database.dialect, member.id, now),
         retireTokens(member.id, now),
       ],
       event: 'user.deactivated',
@@ -76,8 +74,7 @@ export async function reactivateUser(directory: Directory, choice: UserChoice): 
       after: { ...member, status },
       writes: [
         ...reactivate(member, directory.actor),
-        ...endSessions(directory.database.dialect, member.id, now),
-        revokeAccountArtefacts(member.id),
+        ...endAccess(directory.database.dialect, member.id, now),
         retireTokens(member.id, now),
       ],
       event: 'user.reactivated',

@@ -6,7 +6,7 @@
 import { type Account, accountJoins, accountOf } from './accounts.ts'
 import type { Database, Row, Write } from './database.ts'
 import { digest } from './ids.ts'
-import { type StoredSession, sessionColumns, sessionOf } from './oidc-sessions.ts'
+import { endSessions, type StoredSession, sessionColumns, sessionOf } from './oidc-sessions.ts'
 import { sql, write } from './statement.ts'
 
 /** Models whose values a client presents without saying which it is: they are looked up together. */
@@ -147,4 +147,12 @@ const revokeAccount = sql('artefact_revoke_account', 'DELETE FROM oidc_artefacts
 /** Ends every grant, code, token and interaction of an account. */
 export function revokeAccountArtefacts(accountId: string): Write {
   return write(revokeAccount, [accountId])
+}
+
+/**
+ * Ends everything that was minted for an account: its sessions, whose apps are told, and their grants, codes, tokens and
+ * interactions. Goes with a write that moves the epoch, which refuses what is in flight.
+ */
+export function endAccess(dialect: Database['dialect'], accountId: string, now: number): Write[] {
+  return [...endSessions(dialect, accountId, now), revokeAccountArtefacts(accountId)]
 }

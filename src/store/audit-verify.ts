@@ -20,6 +20,9 @@ import type { Database, Row } from './database.ts'
 import type { Keyring } from './seal.ts'
 import { sql } from './statement.ts'
 
+/** Rows that have waited so long to be sealed say that no sealer is at work. */
+export const SEALING_LATE_MS = 5 * 60 * 1000
+
 export type AuditFault =
   /** Rows are there that were not sealed, or some that were are missing. */
   | 'rows_inserted'

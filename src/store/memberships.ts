@@ -3,7 +3,7 @@
 // who looks sees that another is left, and nobody has taken any since. Adding admins needs no such care.
 
 import type { Role, Status } from './accounts.ts'
-import type { Database, Write } from './database.ts'
+import type { Database, Param, Write } from './database.ts'
 import { loseActiveAdmin } from './organisations.ts'
 import { sql, write } from './statement.ts'
 
@@ -60,10 +60,17 @@ export async function readMembership(
   }
 }
 
-// Nobody acts who was an admin a moment ago; and nothing is done to a user who is not as they were read.
-const unchanged = `id = ? AND organisation_id = ? AND role = ? AND status = ? AND epoch = ?
-  AND (? = 'operator' OR EXISTS (SELECT 1 FROM accounts b
-    WHERE b.id = ? AND b.organisation_id = ? AND b.role = 'admin' AND b.status = 'active'))`
+/** Nobody acts who was an admin a moment ago. A condition for writes; {@link actorParams} are its parameters. */
+export const actorMayAct = `(? = 'operator' OR EXISTS (SELECT 1 FROM accounts b
+  WHERE b.id = ? AND b.organisation_id = ? AND b.role = 'admin' AND b.status = 'active'))`
+
+/** @param actorId an account's id, or `operator` */
+export function actorParams(actorId: string, organisationId: string): readonly Param[] {
+  return [actorId, actorId, organisationId]
+}
+
+// Nothing is done to a user who is not as they were read.
+const unchanged = `id = ? AND organisation_id = ? AND role = ? AND status = ? AND epoch = ? AND ${actorMayAct}`
 
 const setRole = sql('membership_set_role', `UPDATE accounts SET role = ? WHERE ${unchanged}`)
 const end = sql(
@@ -88,7 +95,7 @@ const lose = sql(
 const removePasskey = sql('passkey_remove', 'DELETE FROM passkeys WHERE credential_id = ? AND account_id = ?')
 
 function asRead({ id, organisationId, role, status, epoch }: Membership, actorId: string) {
-  return [id, organisationId, role, status, epoch, actorId, actorId, organisationId]
+  return [id, organisationId, role, status, epoch, ...actorParams(actorId, organisationId)]
 }
 
 function isActiveAdmin({ role, status }: Membership): boolean {

@@ -3,6 +3,7 @@
 // by one. Leaves out what a reset does to a user (factors/reset.ts) and who may ask for it (admin/).
 
 import type { Database, Param, Statement, Write } from './database.ts'
+import { actorMayAct, actorParams } from './memberships.ts'
 import { sql, write } from './statement.ts'
 import { condition, type UserFilter } from './user-list.ts'
 
@@ -257,9 +258,7 @@ export function finishReset(resetId: string, now: number): Write {
 const clear = sql(
   'account_reset_second_factor',
   `UPDATE accounts SET epoch = epoch + 1, second_factor_reset_at = ?
-   WHERE id = ? AND organisation_id = ? AND status = 'active' AND epoch = ?
-     AND (? = 'operator' OR EXISTS (SELECT 1 FROM accounts b
-       WHERE b.id = ? AND b.organisation_id = ? AND b.role = 'admin' AND b.status = 'active'))`,
+   WHERE id = ? AND organisation_id = ? AND status = 'active' AND epoch = ? AND ${actorMayAct}`,
 )
 const removeAuthenticator = sql('authenticator_remove', 'DELETE FROM authenticators WHERE account_id = ?')
 const removeRecovery = sql('recovery_code_remove', 'DELETE FROM recovery_codes WHERE account_id = ?')
@@ -285,7 +284,11 @@ export function resetSecondFactor(
 ): Write[] {
   const { id, organisationId, epoch } = user
   return [
-    write(clear, [now, id, organisationId, epoch, actorId, actorId, organisationId], 'account_changed'),
+    write(
+      clear,
+      [now, id, organisationId, epoch, ...actorParams(actorId, organisationId)],
+      'account_changed',
+    ),
     write(removeAuthenticator, [id]),
     write(removeRecovery, [id]),
     ...(removePasskeys ? [write(removeAllPasskeys, [id])] : []),

@@ -2,7 +2,7 @@
 // key. Every page is found by an index, however many users there are; counts stop at a limit instead of growing with
 // them. Leaves out who may look (admin/), and what a filter looks like in an address.
 
-import type { Role, Status } from './accounts.ts'
+import { nameKey, type Role, type Status } from './accounts.ts'
 import type { Database, Param, Row, Statement } from './database.ts'
 import { sql } from './statement.ts'
 
@@ -15,6 +15,18 @@ export interface UserFilter {
   readonly words: readonly string[]
   readonly role?: Role | undefined
   readonly standing?: Standing | undefined
+}
+
+/**
+ * The words of a search. One with a sign that addresses have is looked for as it is typed; of others, accents and
+ * capitals do not matter.
+ */
+export function wordsOf(typed: string): string[] {
+  return typed
+    .normalize('NFC')
+    .split(/\s+/)
+    .flatMap(word => (/[@._+]/.test(word) ? [word.toLowerCase()] : nameKey(word).split(' ')))
+    .filter(Boolean)
 }
 
 export const USER_SORTS = ['name', 'standing', 'login'] as const
