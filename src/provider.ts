@@ -9,6 +9,7 @@ import { ownAccounts } from './accounts.ts'
 import { actionDetails, registeredApis } from './actions/rar.ts'
 import { auditRoutes } from './admin/audit.ts'
 import { coverageRoutes } from './admin/coverage.ts'
+import { invitationRoutes } from './admin/invitations.ts'
 import { resetRoutes } from './admin/resets.ts'
 import { userChangeRoutes } from './admin/user-changes.ts'
 import { userPageRoutes } from './admin/user-page.ts'
@@ -109,6 +110,7 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   if (services.paths.account !== undefined) provider.use(accountRoutes(services, guard).routes())
   if (services.paths.admin !== undefined) {
     provider.use(userRoutes(services, guard).routes())
+    provider.use(invitationRoutes(services, guard).routes())
     provider.use(userPageRoutes(services, guard).routes())
     provider.use(userChangeRoutes(services, guard).routes())
     provider.use(auditRoutes(services, guard).routes())

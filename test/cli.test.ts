@@ -254,6 +254,7 @@ describe('the command line', () => {
             '006-admins-version.js',
             '007-user-list.js',
             '008-idempotency.js',
+            '009-invitations.js',
           ],
         })
       })

@@ -400,7 +400,7 @@ describe('the documentation', function () {
       found.set(view, names)
       for (const name of await page.locator('summary').allInnerTexts()) names.add(`disclosure ${name}`)
       const seen = (await page.locator('body').ariaSnapshot()).matchAll(
-        /- '?(button|link|searchbox|textbox|combobox|checkbox|img|status|heading) "(.*?)"(?: \[level=(\d)\])?/g,
+        /- '?(button|link|searchbox|textbox|combobox|checkbox|radio|img|status|heading) "(.*?)"(?: \[level=(\d)\])?/g,
       )
       for (const [, role = '', name = '', level] of seen) {
         if (level === undefined || level === '1') names.add(`${KINDS[role] ?? role} ${name}`)
@@ -467,6 +467,7 @@ const KINDS: Readonly<Record<string, string>> = {
   combobox: 'field',
   img: 'image',
   status: 'element',
+  radio: 'choice',
 }
 
 /** A name in which `*word*` stands for whatever it is called. */

@@ -97,6 +97,8 @@ describe('texts', () => {
         ...['', '.hint', '.question'].map(part => `user.${change}${part}`),
         `user.done.${change}`,
       ]),
+      ...['sent', 'withdrawn'].map(done => `invitations.done.${done}`),
+      ...['', '.hint', '.question'].map(part => `user.withdraw${part}`),
       ...['user.done.passkey', 'user.passkey.question'],
       ...['both', 'passwords', 'codes'].map(what => `user.blocked.${what}`),
       ...['active', 'invited', 'deactivated'].map(status => `status.${status}`),

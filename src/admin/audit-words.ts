@@ -49,6 +49,7 @@ const GROUP: Readonly<Record<AuditEvent, (typeof GROUPS)[number] | null>> = {
   'organisation.subscribed': 'organisation',
   'user.created': 'organisation',
   'user.invited': 'organisation',
+  'user.invitation_withdrawn': 'organisation',
   'user.deactivated': 'organisation',
   'user.reactivated': 'organisation',
   'user.role_changed': 'organisation',

@@ -8,7 +8,9 @@ import type { ConsoleFrame, Tab } from '../http/locals.ts'
 import { type FormKind, type Guard, type OwnSession, sessionOf } from '../http/session.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
+import { countInvited } from '../store/invitations.ts'
 import { type Organisation, readOrganisation } from '../store/organisations.ts'
+import { MOST_COUNTED } from '../store/user-list.ts'
 
 /** To look. */
 const LOOK = { acr: ACR['2fa'] } as const
@@ -91,13 +93,21 @@ export function frameFor(
   }
 }
 
-/** The pages of Security and authentication. */
-export function tabsOf({ texts, paths }: Services, current: 'users' | 'coverage'): Tab[] {
-  return (['users', 'coverage'] as const).map(page => ({
+/** The pages of Security and authentication, two of them with how many they list. */
+export async function tabsOf(
+  { database, texts, paths }: Services,
+  organisationId: string,
+  current: 'users' | 'invitations' | 'coverage',
+): Promise<Tab[]> {
+  const { users, invited } = await countInvited(database, organisationId)
+  const spelt = (n: number) => (n > MOST_COUNTED ? `${texts.number(MOST_COUNTED)}+` : texts.number(n))
+  const tab = (page: typeof current, count?: string): Tab => ({
     text: texts.t(`${page}.tab`),
+    ...(count === undefined ? {} : { count }),
     href: `${paths.admin}/${page}`,
     current: page === current,
-  }))
+  })
+  return [tab('users', spelt(users)), tab('invitations', spelt(invited)), tab('coverage')]
 }
 
 /** The first letters of the first and the last word. */

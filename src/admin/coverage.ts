@@ -14,8 +14,9 @@ export function coverageRoutes(services: Services, guard: Guard): Router {
 
   router.get('/admin/coverage', ...admins.look(), async ctx => {
     const { organisationId } = adminOf(ctx).account
-    const [{ frame }, report] = await Promise.all([
+    const [{ frame }, tabs, report] = await Promise.all([
       frameOf(services, guard, ctx, 'users'),
+      tabsOf(services, organisationId, 'coverage'),
       enforcementReport(database, organisationId, clock()),
     ])
     const users = report?.users ?? { set_up: 0, not_set_up: 0, reset_pending: 0 }
@@ -40,7 +41,7 @@ export function coverageRoutes(services: Services, guard: Guard): Router {
     ctx.type = 'html'
     ctx.body = views.render('admin-coverage', {
       frame,
-      tabs: tabsOf(services, 'coverage'),
+      tabs,
       // Rounded down: 100 % is everybody.
       percent: Math.floor(percent(users.set_up)),
       total,

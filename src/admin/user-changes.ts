@@ -8,7 +8,7 @@ import { AppError } from '../errors.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { Guard } from '../http/session.ts'
 import { type Directory, InputError } from '../organisations/directory.ts'
-import { removePasskey, unblockUser } from '../organisations/user-access.ts'
+import { removePasskey, unblockUser, withdrawInvitation } from '../organisations/user-access.ts'
 import { deactivateUser, reactivateUser, setRole, type UserChoice } from '../organisations/users.ts'
 import type { Services } from '../services.ts'
 import { CommitRefused } from '../store/database.ts'
@@ -29,6 +29,8 @@ interface Change {
   readonly keepsAdmin?: boolean
   /** What it means for whoever does it to themselves; their session may be over, or the console closed. */
   readonly you?: TextKey
+  /** Where it leads, below the console; default: to the user's page. */
+  readonly to?: string
   /** Whether there is anything to do. */
   readonly due: (user: UserDetails, passkey: string) => boolean
   readonly run: (directory: Directory, choice: UserChoice, passkey: string, by: string) => Promise<unknown>
@@ -90,6 +92,15 @@ const CHANGES: readonly Change[] = [
     due: () => true,
     run: unblockUser,
   },
+  {
+    path: 'withdraw',
+    done: 'withdraw',
+    effects: () => ['user.withdraw.link', 'user.withdraw.account'],
+    danger: true,
+    to: 'invitations?done=withdrawn',
+    due: ({ status }) => status === 'invited',
+    run: withdrawInvitation,
+  },
 ]
 
 export function userChangeRoutes(services: Services, guard: Guard): Router {
@@ -145,7 +156,9 @@ export function userChangeRoutes(services: Services, guard: Guard): Router {
         return back(ctx, user)
       }
       const out = user.id === account.id && change.you !== undefined
-      seeOther(ctx, out ? (paths.account ?? urlOf(user)) : `${urlOf(user)}?done=${change.done}`)
+      const to =
+        change.to === undefined ? `${urlOf(user)}?done=${change.done}` : `${paths.admin}/${change.to}`
+      seeOther(ctx, out ? (paths.account ?? urlOf(user)) : to)
     })
   }
 

@@ -9,11 +9,11 @@ import type { UserAction } from '../http/locals.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
-import { type AuditRecord, readAuditEvents } from '../store/audit-events.ts'
-import { AUDIT_MEANINGS } from '../store/audit-meanings.ts'
+import { readAuditEvents } from '../store/audit-events.ts'
 import { newId } from '../store/ids.ts'
 import { draftReset } from '../store/second-factor-resets.ts'
 import { readUserDetails, type UserDetails } from '../store/user-details.ts'
+import { eventRow } from './audit-words.ts'
 import { adminOf, createAdmins, frameFor } from './console.ts'
 
 const EVENTS = 10
@@ -27,6 +27,8 @@ const DONE = {
   technician: ({ role }) => role === 'technician',
   passkey: () => true,
   unblock: (_, blocked) => !blocked,
+  // They have a page no more.
+  withdraw: () => false,
 } as const satisfies Record<string, (user: UserDetails, blocked: boolean) => boolean>
 
 export type Done = keyof typeof DONE
@@ -70,7 +72,7 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
         removeUrl: `${url}/remove-passkey?passkey=${each.key}`,
       })),
       actions: actions(user, url, blocked !== undefined),
-      events: events.map(eventOf),
+      events: events.map(each => eventRow(texts, each)),
     })
   })
 
@@ -95,7 +97,7 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
     const { done } = ctx.query
     if (typeof done !== 'string' || !Object.hasOwn(DONE, done)) return {}
     return DONE[done as Done](user, blocked)
-      ? { notice: texts.t(`user.done.${done as Done}`, { name: user.name }) }
+      ? { notice: texts.t(`user.done.${done as Exclude<Done, 'withdraw'>}`, { name: user.name }) }
       : {}
   }
 
@@ -111,29 +113,20 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
     const active = user.status === 'active'
     const resettable = active && (user.standing === 'set_up' || user.passkeys.length > 0)
     const reset = { text: texts.t('user.reset'), hint: texts.t('user.reset.hint'), post: `${url}/reset` }
+    const again = {
+      text: texts.t('invitations.again'),
+      hint: texts.t('invitations.again.hint'),
+      post: `${paths.admin}/invitations/${user.id}/send`,
+    }
     const all = [
       ...(blocked ? [to('unblock')] : []),
       ...(user.status === 'deactivated' ? [to('reactivate')] : []),
+      ...(user.status === 'invited' ? [again, to('withdraw')] : []),
       ...(resettable ? [reset] : []),
       ...(user.role === 'admin' ? (user.lastAdmin ? [] : [to('technician')]) : [to('admin')]),
-      ...(user.status === 'deactivated' || user.lastAdmin ? [] : [to('deactivate')]),
+      ...(user.status !== 'active' || user.lastAdmin ? [] : [to('deactivate')]),
     ]
     return all.map((each, i) => (i === 0 ? { ...each, primary: true } : each))
-  }
-
-  function eventOf({ at, event, account, actor, address }: AuditRecord) {
-    const by =
-      actor === null || actor.id === account?.id
-        ? undefined
-        : actor.id === 'operator'
-          ? texts.t('user.events.operator')
-          : (actor.name ?? actor.id)
-    return {
-      at,
-      meaning: AUDIT_MEANINGS[event],
-      ...(by === undefined ? {} : { by }),
-      ...(address === null ? {} : { address }),
-    }
   }
 
   return router

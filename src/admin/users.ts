@@ -34,15 +34,17 @@ export function userRoutes(services: Services, guard: Guard): Router {
     const { organisationId } = adminOf(ctx).account
     const query = readUserQuery(ctx.URL.searchParams)
     const filter = filterOf(query)
-    const [{ frame, organisation }, page, counted] = await Promise.all([
+    const [{ frame, organisation }, tabs, page, counted] = await Promise.all([
       frameOf(services, guard, ctx, 'users'),
+      tabsOf(services, organisationId, 'users'),
       readUserPage(database, organisationId, filter, query.order, PAGE_ROWS, query.place),
       countUsers(database, organisationId, filter.words),
     ])
     ctx.type = 'html'
     ctx.body = views.render('admin-users', {
       frame,
-      tabs: tabsOf(services, 'users'),
+      tabs,
+      inviteUrl: `${home}/invitations/new`,
       ...(organisation.subscribedAt === null ? { noSubscription: true } : {}),
       // Sent without a tick.
       ...(ctx.query.nobody === 'yes' ? { error: texts.t('reset.nobody') } : {}),
@@ -54,7 +56,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
     query: UserQuery,
     page: UserPage,
     { counts, complete }: Awaited<ReturnType<typeof countUsers>>,
-  ): Omit<ViewLocals['admin-users'], 'frame' | 'tabs'> {
+  ): Omit<ViewLocals['admin-users'], 'frame' | 'tabs' | 'inviteUrl'> {
     const action = `${home}/users`
     const link = (change: Partial<UserQuery>) => `${action}${writeUserQuery(query, change)}`
     const { role, standing, order, from, all } = query

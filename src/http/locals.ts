@@ -52,15 +52,16 @@ export interface ConsoleFrame {
   readonly logoutUrl?: string
 }
 
-/** Another page of the same section. */
-export interface Tab {
+/** A filter that is a link. `count` is spelled: "1,240", or "10,000+". */
+export interface Chip {
   readonly text: string
+  readonly count?: string
   readonly href: string
   readonly current: boolean
 }
 
-/** A filter that is a link. `count` is spelled: "1,240", or "10,000+". */
-export interface Chip {
+/** A page of the same section. `count`: how many it lists, spelled. */
+export interface Tab {
   readonly text: string
   readonly count?: string
   readonly href: string
@@ -405,6 +406,50 @@ export interface ViewLocals {
       readonly next?: string
     }
   }
+  /** Each **Send again** posts nothing. */
+  'admin-invitations': {
+    readonly frame: ConsoleFrame
+    readonly tabs: readonly Tab[]
+    readonly inviteUrl: string
+    readonly notice?: string
+    readonly error?: string
+    /** A form was sent without a fresh factor, and has to be sent once more. */
+    readonly waiting?: boolean
+    readonly invitations: readonly {
+      readonly name: string
+      readonly href: string
+      readonly email: string
+      readonly role: string
+      readonly sentAt?: number
+      /** Absent where the link works no more. */
+      readonly expiresAt?: number
+      readonly againAction: string
+      readonly withdrawUrl: string
+    }[]
+    readonly pages: {
+      readonly from: number
+      readonly to: number
+      readonly previous?: string
+      readonly next?: string
+    }
+  }
+  /** Posts `name`, `email` and `role`. */
+  'admin-invite': {
+    readonly frame: ConsoleFrame
+    readonly listUrl: string
+    readonly action: string
+    readonly name: string
+    readonly email: string
+    readonly roles: readonly {
+      readonly value: string
+      readonly text: string
+      readonly hint: string
+      readonly checked: boolean
+    }[]
+    /** It was sent without a fresh factor, and has to be sent once more. */
+    readonly waiting?: boolean
+    readonly errors?: { readonly name?: string; readonly email?: string; readonly role?: string }
+  }
   /** The button of **Reset 2FA** posts nothing. */
   'admin-user': {
     readonly frame: ConsoleFrame
@@ -434,13 +479,7 @@ export interface ViewLocals {
     }[]
     readonly actions: readonly UserAction[]
     /** The newest first. */
-    readonly events: readonly {
-      readonly at: number
-      readonly meaning: string
-      /** Who did it, if somebody else. */
-      readonly by?: string
-      readonly address?: string
-    }[]
+    readonly events: ViewLocals['admin-audit']['events']
   }
   /** Posts the hidden fields, or `pending` alone. */
   'admin-user-change': {
@@ -467,6 +506,7 @@ export interface ViewLocals {
   'admin-users': {
     readonly frame: ConsoleFrame
     readonly tabs: readonly Tab[]
+    readonly inviteUrl: string
     /** Where the organisation has no subscription: nobody has to have a second factor yet. */
     readonly noSubscription?: boolean
     readonly error?: string

@@ -53,6 +53,8 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'host-mismatch': t => t('hostMismatch.heading'),
   'not-found': t => t('notFound.heading'),
   account: (_, { name }) => name,
+  'admin-invitations': t => t('users.heading'),
+  'admin-invite': t => t('invite.heading'),
   'admin-user': (_, { name }) => name,
   'admin-user-change': (_, { question }) => question,
   'admin-users': t => t('users.heading'),

@@ -49,7 +49,7 @@ export class InputError extends Error {
 export type InputFault =
   | { readonly reason: 'longer_than'; readonly maximum: number }
   | { readonly reason: 'already_subscribed'; readonly subscribedAt: number }
-  | { readonly reason: 'no_such_user' | 'last_admin' | 'not_allowed' | 'deactivated' }
+  | { readonly reason: 'no_such_user' | 'last_admin' | 'not_allowed' | 'deactivated' | 'taken' }
   | PasswordRefusal
 
 export interface OrganisationInput {
@@ -125,9 +125,14 @@ export async function createUser(
  * Creates a user and mails them an invitation, by whose link they choose their password. For a user who is invited
  * already it is sent again, with name and role as given now, and the older link no longer works.
  *
- * @throws InputError
+ * @param by the admin who invites, for the mail and the audit log, and what must be true with it
+ * @throws InputError; CommitRefused if one of `by.also` is refused
  */
-export async function inviteUser(directory: Directory, input: UserInput): Promise<User> {
+export async function inviteUser(
+  directory: Directory,
+  input: UserInput,
+  by?: { readonly name: string; readonly address: string; readonly also: readonly Write[] },
+): Promise<User> {
   const checked = checkUser(input)
   const organisation = await organisationOf(directory, checked.organisationId)
   const known = await readAccountByEmail(directory.database, checked.email)
@@ -143,6 +148,7 @@ export async function inviteUser(directory: Directory, input: UserInput): Promis
   }
   const token = newToken()
   await commitUser(directory, user, [
+    ...(by?.also ?? []),
     known === undefined
       ? insertAccount(accountOf(user, null, now), now)
       : write(reinvite, [user.name, nameKey(user.name), user.role, user.id], 'not_allowed'),
@@ -151,9 +157,15 @@ export async function inviteUser(directory: Directory, input: UserInput): Promis
       to: user.email,
       now,
       template: 'invitation',
-      contents: { name: user.name, organisation: organisation.name, invitedBy: null, token, at: now },
+      contents: {
+        name: user.name,
+        organisation: organisation.name,
+        invitedBy: by?.name ?? null,
+        token,
+        at: now,
+      },
     }),
-    auditUser('user.invited', directory, user, now),
+    auditUser('user.invited', directory, user, now, by?.address),
   ])
   return user
 }
@@ -294,10 +306,11 @@ function auditUser(
   { actor }: Directory,
   user: User,
   now: number,
+  address?: string,
 ): Write {
   const { id, organisationId, email, role, status } = user
   return auditRow(
-    { event, organisationId, accountId: id, actorId: actor, details: { email, role, status } },
+    { event, organisationId, accountId: id, actorId: actor, address, details: { email, role, status } },
     now,
   )
 }
@@ -314,5 +327,5 @@ async function commitUser({ database }: Directory, user: User, writes: readonly 
 }
 
 function taken(email: string): InputError {
-  return new InputError('email', `${email} is taken`)
+  return new InputError('email', `${email} is taken`, { reason: 'taken' })
 }

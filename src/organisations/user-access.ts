@@ -1,11 +1,11 @@
 // What an admin does about a user's ways in: takes a passkey that is lost, has passwords and codes taken again that
-// somebody's wrong ones stopped. Each is one commit with its audit row, and doing it twice does it once. Leaves out the
-// reset of the whole second factor (factors/reset.ts), and who may call this.
+// somebody's wrong ones stopped, withdraws an invitation. Each is one commit with its audit row, and doing it twice does
+// it once. Leaves out the reset of the whole second factor (factors/reset.ts), and who may call this.
 
 import { readBlocks, unblockAccount } from '../factors/attempts.ts'
 import { mailJob } from '../mail/outbox.ts'
 import { endAccess } from '../store/artefacts.ts'
-import { losePasskey, stayAsRead } from '../store/memberships.ts'
+import { losePasskey, stayAsRead, withdrawAccount } from '../store/memberships.ts'
 import { readUserDetails } from '../store/user-details.ts'
 import type { Directory } from './directory.ts'
 import { change, type UserChange, type UserChoice } from './users.ts'
@@ -63,6 +63,24 @@ export async function unblockUser(directory: Directory, choice: UserChoice): Pro
       writes: [stayAsRead(member, directory.actor), unblockAccount(member.id)],
       event: 'user.unblocked',
       details: { passwords, codes },
+    }
+  })
+}
+
+/**
+ * Withdraws an invitation: the account that it made is deleted, so that its address is free again, and no link to it
+ * works. Of a user who has chosen a password nothing is withdrawn.
+ *
+ * @throws InputError
+ */
+export async function withdrawInvitation(directory: Directory, choice: UserChoice): Promise<UserChange> {
+  return change(directory, choice, member => {
+    if (member.status !== 'invited') return undefined
+    return {
+      after: member,
+      writes: [withdrawAccount(member, directory.actor)],
+      event: 'user.invitation_withdrawn',
+      details: { name: member.name, email: member.email, role: member.role },
     }
   })
 }

@@ -40,6 +40,8 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
     'The start of the organisation’s subscription was set: a day after it, 2FA is enforced.',
   'user.created': 'A user was created.',
   'user.invited': 'A user was invited.',
+  'user.invitation_withdrawn':
+    'An invitation was withdrawn: its link no longer works, and the account is gone.',
   'user.deactivated': 'A user was deactivated: their sessions and links ended, and they cannot log in.',
   'user.reactivated': 'A user was reactivated: they can log in again, or be invited again.',
   'user.role_changed': 'A user was given another role.',

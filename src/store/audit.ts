@@ -39,6 +39,7 @@ export type AuditEvent =
   | 'organisation.subscribed'
   | 'user.created'
   | 'user.invited'
+  | 'user.invitation_withdrawn'
   | 'user.deactivated'
   | 'user.reactivated'
   | 'user.role_changed'

@@ -155,3 +155,26 @@ export function losePasskey(member: Membership, credentialId: string, actorId: s
     write(removePasskey, [credentialId, member.id], 'already_used'),
   ]
 }
+
+const admin = sql(
+  'membership_stay_admin',
+  `UPDATE accounts SET role = role WHERE id = ? AND organisation_id = ? AND role = 'admin' AND status = 'active'`,
+)
+
+/** For what an admin does to somebody who is not there yet. Refused as `account_changed` if they are admin no more. */
+export function stayAdmin(organisationId: string, actorId: string): Write {
+  return write(admin, [actorId, organisationId], 'account_changed')
+}
+
+const withdraw = sql(
+  'membership_withdraw',
+  `DELETE FROM accounts WHERE password_hash IS NULL AND ${unchanged}`,
+)
+
+/**
+ * Takes an account that nobody has come to, with every link that was mailed to it. Refused as {@link changeRole} is, and
+ * if a password was chosen meanwhile.
+ */
+export function withdrawAccount(member: Membership, actorId: string): Write {
+  return write(withdraw, asRead(member, actorId), 'account_changed')
+}

@@ -15,6 +15,8 @@ export interface UserFilter {
   readonly words: readonly string[]
   readonly role?: Role | undefined
   readonly standing?: Standing | undefined
+  /** Who has not come yet. */
+  readonly status?: 'invited' | undefined
 }
 
 /**
@@ -211,7 +213,7 @@ function holding(account: string, organisationId: string, word: string, limit = 
 /** For statements that choose all users who match: a condition on accounts, and its parameters. */
 export function condition(
   organisationId: string,
-  { words, role, standing }: UserFilter,
+  { words, role, standing, status }: UserFilter,
   account = 'a',
 ): Chosen {
   const text = [`${account}.organisation_id = ?`]
@@ -229,6 +231,8 @@ export function condition(
     text.push(`${account}.second_factor = ?`)
     params.push(STANDINGS.indexOf(standing))
   }
+  // As a word of the statement: then its own index is taken.
+  if (status !== undefined) text.push(`${account}.status = '${status}'`)
   return { text: text.join(' AND '), params }
 }
 

@@ -43,7 +43,7 @@ onEveryStage('a user’s page', open => {
     const bare = await priya.by.get(pageOf(ben))
     expect(bare.heading).to.equal('Ben Okafor')
     expect(text(bare)).to.include(ben.email).and.to.include('Not set up').and.to.include('Never')
-    expect(text(bare)).to.include('A user was created.').and.to.include('The operator')
+    expect(text(bare)).to.include('User created').and.to.include('Operator')
     expect(offered(bare)).to.deep.equal(['admin', 'deactivate'])
 
     await givePasskey(stage, ben)
@@ -56,8 +56,8 @@ onEveryStage('a user’s page', open => {
   it('shows ten events, about this user alone', async () => {
     for (let n = 0; n < 12; n++) await send(n % 2 === 0 ? 'admin' : 'technician')
     const { body } = await priya.by.get(pageOf(ben))
-    expect(body.split('A user was given another role.')).to.have.length(11)
-    expect((await priya.by.get(pageOf(priya.person))).body).not.to.include('A user was given another role.')
+    expect(body.split('Role changed')).to.have.length(11)
+    expect((await priya.by.get(pageOf(priya.person))).body).not.to.include('Role changed')
   })
 
   it('is read in at most five statements, however much there is', async () => {

@@ -68,14 +68,16 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     accountUrl,
     logoutUrl: '/sent/logout',
   } as const
-  const tabs = [
-    { text: t('users.tab'), href: '/list', current: true },
-    { text: t('coverage.tab'), href: '/coverage', current: false },
-  ]
   const chip = (text: string, count: string, current = false) => ({ text, count, href: '/list', current })
+  const tabs = (current: 'users' | 'invitations' | 'coverage') => [
+    { text: t('users.tab'), count: '38', href: '/list', current: current === 'users' },
+    { text: t('invitations.tab'), count: '2', href: '/list', current: current === 'invitations' },
+    { text: t('coverage.tab'), href: '/list', current: current === 'coverage' },
+  ]
   const users = {
     frame,
-    tabs,
+    tabs: tabs('users'),
+    inviteUrl: '/invite',
     search: { action: '/list', q: '', kept: [{ name: 'role', value: 'admin' }] },
     standings: [
       chip(t('users.all'), '38', true),
@@ -139,12 +141,20 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     events: [
       {
         at: time,
-        meaning: 'A user was given another role.',
-        by: 'Priya Raman',
+        event: t('audit.event.user.role_changed'),
+        why: t('audit.fact.to', { value: 'technician' }),
+        by: { name: 'Priya Raman', email: 'priya@northgate.example' },
+        whom: { name: 'Dana Whitlock', email: 'dana.whitlock@northgate.example' },
         address: '2001:db8:85a3:1234:5678:8a2e:370:7334',
       },
-      { at: time - minute, meaning: 'Logged in, by the factors named.', address: '192.0.2.17' },
-      { at: time - 2 * minute, meaning: 'A user was created.', by: t('user.events.operator') },
+      {
+        at: time - minute,
+        event: t('audit.event.login'),
+        by: { name: 'Dana Whitlock', email: 'dana.whitlock@northgate.example' },
+        factors: t('audit.factor.pwd'),
+        address: '192.0.2.17',
+      },
+      { at: time - 2 * minute, event: t('audit.event.user.created'), by: { name: t('audit.operator') } },
     ],
   }
   const change = (
@@ -161,6 +171,34 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     effects,
     button: { text: button, danger: false },
   })
+  const invitations: ViewLocals['admin-invitations'] = {
+    frame,
+    tabs: tabs('invitations'),
+    inviteUrl: '/invite',
+    invitations: ['Ines Falk', 'Jonas Weber'].map((name, index) => ({
+      name,
+      href: '/user',
+      email: `${name.toLowerCase().replace(' ', '.')}@northgate.example`,
+      role: t('role.technician'),
+      ...(index === 0 ? { sentAt: time, expiresAt: time + 7 * 86_400_000 } : {}),
+      againAction: '/sent',
+      withdrawUrl: '/withdraw',
+    })),
+    pages: { from: 1, to: 2, next: '/list' },
+  }
+  const invite: ViewLocals['admin-invite'] = {
+    frame,
+    listUrl: '/list',
+    action: '/sent',
+    name: '',
+    email: '',
+    roles: (['technician', 'admin'] as const).map((value, index) => ({
+      value,
+      text: t(`role.${value}`),
+      hint: t(`user.${value}.hint`),
+      checked: index === 0,
+    })),
+  }
   const dana = { name: 'Dana Whitlock' }
   const deactivate = {
     ...change(
@@ -202,7 +240,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
   })
   const coverage = {
     frame,
-    tabs,
+    tabs: tabs('coverage'),
     percent: 81,
     total: 38,
     parts: [part('enrolled', 31, 0), part('overdue', 5, 31), part('reset', 2, 36)],
@@ -507,6 +545,36 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       state: 'none',
       locals: { ...users, users: [], search: { ...users.search, q: 'okafro' }, pages: { from: 1, to: 0 } },
     },
+    { view: 'admin-invitations', state: '', locals: invitations },
+    {
+      view: 'admin-invitations',
+      state: 'none',
+      locals: {
+        ...invitations,
+        invitations: [],
+        notice: t('invitations.done.withdrawn'),
+        pages: { from: 0, to: 0 },
+      },
+    },
+    {
+      view: 'admin-invitations',
+      state: 'error',
+      locals: { ...invitations, waiting: true, error: t('invitations.tooMany', { name: 'Ines Falk' }) },
+    },
+    { view: 'admin-invite', state: '', locals: invite },
+    {
+      view: 'admin-invite',
+      state: 'error',
+      locals: {
+        ...invite,
+        waiting: true,
+        errors: {
+          name: t('invite.error.name'),
+          email: t('invite.error.taken'),
+          role: t('invite.error.role'),
+        },
+      },
+    },
     {
       view: 'admin-coverage',
       state: '',
@@ -524,6 +592,22 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       },
     },
     { view: 'admin-user', state: '', locals: user },
+    {
+      view: 'admin-user',
+      state: 'invited',
+      locals: {
+        ...user,
+        status: t('status.invited'),
+        standing: 'not_set_up',
+        authenticator: false,
+        recoveryCode: false,
+        passkeys: [],
+        actions: [
+          { text: t('invitations.again'), hint: t('invitations.again.hint'), post: '/sent', primary: true },
+          action(t('user.withdraw'), t('user.withdraw.hint')),
+        ],
+      },
+    },
     {
       view: 'admin-user',
       state: 'blocked',
@@ -628,6 +712,14 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         ),
         button: { text: t('user.passkey.remove'), danger: true },
         fields: [{ name: 'passkey', value: 'x' }],
+      },
+    },
+    {
+      view: 'admin-user-change',
+      state: 'withdraw',
+      locals: {
+        ...change(t('user.withdraw.question', dana), '', t('user.withdraw.link'), t('user.withdraw.account')),
+        button: { text: t('user.withdraw'), danger: true },
       },
     },
     {

@@ -31,6 +31,7 @@ import {
 } from '../../src/store/database.ts'
 import * as mailed from '../../src/store/emailed-tokens.ts'
 import { keepAnswer, readAnswer } from '../../src/store/idempotency.ts'
+import { countInvited, readInvitationTimes } from '../../src/store/invitations.ts'
 import * as memberships from '../../src/store/memberships.ts'
 import * as sessions from '../../src/store/oidc-sessions.ts'
 import * as organisations from '../../src/store/organisations.ts'
@@ -69,6 +70,7 @@ const FILES = [
   'store/credentials',
   'store/emailed-tokens',
   'store/idempotency',
+  'store/invitations',
   'store/memberships',
   'store/oidc-sessions',
   'store/organisations',
@@ -84,6 +86,7 @@ const FILTERS = [
   { words: [] },
   { words: [], role: 'admin' },
   { words: [], standing: 'reset_pending' },
+  { words: [], status: 'invited' },
   { words: [], role: 'admin', standing: 'set_up' },
   { words: ['ben', 'okafor'], role: 'technician' },
 ] as const
@@ -170,6 +173,8 @@ async function everything(dialect: Dialect): Promise<Write[]> {
       }
     }
   }
+  await readInvitationTimes(database, [id])
+  await countInvited(database, 'org_1')
   await countStandings(database, 'org_1')
   await countUsers(database, 'org_1', [])
   await countUsers(database, 'org_1', ['ben'])
@@ -253,6 +258,8 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     ...memberships.changeRole(member, 'admin', 'usr_2'),
     ...memberships.deactivate(member, 'usr_2'),
     ...memberships.reactivate(member, 'usr_2'),
+    memberships.stayAdmin('org_1', 'usr_2'),
+    memberships.withdrawAccount(member, 'usr_2'),
     memberships.stayAsRead(member, 'usr_2'),
     ...memberships.losePasskey(member, 'c', 'usr_2', NOW),
     mailed.retireOtherTokens(id, 'token', NOW),

@@ -18,6 +18,7 @@ const ALL = [
   '006-admins-version.js',
   '007-user-list.js',
   '008-idempotency.js',
+  '009-invitations.js',
 ]
 
 const newer = sql(
