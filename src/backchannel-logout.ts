@@ -4,7 +4,7 @@
 // fresh logout token. Leaves out the token itself, which is the library's.
 
 import type { JobHandler } from './store/job-worker.ts'
-import { type EndedSession, endedSessionOf, logoutJob } from './store/logout-jobs.ts'
+import { type EndedSession, endedSessionOf, logoutJob, NOBODY_TO_TELL } from './store/logout-jobs.ts'
 import { inOpenUnit, unit } from './store/unit-of-work.ts'
 
 /** What is used of oidc-provider's client; its types leave out the method. */
@@ -51,8 +51,7 @@ export function deferLogouts(provider: LogoutProvider, clock: () => number): Tel
 export function logoutHandler(tell: TellApp): JobHandler {
   return async ({ payload }) => {
     try {
-      await tell(endedSessionOf(payload))
-      return { ok: true }
+      return (await tell(endedSessionOf(payload))) ? { ok: true } : { ok: true, note: NOBODY_TO_TELL }
     } catch (error) {
       return { ok: false, reason: reasonOf(error), permanent: false }
     }

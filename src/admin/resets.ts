@@ -23,6 +23,7 @@ import {
   readReset,
   readResetUsers,
 } from '../store/second-factor-resets.ts'
+import { readToldApps, type ToldApp } from '../store/told-apps.ts'
 import { adminOf, createAdmins, frameOf, initials } from './console.ts'
 import { filterOf, readUserQuery } from './user-query.ts'
 
@@ -138,16 +139,24 @@ export function resetRoutes(services: Services, guard: Guard): Router {
   }
 
   async function* lines(reset: Reset): AsyncGenerator<string> {
-    const columns = [texts.t('account.name'), texts.t('email.label'), texts.t('reset.result'), '']
+    const columns = [
+      texts.t('account.name'),
+      texts.t('email.label'),
+      texts.t('reset.result'),
+      '',
+      texts.t('reset.apps'),
+    ]
     yield csvLine(columns)
     for (let after = 0; ; ) {
       const users = await readResetUsers(database, reset.id, after, READ_AT_ONCE)
+      const told = await readToldApps(database, reset.id, after, users.at(-1)?.position ?? after)
       for (const user of users) {
         yield csvLine([
           user.name,
           user.email,
           texts.t(`reset.result.${user.outcome ?? 'waiting'}`),
           why(user),
+          apps(told.get(user.position)).join('; '),
         ])
       }
       if (users.length < READ_AT_ONCE) return
@@ -228,6 +237,7 @@ export function resetRoutes(services: Services, guard: Guard): Router {
     ])
     const url = `${home}/resets/${reset.id}`
     const to = after + users.length
+    const told = await readToldApps(database, reset.id, after, to)
     ctx.body = views.render('admin-reset-result', {
       frame,
       listUrl,
@@ -245,6 +255,7 @@ export function resetRoutes(services: Services, guard: Guard): Router {
         email: user.email,
         outcome: user.outcome ?? 'waiting',
         ...(user.outcome === 'skipped' ? { why: why(user) } : {}),
+        apps: apps(told.get(user.position)),
       })),
       pages: {
         from: after + 1,
@@ -255,6 +266,9 @@ export function resetRoutes(services: Services, guard: Guard): Router {
     })
   }
 
+  /** What became of each app that a user was logged in to. */
+  const apps = (told: readonly ToldApp[] = []): string[] =>
+    told.map(({ app, state }) => texts.t(`reset.app.${state}`, { app }))
   const csvUrl = (reset: Reset): string => `${home}/resets/${reset.id}/users.csv`
   const why = (user: ResetUser): string => (user.why === undefined ? '' : texts.t(`reset.why.${user.why}`))
 

@@ -398,6 +398,8 @@ export interface ViewLocals {
       readonly email: string
       readonly outcome: 'done' | 'skipped' | 'waiting'
       readonly why?: string
+      /** What became of each app that they were logged in to. */
+      readonly apps: readonly string[]
     }[]
     readonly pages: {
       readonly from: number

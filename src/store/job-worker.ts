@@ -7,9 +7,9 @@ import { claimJobs, failJob, finishJob, type Job, MOST_ATTEMPTS, retryJob } from
 
 const SECOND = 1000
 
-/** What became of a job. `permanent`: trying again would change nothing. */
+/** What became of a job. `note`: why there was nothing to do. `permanent`: trying again would change nothing. */
 export type JobOutcome =
-  | { readonly ok: true }
+  | { readonly ok: true; readonly note?: string }
   | { readonly ok: false; readonly reason: string; readonly permanent: boolean }
 
 /**
@@ -99,7 +99,7 @@ export function runJobs(options: WorkerOptions): Worker {
     if (outcome.ok) log.info(fields, 'job done')
     else
       log.warn({ ...fields, reason: outcome.reason }, outcome.permanent ? 'job failed' : 'job not done yet')
-    if (outcome.ok) await settle(job, finishJob(job, now))
+    if (outcome.ok) await settle(job, finishJob(job, now, outcome.note))
     else if (outcome.permanent) await settle(job, failJob(job, outcome.reason, now))
     else await settle(job, retryJob(job, outcome.reason, now))
   }

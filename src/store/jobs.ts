@@ -29,6 +29,8 @@ export interface NewJob {
   readonly summary: string
   /** Not before, milliseconds since 1970. */
   readonly runAt: number
+  /** Whom, and which app, it is about, where it can be asked for by them. */
+  readonly about?: { readonly accountId: string; readonly clientId: string }
 }
 
 /** A job that this worker holds, until `leaseUntil`. */
@@ -60,13 +62,17 @@ export interface JobView {
 
 const insert = sql(
   'job_insert',
-  `INSERT INTO jobs (id, kind, payload, summary, attempts, run_at, created_at) VALUES (?, ?, ?, ?, 0, ?, ?)
-   ON CONFLICT (id) DO NOTHING`,
+  `INSERT INTO jobs (id, kind, payload, summary, attempts, run_at, created_at, account_id, client_id)
+   VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
 )
 
 /** To be committed with what causes the job. */
 export function enqueue(job: NewJob, now: number): Write {
-  return write(insert, [job.id ?? newId('job'), job.kind, job.payload, job.summary, job.runAt, now])
+  const { id = newId('job'), kind, payload, summary, runAt, about } = job
+  return write(insert, [
+    ...[id, kind, payload, summary, runAt, now],
+    ...[about?.accountId ?? null, about?.clientId ?? null],
+  ])
 }
 
 const DUE =
@@ -123,12 +129,16 @@ const title = (job: Job): [string, number, number] => [job.id, job.leaseUntil, j
 
 const finish = sql(
   'job_finish',
-  `UPDATE jobs SET done_at = ?, lease_until = NULL, payload = '', last_error = NULL WHERE ${HELD}`,
+  `UPDATE jobs SET done_at = ?, lease_until = NULL, payload = '', last_error = ? WHERE ${HELD}`,
 )
 
-/** The job is done, and what it held is forgotten. Touches no row if the lease has passed to another worker. */
-export function finishJob(job: Job, now: number): Write {
-  return write(finish, [now, ...title(job)])
+/**
+ * The job is done, and what it held is forgotten. Touches no row if the lease has passed to another worker.
+ *
+ * @param note where there was nothing to do: why
+ */
+export function finishJob(job: Job, now: number, note?: string): Write {
+  return write(finish, [now, note ?? null, ...title(job)])
 }
 
 const fail = sql(

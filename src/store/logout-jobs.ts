@@ -17,6 +17,9 @@ export interface EndedSession {
   readonly sid: string
 }
 
+/** What is noted of a job whose app has no address to be told at. */
+export const NOBODY_TO_TELL = 'the app cannot be told'
+
 const ID_PREFIX = 'logout_'
 
 /** To be committed with the end of the session. */
@@ -29,6 +32,7 @@ export function logoutJob(ended: EndedSession, now: number): Write {
       payload: JSON.stringify({ clientId, accountId, sid }),
       summary: `${accountId} at ${clientId}`,
       runAt: now,
+      about: { accountId, clientId },
     },
     now,
   )
@@ -39,14 +43,15 @@ export function endedSessionOf(payload: string): EndedSession {
 }
 
 // A client of ours without the address is left out at once; one that the plugin's host knows is looked up by the job.
-const columns = 'INSERT INTO jobs (id, kind, payload, summary, attempts, run_at, created_at)'
+const columns =
+  'INSERT INTO jobs (id, kind, payload, summary, attempts, run_at, created_at, account_id, client_id)'
 const enqueueAll: Record<Database['dialect'], Statement> = {
   sqlite: sql(
     'job_logouts_of_account',
     `${columns}
      SELECT '${ID_PREFIX}' || told.sid, '${BACKCHANNEL_LOGOUT}',
        json_object('clientId', told.client_id, 'accountId', told.account_id, 'sid', told.sid),
-       told.account_id || ' at ' || told.client_id, 0, ?, ?
+       told.account_id || ' at ' || told.client_id, 0, ?, ?, told.account_id, told.client_id
      FROM (SELECT s.account_id, j.key AS client_id, json_extract(j.value, '$.sid') AS sid
        FROM oidc_sessions s, json_each(s.payload, '$.authorizations') j
        WHERE s.account_id = ? AND s.ended_at IS NULL) AS told
@@ -60,7 +65,8 @@ const enqueueAll: Record<Database['dialect'], Statement> = {
     `${columns}
      SELECT '${ID_PREFIX}' || told.sid, '${BACKCHANNEL_LOGOUT}',
        CAST(json_build_object('clientId', told.client_id, 'accountId', told.account_id, 'sid', told.sid) AS text),
-       told.account_id || ' at ' || told.client_id, 0, CAST(? AS bigint), CAST(? AS bigint)
+       told.account_id || ' at ' || told.client_id, 0, CAST(? AS bigint), CAST(? AS bigint),
+       told.account_id, told.client_id
      FROM (SELECT s.account_id, j.key AS client_id, j.value ->> 'sid' AS sid
        FROM oidc_sessions s, json_each(CAST(s.payload AS json) -> 'authorizations') j
        WHERE s.account_id = ? AND s.ended_at IS NULL) AS told

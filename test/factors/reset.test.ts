@@ -26,7 +26,8 @@ import { type Database, sql, write } from '../../src/store/database.ts'
 import { issueToken, readToken } from '../../src/store/emailed-tokens.ts'
 import { newId } from '../../src/store/ids.ts'
 import { createJobBell } from '../../src/store/job-bell.ts'
-import { claimJobs, finishJob } from '../../src/store/jobs.ts'
+import { claimJobs, failJob, finishJob } from '../../src/store/jobs.ts'
+import { endedSessionOf, logoutJob, NOBODY_TO_TELL } from '../../src/store/logout-jobs.ts'
 import { endSession, readSession, upsertSession } from '../../src/store/oidc-sessions.ts'
 import { insertOrganisation } from '../../src/store/organisations.ts'
 import { createKeyring } from '../../src/store/seal.ts'
@@ -41,6 +42,7 @@ import {
 } from '../../src/store/second-factor-resets.ts'
 import { keepFact } from '../../src/store/session-facts.ts'
 import { sweep } from '../../src/store/sweep.ts'
+import { readToldApps } from '../../src/store/told-apps.ts'
 import {
   account,
   fifty,
@@ -249,6 +251,49 @@ onEveryDatabase('resetting second factors', (open, place) => {
       removePasskeys: false,
     })
     expect(await read(order)).to.include({ state: 'finished', total: 1, done: 1, skipped: 0 })
+  })
+
+  it('says of each user which apps know, and which do not yet', async () => {
+    const [id, other] = [await user(), await user()]
+    const owner = { accountId: id, epoch: 0 }
+    const authorizations = Object.fromEntries(
+      ['told', 'asleep', 'dead', 'deaf'].map(app => [`${app} ${id}`, { sid: `${app} ${id}` }]),
+    )
+    const session = {
+      uid: `uid ${id}`,
+      id: `c ${id}`,
+      payload: { authorizations },
+      expiresAt: NOW + 1000,
+      owner,
+    }
+    await database.commit([upsertSession(session, NOW)])
+    const order = await start([id, other])
+    await work()
+    // An app that is told of another session of theirs is none of this reset's.
+    await database.commit([logoutJob({ clientId: 'app', accountId: id, sid: `later ${id}` }, NOW + 1)])
+    for (const job of await claimJobs(database, {
+      kinds: ['backchannel-logout'],
+      limit: 100,
+      leaseMs: 1000,
+      now: NOW,
+    })) {
+      const [app, whose] = endedSessionOf(job.payload).sid.split(' ')
+      if (whose !== id) continue
+      if (app === 'told') await database.commit([finishJob(job, NOW)])
+      if (app === 'deaf') await database.commit([finishJob(job, NOW, NOBODY_TO_TELL)])
+      if (app === 'dead') await database.commit([failJob(job, 'refused', NOW)])
+    }
+    const told = await readToldApps(database, order.id, 0, 2)
+    const users = await readResetUsers(database, order.id, 0, 2)
+    const of = (who: string) => told.get(users.find(each => each.accountId === who)?.position ?? 0)
+    expect(of(id)).to.deep.equal([
+      { app: `asleep ${id}`, state: 'waiting' },
+      { app: `dead ${id}`, state: 'failed' },
+      { app: `deaf ${id}`, state: 'nobody' },
+      { app: `told ${id}`, state: 'told' },
+    ])
+    expect(of(other)).to.equal(undefined)
+    expect(await readToldApps(database, order.id, 2, 9)).to.deep.equal(new Map())
   })
 
   it('A5: refuses afterwards what was proven, minted or kept before, from requests in flight', async () => {

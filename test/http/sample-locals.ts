@@ -258,9 +258,15 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     skipped: 1,
     waiting: 9,
     users: [
-      { ...person('Aisha Rahman'), outcome: 'done' },
-      { ...person('Jonas Weber', t('reset.why.not_set_up')), outcome: 'skipped' },
-      { ...person('Gwen Parry'), outcome: 'waiting' },
+      {
+        ...person('Aisha Rahman'),
+        outcome: 'done',
+        apps: (['told', 'waiting', 'failed', 'nobody'] as const).map(state =>
+          t(`reset.app.${state}`, { app: 'Device console' }),
+        ),
+      },
+      { ...person('Jonas Weber', t('reset.why.not_set_up')), outcome: 'skipped', apps: [] },
+      { ...person('Gwen Parry'), outcome: 'waiting', apps: [] },
     ],
     pages: { from: 1, to: 3, next: '/list?after=3' },
   } as const

@@ -127,6 +127,8 @@ describe('journey: the console', function () {
 
     // Told by back-channel logout, the app has let her go within two seconds.
     await lena.page.waitForTimeout(Math.max(0, pressed + 2_000 - Date.now()))
+    await tab.page.reload()
+    await tab.read('Logged out of Fleetdesk')
     await lena.page.goto(stage.demoOrigin)
     await lena.follow('Log in')
     await lena.identify(people[0]?.email ?? '')

@@ -40,6 +40,7 @@ import { createKeyring } from '../../src/store/seal.ts'
 import * as resets from '../../src/store/second-factor-resets.ts'
 import { keepFact } from '../../src/store/session-facts.ts'
 import { sweep } from '../../src/store/sweep.ts'
+import { readToldApps } from '../../src/store/told-apps.ts'
 import { readUserDetails } from '../../src/store/user-details.ts'
 import { countStandings, countUsers, readUserPage, USER_SORTS } from '../../src/store/user-list.ts'
 import { NOW, onEveryDatabase, type Place, SECRET_KEY } from './contract.ts'
@@ -79,6 +80,7 @@ const FILES = [
   'store/session-facts',
   'store/signing-keys',
   'store/sweep',
+  'store/told-apps',
   'store/user-details',
 ]
 
@@ -182,6 +184,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   await resets.readReset(database, 'org_1', 'rst_1', NOW)
   await resets.readResetUsers(database, 'rst_1', 0, 50)
   await resets.readWaiting(database, 'rst_1', 0, 50)
+  await readToldApps(database, 'rst_1', 0, 50)
   await resets.countResettable(database, 'rst_1')
   await database.commit(resets.draftReset(dialect, reset, ['usr_1'], NOW))
   await database.commit([
@@ -370,8 +373,9 @@ async function fill(url: string): Promise<void> {
         SELECT n, 'form', n, n, '', n FROM generate_series(1, 3000) n;
       INSERT INTO second_factor_resets (id, organisation_id, actor_id, created_at, started_at)
         SELECT n, n, n, n, CASE n % 2 WHEN 0 THEN n END FROM generate_series(1, 3000) n;
-      INSERT INTO jobs (id, kind, payload, summary, attempts, run_at, done_at, failed_at, created_at)
-        SELECT n, 'mail', '', '', 1, n, CASE n % 3 WHEN 0 THEN n END, CASE n % 3 WHEN 1 THEN n END, n
+      INSERT INTO jobs (id, kind, payload, summary, attempts, run_at, done_at, failed_at, created_at,
+          account_id, client_id)
+        SELECT n, 'mail', '', '', 1, n, CASE n % 3 WHEN 0 THEN n END, CASE n % 3 WHEN 1 THEN n END, n, n, n
         FROM generate_series(1, 3000) n;
       INSERT INTO attempts (budget, account, source, in_a_row, today, day_started_at, blocked_until, expires_at)
         SELECT 'code', n, '', 1, 1, 0, 0, n FROM generate_series(1, 3000) n;
