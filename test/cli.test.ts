@@ -256,6 +256,7 @@ describe('the command line', () => {
             '008-idempotency.js',
             '009-invitations.js',
             '012-told-apps.js',
+            '016-bounces.js',
           ],
         })
       })
@@ -379,6 +380,16 @@ describe('the command line', () => {
         const people = await run(['mail', 'queue'])
         expect(people.stdout).to.include('invitation to ann@acme.example').and.not.to.include('/link/')
         expect(await json(['mail', 'queue', '--state', 'failed'])).to.deep.equal([])
+      })
+
+      it('notes that a user’s mails come back, and lists it with them', async () => {
+        const org = await organisation()
+        await json(userArgs('invite', org))
+        const bounced = (to: string) => ['mail', 'bounced', '--to', to, '--reason', '550 no such mailbox']
+        await refused(bounced('nobody@acme.example'))
+        expect(await json(bounced('Ann@acme.example'))).to.include({ reason: '550 no such mailbox' })
+        const [ann] = await json<Record<string, unknown>[]>(['user', 'list', '--org', org])
+        expect(ann).to.include({ email: 'ann@acme.example', mail_refused: true })
       })
 
       it('resets the second factor of users, at once, and says whose was not', async () => {

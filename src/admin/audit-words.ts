@@ -38,6 +38,7 @@ const GROUP: Readonly<Record<AuditEvent, (typeof GROUPS)[number] | null>> = {
   'second_factor.reset': 'secondFactor',
   'mailed_code.sent': 'secondFactor',
   'mailbox.proven': 'secondFactor',
+  'mail.refused': 'organisation',
   'consent.granted': 'apps',
   'consent.denied': 'apps',
   'action.confirmed': 'apps',

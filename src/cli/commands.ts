@@ -3,7 +3,6 @@
 
 import { checkConfig, loadConfig, settingRows } from '../config.ts'
 import { diagnose, reportOf } from '../doctor.ts'
-import { queueView } from '../mail/outbox.ts'
 import {
   createUser,
   type InputError,
@@ -17,17 +16,9 @@ import { signingKeys } from '../store/signing-keys.ts'
 import { actionsList, actionsSet, apiCreate, apiList, rulesList, rulesTighten } from './action-commands.ts'
 import { auditExport, auditVerify } from './audit-commands.ts'
 import { clientCreate, clientList, clientUpdate } from './client-commands.ts'
-import {
-  type Command,
-  columns,
-  type Flag,
-  type Flags,
-  type Io,
-  locationOf,
-  print,
-  UsageError,
-} from './command.ts'
-import { jobList, STATE_FLAG, wantedState } from './job-commands.ts'
+import { type Command, type Flag, type Flags, type Io, locationOf, print, UsageError } from './command.ts'
+import { jobList } from './job-commands.ts'
+import { mailBounced, mailQueue } from './mail-commands.ts'
 import {
   enforcementReportCommand,
   orgCreate,
@@ -136,31 +127,6 @@ const doctor: Command = {
   },
 }
 
-const mailQueue: Command = {
-  words: ['mail', 'queue'],
-  summary: 'List the mails that wait, were sent in the last days, or were given up.',
-  flags: { state: STATE_FLAG },
-  async run(flags, io) {
-    const wanted = wantedState(flags)
-    const mails = await withDirectory(io, ({ database, clock }) =>
-      queueView(database, { ...wanted, now: clock() }),
-    )
-    const iso = (time: number | null) => (time === null ? null : new Date(time).toISOString())
-    const rows = mails.map(mail => {
-      const error = mail.lastError === null ? '' : `: ${mail.lastError}`
-      return [
-        mail.state,
-        `${iso(mail.createdAt)}  ${mail.template} to ${mail.to}, tried ${mail.attempts}×${error}`,
-      ] as const
-    })
-    const objects = mails.map(({ nextTry, lastError, createdAt, ...rest }) => {
-      return { ...rest, next_try: iso(nextTry), last_error: lastError, created_at: iso(createdAt) }
-    })
-    print(io, flags, objects, rows.length === 0 ? 'There are no mails.\n' : columns(rows))
-    return undefined
-  },
-}
-
 export const commands: readonly Command[] = [
   migrate,
   serve,
@@ -188,6 +154,7 @@ export const commands: readonly Command[] = [
   config,
   doctor,
   mailQueue,
+  mailBounced,
   jobList,
   auditVerify,
   auditExport,

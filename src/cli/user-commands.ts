@@ -48,10 +48,11 @@ export const userList: Command = {
     const rows = users.map(({ name, email, role: has, status, standing }) => {
       return [`${name} <${email}>`, `${has}, ${status}, 2FA ${standing.replaceAll('_', ' ')}`] as const
     })
-    const objects = users.map(({ standing, lastLoginAt, ...user }) => ({
+    const objects = users.map(({ standing, lastLoginAt, mailRefused, ...user }) => ({
       ...user,
       second_factor: standing,
       last_login: lastLoginAt === null ? null : new Date(lastLoginAt).toISOString(),
+      mail_refused: mailRefused,
     }))
     print(io, flags, objects, rows.length === 0 ? 'There are no such users.\n' : columns(rows))
     return undefined

@@ -471,6 +471,8 @@ export interface ViewLocals {
     readonly notice?: string
     /** What is not taken from this user, because too many were wrong. */
     readonly blocked?: string
+    /** Their address takes no mail: since when, and what the mail server said. */
+    readonly bounce?: { readonly at: number; readonly reason: string }
     /** Why the last active admin stays one. */
     readonly lastAdmin?: string
     readonly passkeys: readonly {
@@ -531,6 +533,8 @@ export interface ViewLocals {
       readonly standing: 'set_up' | 'not_set_up' | 'reset_pending'
       readonly passkeys: number
       readonly lastLoginAt?: number
+      /** Their address takes no mail. */
+      readonly mailRefused: boolean
     }[]
     readonly choose: {
       readonly action: string

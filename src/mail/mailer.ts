@@ -31,11 +31,14 @@ export interface Mailer {
 export class MailNotSent extends Error {
   /** The recipient or the mail itself was refused: trying again would change nothing. */
   readonly permanent: boolean
+  /** It was the recipient that was refused: there is no such mailbox. */
+  readonly noMailbox: boolean
 
-  constructor(reason: string, permanent: boolean, options?: ErrorOptions) {
+  constructor(reason: string, permanent: boolean, options?: ErrorOptions & { noMailbox?: boolean }) {
     super(reason, options)
     this.name = 'MailNotSent'
     this.permanent = permanent
+    this.noMailbox = options?.noMailbox ?? false
   }
 }
 
@@ -129,7 +132,8 @@ function notSent(error: unknown, signal: AbortSignal | undefined): MailNotSent {
     return new MailNotSent('took too long, or the server was stopped', false, { cause: error })
   // 503: the conversation went wrong; 530: TLS or a password is wanted (RFC 4954 §6). Neither is about the mail.
   const refused = responseCode >= 500 && responseCode < 600 && ![503, 530].includes(responseCode)
-  return new MailNotSent(message, refused && ABOUT_THE_MAIL.includes(command), { cause: error })
+  const permanent = refused && ABOUT_THE_MAIL.includes(command)
+  return new MailNotSent(message, permanent, { cause: error, noMailbox: permanent && command === 'RCPT TO' })
 }
 
 /** Ids are ours, but a file name and a header should not depend on that. */

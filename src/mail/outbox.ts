@@ -3,6 +3,8 @@
 // the mail and before that is written down. Then the same mail, by its Message-ID, goes out again.) What is in a mail
 // is sealed while it waits and forgotten as soon as it is settled; the summary names template and recipient only.
 
+import { readAccountByEmail } from '../store/accounts.ts'
+import { forgetBounce, noteBounce } from '../store/bounces.ts'
 import type { Database, Write } from '../store/database.ts'
 import { newId } from '../store/ids.ts'
 import type { JobHandler, JobLog } from '../store/job-worker.ts'
@@ -41,6 +43,7 @@ const SUMMARY = /^([a-z-]+) to (.*)$/
 const summaryOf = (template: MailName, to: string): string => `${template} to ${to}`.slice(0, 400)
 
 export interface MailHandlerOptions {
+  readonly database: Database
   readonly keyring: Keyring
   readonly mailer: Mailer
   readonly texts: Texts
@@ -53,9 +56,10 @@ export interface MailHandlerOptions {
 
 /**
  * Sends a mail that {@link mailJob} ordered, for `runJobs({ handlers: { [MAIL]: … } })`. A mail whose link or code has
- * run out while it waited is not sent.
+ * run out while it waited is not sent. An address that takes none is noted of its account.
  */
 export function mailHandler({
+  database,
   keyring,
   mailer,
   texts,
@@ -78,10 +82,13 @@ export function mailHandler({
       await mailer.send({ id: job.id, to, date: job.createdAt, ...mail }, signal)
     } catch (error) {
       if (!(error instanceof MailNotSent)) throw error
-      return { ok: false, reason: error.message, permanent: error.permanent }
+      const { message: reason, permanent, noMailbox } = error
+      const owner = noMailbox ? await readAccountByEmail(database, to) : undefined
+      const also = owner === undefined ? [] : noteBounce(owner, { reason, at: now }, false)
+      return { ok: false, reason, permanent, also }
     }
     log.info({ job: job.id, template }, 'mail sent')
-    return { ok: true }
+    return { ok: true, also: [forgetBounce(to, now)] }
   }
 }
 

@@ -28,6 +28,7 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
     'Somebody’s second factor was reset: their authenticator and recovery code no longer work.',
   'mailed_code.sent': 'A code was sent by mail.',
   'mailbox.proven': 'Entered the code that was sent by mail.',
+  'mail.refused': 'The user’s address takes no mail, for the reason named.',
   'address.unblocked': 'Had an address unblocked, by the link in the mail about it.',
   'consent.granted': 'Allowed an app to use the account.',
   'consent.denied': 'Did not allow an app to use the account.',

@@ -28,6 +28,7 @@ export type AuditEvent =
   | 'second_factor.reset'
   | 'mailed_code.sent'
   | 'mailbox.proven'
+  | 'mail.refused'
   | 'address.unblocked'
   | 'consent.granted'
   | 'consent.denied'

@@ -7,10 +7,14 @@ import { claimJobs, failJob, finishJob, type Job, MOST_ATTEMPTS, retryJob } from
 
 const SECOND = 1000
 
-/** What became of a job. `note`: why there was nothing to do. `permanent`: trying again would change nothing. */
-export type JobOutcome =
+/**
+ * What became of a job. `note`: why there was nothing to do. `permanent`: trying again would change nothing. `also` is
+ * stored with it.
+ */
+export type JobOutcome = (
   | { readonly ok: true; readonly note?: string }
   | { readonly ok: false; readonly reason: string; readonly permanent: boolean }
+) & { readonly also?: readonly Write[] }
 
 /**
  * Does a job. What it throws counts as a failure that may pass.
@@ -99,9 +103,12 @@ export function runJobs(options: WorkerOptions): Worker {
     if (outcome.ok) log.info(fields, 'job done')
     else
       log.warn({ ...fields, reason: outcome.reason }, outcome.permanent ? 'job failed' : 'job not done yet')
-    if (outcome.ok) await settle(job, finishJob(job, now, outcome.note))
-    else if (outcome.permanent) await settle(job, failJob(job, outcome.reason, now))
-    else await settle(job, retryJob(job, outcome.reason, now))
+    const end = outcome.ok
+      ? finishJob(job, now, outcome.note)
+      : outcome.permanent
+        ? failJob(job, outcome.reason, now)
+        : retryJob(job, outcome.reason, now)
+    await settle(job, [end, ...(outcome.also ?? [])])
   }
 
   async function attempt(job: Job): Promise<JobOutcome> {
@@ -123,10 +130,10 @@ export function runJobs(options: WorkerOptions): Worker {
   }
 
   /** What was done must not be done again: while the lease lasts, a database that is away is asked again. */
-  async function settle(job: Job, outcome: Write): Promise<void> {
+  async function settle(job: Job, outcome: readonly Write[]): Promise<void> {
     for (;;) {
       try {
-        const [rows = []] = await database.commitTelling([outcome])
+        const [rows = []] = await database.commitTelling(outcome)
         if (rows.length === 0)
           log.warn({ job: job.id, kind: job.kind }, 'the lease of a job ran out before its end')
         return

@@ -172,7 +172,7 @@ export function retryDelay(attempts: number, chance: number): number {
 }
 
 /** Reasons come from other people's servers and end up on the operator's terminal. */
-function oneLine(reason: string): string {
+export function oneLine(reason: string): string {
   return reason
     .replace(/[\s\p{C}]+/gu, ' ')
     .trim()

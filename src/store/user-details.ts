@@ -3,6 +3,7 @@
 // the user (audit-events.ts), and who may look.
 
 import type { Role, Status } from './accounts.ts'
+import type { Bounce } from './bounces.ts'
 import type { Database, Param, Row } from './database.ts'
 import { digest } from './ids.ts'
 import { sql } from './statement.ts'
@@ -36,11 +37,14 @@ export interface UserDetails {
   /** Nobody else is an active admin of the organisation. */
   readonly lastAdmin: boolean
   readonly passkeys: readonly UserPasskey[]
+  /** Their address takes no mail. */
+  readonly bounce?: Bounce
 }
 
 const find = sql(
   'user_details',
   `SELECT a.id, o.name AS organisation, a.name, a.email, a.role, a.status, a.second_factor, a.last_login_at,
+     a.mail_refused_at, a.mail_refusal,
      CASE WHEN a.password_hash IS NULL THEN 0 ELSE 1 END AS has_password,
      (SELECT count(*) FROM authenticators x WHERE x.account_id = a.id) AS authenticators,
      (SELECT count(*) FROM recovery_codes x WHERE x.account_id = a.id AND x.saved_at IS NOT NULL) AS recovery_codes,
@@ -75,6 +79,9 @@ export async function readUserDetails(
     hasPassword: Number(row.has_password) === 1,
     lastAdmin: row.role === 'admin' && row.status === 'active' && Number(row.other_admins) === 0,
     passkeys: rows.flatMap(passkeyOf),
+    ...(row.mail_refused_at === null
+      ? {}
+      : { bounce: { at: Number(row.mail_refused_at), reason: String(row.mail_refusal ?? '') } }),
   }
 }
 

@@ -49,6 +49,8 @@ export interface ListedUser {
   readonly passkeys: number
   /** Milliseconds since 1970. */
   readonly lastLoginAt: number | null
+  /** Their address takes no mail. */
+  readonly mailRefused: boolean
 }
 
 /** A place between two rows: what the row is sorted by. */
@@ -102,7 +104,7 @@ export async function readUserPage(
     place === undefined ? '' : `AND (${columns.join(', ')}) ${falling ? '<' : '>'} (${marks(place.key)})`
   const direction = falling ? ' DESC' : ''
   const statement = declared(
-    `SELECT id, name, email, role, status, second_factor, last_login_at,
+    `SELECT id, name, email, role, status, second_factor, last_login_at, mail_refused_at,
        (SELECT count(*) FROM passkeys p WHERE p.account_id = ${where.as}.id) AS passkeys,
        ${columns.map((column, i) => `${column} AS key_${i}`).join(', ')}
      FROM ${where.from} WHERE ${where.text} ${between}
@@ -287,6 +289,7 @@ function userOf(row: Row): ListedUser {
     standing: standingOf(row),
     passkeys: Number(row.passkeys),
     lastLoginAt: row.last_login_at === null ? null : Number(row.last_login_at),
+    mailRefused: row.mail_refused_at !== null,
   }
 }
 

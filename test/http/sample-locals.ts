@@ -106,6 +106,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       status: t('status.active'),
       standing,
       passkeys,
+      mailRefused: index === 1,
       ...(index === 2 ? {} : { lastLoginAt: time - index * 86_400_000 }),
     })),
     choose: {
@@ -622,6 +623,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         you: true,
         role: t('role.admin'),
         blocked: t('user.blocked.both', dana),
+        bounce: { at: time, reason: '550 5.1.1 <dana@northgate.example>: no such mailbox' },
         lastAdmin: t('user.lastAdmin', dana),
         actions: [{ ...action(t('user.unblock'), t('user.unblock.hint')), primary: true }],
       },

@@ -8,9 +8,14 @@ import { expect } from 'chai'
 import pino from 'pino'
 import { createMailer } from '../../src/mail/mailer.ts'
 import { MAIL, mailHandler, mailJob, type QueuedMail, queueView } from '../../src/mail/outbox.ts'
+import { insertAccount } from '../../src/store/accounts.ts'
+import { readAuditEvents } from '../../src/store/audit-events.ts'
+import { noteBounce } from '../../src/store/bounces.ts'
 import type { Database } from '../../src/store/database.ts'
 import { runJobs, type Worker } from '../../src/store/job-worker.ts'
+import { insertOrganisation } from '../../src/store/organisations.ts'
 import { createKeyring } from '../../src/store/seal.ts'
+import { readUserDetails } from '../../src/store/user-details.ts'
 import { createTexts } from '../../src/texts.ts'
 import { type Smtp, startSmtp } from '../support/smtp.ts'
 import { onEachDatabase, type TestDatabase } from './databases.ts'
@@ -43,7 +48,7 @@ onEachDatabase('the outbox', open => {
     })
   const work = (smtpUrl: string, on = database, keys = keyring): Worker => {
     const mailer = createMailer({ smtpUrl, outboxDir: '/nowhere', from: 'no-reply@login.example.com', log })
-    const handler = mailHandler({ keyring: keys, mailer, texts, issuer, log })
+    const handler = mailHandler({ database: on, keyring: keys, mailer, texts, issuer, log })
     const worker = runJobs({
       database: on,
       handlers: { [MAIL]: handler },
@@ -185,6 +190,53 @@ onEachDatabase('the outbox', open => {
     expect(gone).to.include({ state: 'failed', attempts: 1, nextTry: null })
     expect(gone?.lastError).to.contain('550 5.1.1 No such mailbox')
     expect(smtp.mails.map(mail => [mail.to].flat()[0]?.text)).to.deep.equal(['dana@example.com'])
+  })
+
+  it('SMTP 550 for the recipient: notes of the user that their address takes no mail, until it does', async () => {
+    const [id, email] = ['usr_ann', 'gone@example.com']
+    const ann = { id, organisationId: 'org_1', email, name: 'Ann Lee' }
+    const account = {
+      role: 'technician',
+      status: 'active',
+      passwordHash: null,
+      mailboxProvenAt: null,
+    } as const
+    await database.commit([
+      insertOrganisation({ id: 'org_1', name: 'Acme', plan: '', subscribedAt: null }, start),
+    ])
+    await database.commit([insertAccount({ ...ann, ...account }, start)])
+    const bounce = async () => (await readUserDetails(database, 'org_1', id))?.bounce
+    let gone = true
+    smtp = await startSmtp({ rejectRecipients: () => gone })
+    const worker = work(smtp.url)
+    const sent = async () => {
+      await database.commit([reset('Gone@example.com')])
+      worker.wake()
+      await settled()
+    }
+    await sent()
+    expect(await bounce())
+      .to.include({ at: start })
+      .and.to.have.property('reason')
+      .that.includes('No such mailbox')
+    const events = await readAuditEvents(database, 'org_1', { about: id, limit: 10 })
+    expect(events.map(each => each.event)).to.include('mail.refused')
+    gone = false
+    now += MINUTE
+    await sent()
+    expect(await bounce()).to.equal(undefined)
+
+    // What the mail service reports of mails that it took at first stays for a week, and then until the next one.
+    await database.commit(noteBounce(ann, { reason: 'came\nback', at: now }, true))
+    now += MINUTE
+    await sent()
+    expect(await bounce()).to.have.property('reason', 'came back')
+    now += 7 * 24 * 60 * MINUTE
+    await sent()
+    expect(await bounce()).to.equal(undefined)
+    // Somebody whose address is another one by now has nothing to do with it.
+    await database.commit(noteBounce({ ...ann, email: 'old@example.com' }, { reason: 'x', at: now }, true))
+    expect(await bounce()).to.equal(undefined)
   })
 
   it('SMTP 554 for the mail: gives up at once', async () => {

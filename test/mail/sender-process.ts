@@ -19,6 +19,7 @@ if (import.meta.main) {
   const database = await openDatabase(databaseUrl)
   const mailer = createMailer({ smtpUrl, outboxDir: '/nowhere', from: 'no-reply@login.example.com', log })
   const handler = mailHandler({
+    database,
     keyring: createKeyring([secretKey]),
     texts: createTexts(),
     issuer: 'https://login.example.com',

@@ -72,8 +72,8 @@ onEachDatabase('the directory', open => {
     const log = { info() {}, warn() {}, error() {} }
     const mailer = { send: async (mail: { text: string }) => void texts.push(mail.text), close() {} }
     const issuer = 'http://localhost:3000'
-    const { keyring } = directory
-    const handlers = { [MAIL]: mailHandler({ keyring, mailer, texts: createTexts(), issuer, log }) }
+    const { database, keyring } = directory
+    const handlers = { [MAIL]: mailHandler({ database, keyring, mailer, texts: createTexts(), issuer, log }) }
     const jobs = runJobs({ database: test.database, handlers, log, clock: () => now })
     for (let tries = 0; texts.length === 0 && tries < 300; tries++) await new Promise(r => setTimeout(r, 10))
     await jobs.stop()

@@ -19,6 +19,7 @@ import { auditRow } from '../../src/store/audit.ts'
 import { readAuditEvents } from '../../src/store/audit-events.ts'
 import { sealAudit } from '../../src/store/audit-sealer.ts'
 import { verifyAudit } from '../../src/store/audit-verify.ts'
+import { forgetBounce, noteBounce } from '../../src/store/bounces.ts'
 import { createClients } from '../../src/store/clients.ts'
 import * as credentials from '../../src/store/credentials.ts'
 import {
@@ -67,6 +68,7 @@ const FILES = [
   'store/audit-horizon',
   'store/audit-sealer',
   'store/audit-verify',
+  'store/bounces',
   'store/clients',
   'store/credentials',
   'store/emailed-tokens',
@@ -176,6 +178,10 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     }
   }
   await readInvitationTimes(database, [id])
+  await database.commit(
+    noteBounce({ id, email: 'a@b.example', organisationId: null }, { reason: 'no', at: NOW }, true),
+  )
+  await database.commit([forgetBounce('a@b.example', NOW)])
   await countInvited(database, 'org_1')
   await countStandings(database, 'org_1')
   await countUsers(database, 'org_1', [])

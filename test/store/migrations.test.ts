@@ -20,6 +20,7 @@ const ALL = [
   '008-idempotency.js',
   '009-invitations.js',
   '012-told-apps.js',
+  '016-bounces.js',
 ]
 
 const newer = sql(
