@@ -16,7 +16,13 @@ export function startBackground(services: Services, tellApp: TellApp): { stop():
   const { config, database, log, clock } = services
   const { issuer, productName: product } = config
   const mailer = createMailer({ ...config, from: config.mailFrom, product, log })
-  const mails = mailHandler({ ...services, mailer, issuer, product })
+  const mails = mailHandler({
+    ...services,
+    mailer,
+    issuer,
+    product,
+    lockable: services.accounts.passwords === 'own',
+  })
   // Each kind has its own worker: an app that is slow to answer must not keep a mailed code waiting.
   const workers = [
     { handlers: { [MAIL]: mails } },

@@ -4,6 +4,7 @@
 import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { forgottenPasswordRoutes } from './account/forgotten-password.ts'
 import { linkRoutes } from './account/links.ts'
+import { lockRoutes } from './account/lock.ts'
 import { accountRoutes } from './account/overview.ts'
 import { ownAccounts } from './accounts.ts'
 import { actionDetails, registeredApis } from './actions/rar.ts'
@@ -103,7 +104,10 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
     if (oidc?.route === 'resume') keepResumed(services, ctx as KoaContextWithOIDC)
   })
   provider.use(interactionRoutes(provider, services).routes())
-  if (services.accounts.passwords === 'own') provider.use(forgottenPasswordRoutes(services).routes())
+  if (services.accounts.passwords === 'own') {
+    provider.use(forgottenPasswordRoutes(services).routes())
+    provider.use(lockRoutes(services).routes())
+  }
   provider.use(linkRoutes(services).routes())
   const guard = createGuard(provider, services)
   provider.use(guard.routes())

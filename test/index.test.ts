@@ -34,6 +34,7 @@ describe('createProvider', () => {
     await services.database.commit([
       mailJob(services.keyring, {
         to: 'dana@northgate.example',
+        accountId: 'usr_1',
         template: 'password-changed',
         contents,
         now: Date.now(),

@@ -102,7 +102,7 @@ describe('texts', () => {
       ...['', '.hint', '.question'].map(part => `user.withdraw${part}`),
       ...['user.done.passkey', 'user.passkey.question'],
       ...['both', 'passwords', 'codes'].map(what => `user.blocked.${what}`),
-      ...['active', 'invited', 'deactivated'].map(status => `status.${status}`),
+      ...['active', 'invited', 'locked', 'deactivated'].map(status => `status.${status}`),
       ...AUDIT_EVENTS.map(event => `audit.event.${event}`),
       ...['logins', 'secondFactor', 'apps', 'organisation'].map(group => `audit.group.${group}`),
       ...['pwd', 'otp', 'passkey', 'sso', 'recovery', 'mail', 'set-up'].map(each => `audit.factor.${each}`),

@@ -60,7 +60,8 @@ export function forgottenPasswordRoutes(services: Services): Router {
       if (error instanceof CommitRefused) return
       throw error
     }
-    const known = account?.status === 'active' ? account : undefined
+    // Who locked their account opens it by a new password.
+    const known = account?.status === 'active' || account?.status === 'locked' ? account : undefined
     const token = newToken()
     await database.commit([
       auditRow(

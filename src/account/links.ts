@@ -116,6 +116,7 @@ export function linkRoutes(services: Services): Router {
       record(opened, ctx, 'password.set', now),
       mailJob(keyring, {
         to: account.email,
+        accountId: account.id,
         template: 'password-changed',
         contents: { name: account.name, at: now, address: ctx.ip },
         now,

@@ -212,6 +212,7 @@ function resetWrites({ database, keyring }: ResetGround, order: Order, user: Wai
     ),
     mailJob(keyring, {
       to: user.email,
+      accountId,
       template: 'second-factor-reset',
       contents: { name: user.name, by: actorName, at: now, removePasskeys },
       now,

@@ -247,6 +247,9 @@ export interface ViewLocals {
   /** Posts nothing. */
   unblock: { readonly action: string; readonly email: string }
   unblocked: { readonly accountUrl?: string }
+  /** Posts nothing. */
+  lock: { readonly action: string; readonly email: string }
+  locked: { readonly newPasswordUrl: string }
   /** Posts `organisation`, `name`, `email`, `password`. */
   'first-run': {
     readonly action: string

@@ -48,6 +48,8 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'link-used': t => t('linkUsed.heading'),
   unblock: t => t('unblock.heading'),
   unblocked: t => t('unblocked.heading'),
+  lock: t => t('lock.heading'),
+  locked: t => t('locked.heading'),
   'first-run': t => t('firstRun.heading'),
   'first-run-done': (t, { organisation }) => t('firstRunDone.heading', { organisation }),
   'host-mismatch': t => t('hostMismatch.heading'),

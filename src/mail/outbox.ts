@@ -11,15 +11,20 @@ import type { JobHandler, JobLog } from '../store/job-worker.ts'
 import { enqueue, type JobState, listJobs } from '../store/jobs.ts'
 import type { Keyring, Place } from '../store/seal.ts'
 import type { Texts } from '../texts.ts'
+import { lockToken } from './lock-link.ts'
 import { type Mailer, MailNotSent } from './mailer.ts'
-import { createMailTemplates, expiryOf, type MailContents, type MailName } from './templates.ts'
+import { createMailTemplates, expiryOf, type MailContents, type MailName, type Notice } from './templates.ts'
 
 /** The kind of the jobs that `mailHandler` does. */
 export const MAIL = 'mail'
 const place = (id: string): Place => ['jobs', 'payload', id]
 
 /** A mail to be written when its turn comes; one for each template, with that template's contents. */
-type MailOrder = { [Name in MailName]: { template: Name; contents: MailContents[Name] } }[MailName]
+type MailOrder = {
+  [Name in MailName]: { template: Name; contents: MailContents[Name] } & (Name extends Notice
+    ? { accountId: string }
+    : { accountId?: never })
+}[MailName]
 
 /** Somebody sits in front of a page and waits for these: they go before those that nobody waits for. */
 const AWAITED: readonly MailName[] = ['code', 'password-reset', 'unblock']
@@ -29,11 +34,12 @@ const AHEAD_MS = 24 * 60 * 60 * 1000
  * A mail, to be committed with what it tells of. Wake the worker after the commit.
  *
  * @param order.to the address that the account has, never the one that somebody typed: two may look the same
+ * @param order.accountId of a notice: whose account it is about
  */
 export function mailJob(keyring: Keyring, order: MailOrder & { to: string; now: number }): Write {
-  const { to, template, contents, now } = order
+  const { to, template, contents, accountId, now } = order
   const id = newId('job')
-  const payload = keyring.seal(JSON.stringify({ to, template, contents }), place(id))
+  const payload = keyring.seal(JSON.stringify({ to, template, contents, accountId }), place(id))
   // What is due first is taken first: a code must not stand behind the mails of a reset of thousands.
   const runAt = AWAITED.includes(template) ? now - AHEAD_MS : now
   return enqueue({ id, kind: MAIL, payload, summary: summaryOf(template, to), runAt }, now)
@@ -51,6 +57,8 @@ export interface MailHandlerOptions {
   readonly issuer: string
   /** Default: the catalogue's "product". */
   readonly product?: string
+  /** Whether owners can lock their accounts: not where a host of the plugin keeps the passwords that would open them. */
+  readonly lockable?: boolean
   readonly log: JobLog
 }
 
@@ -65,6 +73,7 @@ export function mailHandler({
   texts,
   issuer,
   product,
+  lockable = false,
   log,
 }: MailHandlerOptions): JobHandler {
   const templates = createMailTemplates({ texts, issuer, ...(product === undefined ? {} : { product }) })
@@ -72,12 +81,14 @@ export function mailHandler({
     const order = JSON.parse(keyring.open(job.payload, place(job.id)).toString()) as MailOrder & {
       to: string
     }
-    const { to, template, contents } = order
+    const { to, template, contents, accountId } = order
     const expiresAt = expiryOf(template, contents)
     if (expiresAt !== undefined && expiresAt <= now) {
       return { ok: false, reason: 'not sent in time: what is in it no longer works', permanent: true }
     }
-    const mail = templates.render(template, to, contents)
+    const token =
+      accountId === undefined || !lockable ? undefined : lockToken(keyring, accountId, contents.at)
+    const mail = templates.render(template, to, contents, token)
     try {
       await mailer.send({ id: job.id, to, date: job.createdAt, ...mail }, signal)
     } catch (error) {

@@ -8,6 +8,7 @@ import pug from 'pug'
 import { createPaths, type LinkKind } from '../paths.ts'
 import { LIFETIME_MS } from '../store/emailed-tokens.ts'
 import type { TextKey, Texts, TextValues } from '../texts.ts'
+import { LOCK_LINK_MS } from './lock-link.ts'
 
 /** What was done: the user's name, when (milliseconds since 1970) and from which IP address. */
 interface Deed {
@@ -46,6 +47,7 @@ export interface MailContents {
   }
   'recovery-code-used': Deed
   'password-changed': Deed
+  'account-locked': Deed
   /** `by` is the admin's name, empty for the operator. */
   'second-factor-reset': {
     readonly name: string
@@ -56,6 +58,20 @@ export interface MailContents {
 }
 
 export type MailName = keyof MailContents
+
+/** Mails that tell an account's owner what was done: each has a link to lock the account. */
+export const NOTICES = [
+  'code',
+  'authenticator-set-up',
+  'passkey-added',
+  'passkey-refused',
+  'passkey-removed',
+  'recovery-code-used',
+  'password-changed',
+  'second-factor-reset',
+] as const satisfies readonly MailName[]
+export type Notice = (typeof NOTICES)[number]
+
 /** When what a mail offers stops working, milliseconds since 1970; undefined: it offers nothing. */
 export function expiryOf<Name extends MailName>(
   name: Name,
@@ -81,6 +97,7 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   'passkey-removed': t => t('mail.passkeyRemoved.subject'),
   'recovery-code-used': t => t('mail.recoveryCodeUsed.subject'),
   'password-changed': t => t('mail.passwordChanged.subject'),
+  'account-locked': t => t('mail.accountLocked.subject'),
   'second-factor-reset': t => t('mail.secondFactorReset.subject'),
 }
 
@@ -100,6 +117,8 @@ export interface MailLocals {
   readonly link: string | undefined
   /** For mails with a token or a code. */
   readonly expiresAt: number | undefined
+  /** Where its owner locks the account, and until when: for notices, where accounts can be locked. */
+  readonly lock: { readonly url: string; readonly until: number } | undefined
   /** Plain text instead of HTML. */
   readonly plain: boolean
   t(key: TextKey, values?: TextValues): string
@@ -114,7 +133,13 @@ export interface RenderedMail {
 }
 
 export interface MailTemplates {
-  render<Name extends MailName>(name: Name, to: string, contents: MailContents[Name]): RenderedMail
+  /** @param lockToken of a link to lock the account */
+  render<Name extends MailName>(
+    name: Name,
+    to: string,
+    contents: MailContents[Name],
+    lockToken?: string,
+  ): RenderedMail
 }
 
 /**
@@ -145,7 +170,7 @@ export function createMailTemplates(options: {
     return template
   }
   return {
-    render(name, to, given) {
+    render(name, to, given, lockToken) {
       const template = compiled(name)
       const contents = inOneLine(given)
       const subject = inOneLine({ subject: subjects[name](texts.t, contents) }).subject
@@ -157,6 +182,10 @@ export function createMailTemplates(options: {
         email: to,
         link: 'token' in contents ? paths.link(name as LinkKind, contents.token) : undefined,
         expiresAt: expiryOf(name, contents),
+        lock:
+          lockToken === undefined
+            ? undefined
+            : { url: paths.link('lock', lockToken), until: contents.at + LOCK_LINK_MS },
         t: texts.t,
         rich: texts.rich,
         utc: texts.utc,

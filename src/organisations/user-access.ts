@@ -38,6 +38,7 @@ export async function removePasskey(
         ...endAccess(database.dialect, member.id, now),
         mailJob(keyring, {
           to: member.email,
+          accountId: member.id,
           template: 'passkey-removed',
           contents: { name: member.name, passkey: passkey.name, by, last, at: now },
           now,

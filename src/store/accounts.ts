@@ -7,7 +7,8 @@ import type { Database, Param, Row, Write } from './database.ts'
 import { sql, write } from './statement.ts'
 
 export type Role = 'admin' | 'technician' | 'support'
-export type Status = 'invited' | 'active' | 'deactivated'
+/** `locked`: by its owner, until they choose a new password. */
+export type Status = 'invited' | 'active' | 'locked' | 'deactivated'
 
 export interface Account {
   readonly id: string

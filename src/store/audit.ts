@@ -12,6 +12,7 @@ export type AuditEvent =
   | 'logout'
   | 'password.wrong'
   | 'password.set'
+  | 'account.locked'
   | 'password.reset_requested'
   | 'code.wrong'
   | 'code.blocked'

@@ -175,9 +175,12 @@ const spendRow = sql(
   'INSERT INTO spent (kind, id, expires_at) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO NOTHING',
 )
 
-/** Spends something that may be used once until it expires: a passkey challenge, a first-run link, a way back, a confirmation. */
+/**
+ * Spends something that may be used once until it expires: a passkey challenge, a first-run link, a way back, a
+ * confirmation, a link that locks an account.
+ */
 export function spend(
-  kind: 'passkey-challenge' | 'first-run' | 'own-return' | 'confirmation',
+  kind: 'passkey-challenge' | 'first-run' | 'own-return' | 'confirmation' | 'lock-link',
   id: string,
   expiresAt: number,
 ): Write {

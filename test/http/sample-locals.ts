@@ -495,6 +495,8 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     { view: 'link-used', state: '', locals: {} },
     { view: 'unblock', state: '', locals: { action: '/sent', email } },
     { view: 'unblocked', state: '', locals: { accountUrl } },
+    { view: 'lock', state: '', locals: { action: '/sent', email } },
+    { view: 'locked', state: '', locals: { newPasswordUrl: '/list' } },
     { view: 'first-run', state: '', locals: firstRun },
     {
       view: 'first-run',

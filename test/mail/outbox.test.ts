@@ -302,6 +302,7 @@ onEachDatabase('the outbox', open => {
     smtp = await startSmtp({ rejectRecipients: ['gone@example.com'] })
     const code = mailJob(keyring, {
       to: 'dana@example.com',
+      accountId: 'usr_1',
       template: 'code',
       contents: { ...deed, code: secrets.code },
       now,
@@ -327,7 +328,13 @@ onEachDatabase('the outbox', open => {
   it('sends what somebody waits for before what nobody waits for, however much of that there is', async () => {
     smtp = await startSmtp()
     const tell = (n: number) =>
-      mailJob(keyring, { to: `user${n}@example.com`, template: 'password-changed', contents: deed, now })
+      mailJob(keyring, {
+        to: `user${n}@example.com`,
+        accountId: `usr_${n}`,
+        template: 'password-changed',
+        contents: deed,
+        now,
+      })
     await database.commit(Array.from({ length: 40 }, (_, n) => tell(n)))
     now += 1000
     await database.commit([reset('waits@example.com')])

@@ -6,6 +6,7 @@ import {
   type MailContents,
   type MailName,
   mailNames,
+  NOTICES,
 } from '../../src/mail/templates.ts'
 import { createPaths } from '../../src/paths.ts'
 import { createTexts } from '../../src/texts.ts'
@@ -32,6 +33,7 @@ const samples: MailContents = {
   'passkey-refused': { ...deed, passkey: 'iCloud Keychain' },
   'recovery-code-used': deed,
   'password-changed': deed,
+  'account-locked': deed,
   'second-factor-reset': { name: 'Dana Whitlock', at, by: 'Priya Raman', removePasskeys: true },
 }
 const show = (name: MailName, contents: Partial<Record<string, unknown>> = {}) =>
@@ -79,6 +81,18 @@ describe('mails', () => {
       }
       expect(links(html)).to.be.empty
       expect(text).not.to.contain('://')
+    })
+  }
+
+  for (const name of NOTICES) {
+    it(`${name}: has a link to lock the account, for a week, where accounts can be locked`, () => {
+      const { text, html } = templates.render(name, 'dana@example.com', samples[name], 'tok-lock')
+      const link = `${issuer}/link/lock/tok-lock`
+      expect(links(html)).to.deep.equal([link, link])
+      expect(text)
+        .to.contain(link)
+        .and.to.contain('Lock my account')
+        .and.to.contain('until 21 May 2026, 09:31 UTC')
     })
   }
 

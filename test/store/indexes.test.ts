@@ -11,6 +11,7 @@ import {
   reserveAttempt,
   unblockAccount,
 } from '../../src/factors/attempts.ts'
+import { lockAccount } from '../../src/store/account-lock.ts'
 import * as accounts from '../../src/store/accounts.ts'
 import { keepActionRule, readActionRules } from '../../src/store/action-rules.ts'
 import { createApis } from '../../src/store/apis.ts'
@@ -58,6 +59,7 @@ const COLD = [
 ]
 const FILES = [
   'factors/attempts',
+  'store/account-lock',
   'store/accounts',
   'store/action-rules',
   'store/apis',
@@ -180,6 +182,9 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   await readInvitationTimes(database, [id])
   await database.commit(
     noteBounce({ id, email: 'a@b.example', organisationId: null }, { reason: 'no', at: NOW }, true),
+  )
+  await database.commit(
+    lockAccount({ ...account, role: 'admin', organisationId: 'org_1' }, { token: 't', until: NOW }, 0, NOW),
   )
   await database.commit([forgetBounce('a@b.example', NOW)])
   await countInvited(database, 'org_1')

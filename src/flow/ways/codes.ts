@@ -130,6 +130,7 @@ export const recovery: Handler = async (services, visit, form) => {
       record(visit, 'recovery_code.used'),
       mailJob(services.keyring, {
         to: account.email,
+        accountId: account.id,
         template: 'recovery-code-used',
         contents: { name: account.name, at: visit.now, address: visit.visitor.address },
         now: visit.now,
@@ -195,6 +196,7 @@ export const sendCode: Handler = async (services, visit) => {
       ...issueToken('code', account.id, mailedToken(services, visit, code), null, visit.now),
       mailJob(services.keyring, {
         to: account.email,
+        accountId: account.id,
         template: 'code',
         contents: { name: account.name, code, address: visit.visitor.address, at: visit.now },
         now: visit.now,

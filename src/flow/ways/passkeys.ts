@@ -150,6 +150,7 @@ async function copied(
     noteNotified(digest(passkey.credentialId), now),
     mailJob(keyring, {
       to: account.email,
+      accountId: account.id,
       template: 'passkey-refused',
       contents: { name: account.name, passkey: passkey.name, at: now, address: visitor.address },
       now,
@@ -203,6 +204,7 @@ export const registerPasskey: Handler = async ({ keyring, config, paths }, visit
       record(visit, 'passkey.added', { credential: credential.credentialId, name }),
       mailJob(keyring, {
         to: account.email,
+        accountId: account.id,
         template: 'passkey-added',
         contents: { name: account.name, passkey: name, at: visit.now, address: visit.visitor.address },
         now: visit.now,

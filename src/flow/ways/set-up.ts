@@ -45,6 +45,7 @@ export const setUp: Handler = async (services, visit, form) => {
       record(visit, 'authenticator.set_up'),
       mailJob(services.keyring, {
         to: account.email,
+        accountId: account.id,
         template: 'authenticator-set-up',
         contents: { name: account.name, at: visit.now, address: visit.visitor.address },
         now: visit.now,

@@ -1,0 +1,86 @@
+// "Lock my account", the link in every notice: for an owner who did not do what the notice tells of. Whoever is logged in
+// is logged out everywhere, no way in works, the passkeys of the last days go, since a stranger may have added them; a
+// new password by a mailed link opens the account again, and then the second factor is asked for. Opening the link
+// changes nothing (mail scanners follow links); the button does, once.
+//
+// The last active admin may lock themselves, too: they alone can open it again, and nobody else gets in meanwhile.
+
+import type { Context } from 'koa'
+import Router from 'koa-router'
+import { readForm, requireSameOrigin } from '../http/forms.ts'
+import { LOCK_LINK_MS, readLockToken } from '../mail/lock-link.ts'
+import { mailJob } from '../mail/outbox.ts'
+import type { Services } from '../services.ts'
+import { lockAccount } from '../store/account-lock.ts'
+import type { Account } from '../store/accounts.ts'
+import { endAccess } from '../store/artefacts.ts'
+import { auditRow } from '../store/audit.ts'
+import { CommitRefused } from '../store/database.ts'
+import { retireTokens } from '../store/emailed-tokens.ts'
+
+interface Opened {
+  readonly token: string
+  readonly until: number
+  readonly account: Account
+}
+
+export function lockRoutes(services: Services): Router {
+  const { paths, views, accounts, database, keyring, clock, bell } = services
+  const router = new Router()
+  const path = '/link/lock/:token'
+
+  router.get(path, async ctx => {
+    ctx.set('Referrer-Policy', 'no-referrer')
+    const opened = await open(ctx)
+    if (opened === undefined) return gone(ctx)
+    ctx.type = 'html'
+    ctx.body = views.render('lock', { action: `${paths.base}${ctx.path}`, email: opened.account.email })
+  })
+
+  router.post(path, async ctx => {
+    ctx.set('Referrer-Policy', 'no-referrer')
+    requireSameOrigin(ctx, paths.origin)
+    await readForm(ctx, [])
+    const opened = await open(ctx)
+    if (opened === undefined) return gone(ctx)
+    try {
+      await lock(opened, ctx.ip)
+    } catch (error) {
+      // Locked, or deactivated, a moment ago; or the link was used.
+      if (error instanceof CommitRefused) return gone(ctx)
+      throw error
+    }
+    ctx.type = 'html'
+    ctx.body = views.render('locked', { newPasswordUrl: paths.forgotPassword() })
+  })
+
+  async function open(ctx: Context): Promise<Opened | undefined> {
+    const token = ctx.params.token as string
+    const link = readLockToken(keyring, token, clock())
+    const account = link && (await accounts.find(link.accountId))
+    if (account?.status !== 'active') return undefined
+    return { token, until: link?.until ?? 0, account }
+  }
+
+  async function lock({ account, ...link }: Opened, address: string): Promise<void> {
+    const now = clock()
+    const { id, organisationId, email, name } = account
+    await database.commit([
+      ...lockAccount(account, link, now - LOCK_LINK_MS, now),
+      ...endAccess(database.dialect, id, now),
+      // A link that was asked for before may be in the wrong hands.
+      retireTokens(id, now),
+      auditRow({ event: 'account.locked', organisationId, accountId: id, address }, now),
+      mailJob(keyring, { to: email, template: 'account-locked', contents: { name, at: now, address }, now }),
+    ])
+    bell.ring()
+  }
+
+  function gone(ctx: Context): void {
+    ctx.status = 404
+    ctx.type = 'html'
+    ctx.body = views.render('link-used', {})
+  }
+
+  return router
+}

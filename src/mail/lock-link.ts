@@ -1,0 +1,33 @@
+// The link by which an owner locks their account, in every notice of what was done to it. Nothing is stored for it: it
+// says of itself which account it is for, sealed, so that it can be neither guessed nor made for another. It works for
+// a week, and once (store/account-lock.ts). Leaves out what locking is (account/lock.ts).
+
+import type { Keyring, Place } from '../store/seal.ts'
+
+/** How long the link works. */
+export const LOCK_LINK_MS = 7 * 24 * 60 * 60 * 1000
+const PLACE: Place = ['links', 'lock', '']
+
+/** @param at when what the notice tells of was done, milliseconds since 1970 */
+export function lockToken(keyring: Keyring, accountId: string, at: number): string {
+  return keyring.seal(JSON.stringify({ accountId, at }), PLACE)
+}
+
+/** @returns undefined for what is no such token, or one that is too old */
+export function readLockToken(
+  keyring: Keyring,
+  token: string,
+  now: number,
+): { readonly accountId: string; readonly until: number } | undefined {
+  try {
+    const { accountId, at } = JSON.parse(keyring.open(token, PLACE).toString()) as {
+      accountId: string
+      at: number
+    }
+    const until = at + LOCK_LINK_MS
+    return until > now ? { accountId, until } : undefined
+  } catch {
+    // Made up, cut off, or sealed by a key that is gone.
+    return undefined
+  }
+}
