@@ -53,8 +53,13 @@ function csvOf(record: AuditRecord): string {
   ])
 }
 
+/** An event as programs read it, of a file and of the API. */
+export function auditObject({ at, ...record }: AuditRecord) {
+  const { id, event, account, actor, address, interaction, details } = record
+  return { time: new Date(at).toISOString(), event, account, actor, address, interaction, details, id }
+}
+
 /** Whatever a reader takes for the end of a line is spelled out, which JSON allows within texts. */
-function jsonOf({ id, at, event, account, actor, address, interaction, details }: AuditRecord): string {
-  const time = new Date(at).toISOString()
-  return `${spellControls(JSON.stringify({ time, event, account, actor, address, interaction, details, id }))}\n`
+function jsonOf(record: AuditRecord): string {
+  return `${spellControls(JSON.stringify(auditObject(record)))}\n`
 }

@@ -12,7 +12,7 @@ import { didYouMean } from './setting-values.ts'
 import { auditRow } from './store/audit.ts'
 import { type ClientMetadata, createClients, type StoredClient } from './store/clients.ts'
 import { CommitRefused } from './store/database.ts'
-import { mayUseOwnApi, OWN_API_SCOPE } from './store/own-api.ts'
+import { ADMIN_SCOPES, OWN_API_SCOPES, ownApiScopes } from './store/own-api.ts'
 import { OWN_CLIENT_ID } from './store/own-client.ts'
 
 /** What somebody asks for. Of flag and metadata that say the same thing, the flag wins. */
@@ -88,7 +88,7 @@ function checks(aliases: Aliases): Record<string, Check> {
       typeof value === 'string'
         ? value
             .split(' ')
-            .map(oneOf([...SCOPES, OWN_API_SCOPE]))
+            .map(oneOf([...SCOPES, ...OWN_API_SCOPES]))
             .find(fault => fault !== undefined)
         : 'must be scopes, separated by spaces',
     subject_type: oneOf(['public']),
@@ -212,11 +212,11 @@ function complete(
   if (isPublic && strings(metadata.grant_types).includes('client_credentials')) {
     fault('grant_types', 'has client_credentials, which is for clients that can prove who they are')
   }
-  if (
-    String(metadata.scope).split(' ').includes(OWN_API_SCOPE) &&
-    !mayUseOwnApi(metadata as ClientMetadata)
-  ) {
-    fault('scope', `has ${OWN_API_SCOPE}, which is for clients of grant_types client_credentials alone`)
+  const usable = ownApiScopes(metadata as ClientMetadata)
+  const scopes = String(metadata.scope).split(' ')
+  for (const scope of OWN_API_SCOPES.filter(each => scopes.includes(each) && !usable.includes(each))) {
+    const either = ADMIN_SCOPES.includes(scope) ? ', or without client_credentials' : ''
+    fault('scope', `has ${scope}, which is for clients of grant_types client_credentials alone${either}`)
   }
   if (metadata.jwks !== undefined && metadata.jwks_uri !== undefined)
     fault('jwks', 'and jwks_uri are both given')

@@ -38,7 +38,7 @@ import { createAdapter } from './store/adapter.ts'
 import { auditRow } from './store/audit.ts'
 import { createClients } from './store/clients.ts'
 import type { Database } from './store/database.ts'
-import { OWN_API_SCOPE } from './store/own-api.ts'
+import { OWN_API_SCOPES } from './store/own-api.ts'
 import { signingKeys } from './store/signing-keys.ts'
 import { unit } from './store/unit-of-work.ts'
 
@@ -173,7 +173,7 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
       if (account?.status !== 'active' || !mayGoOn(account, token, clock())) return undefined
       return { accountId: id, claims: () => claimsOf(account) }
     },
-    scopes: ['openid', 'offline_access', 'email', 'profile', OWN_API_SCOPE],
+    scopes: ['openid', 'offline_access', 'email', 'profile', ...OWN_API_SCOPES],
     claims: {
       openid: ['sub', 'acr', 'amr', 'auth_time'],
       email: ['email', 'email_verified'],

@@ -14,7 +14,7 @@ import type { Services } from '../services.ts'
 import { type Api, mayUse } from '../store/apis.ts'
 import { auditRow } from '../store/audit.ts'
 import { spend } from '../store/credentials.ts'
-import { mayUseOwnApi, OWN_API_SCOPE, ownApi } from '../store/own-api.ts'
+import { ownApi, ownApiScopes } from '../store/own-api.ts'
 import { unit } from '../store/unit-of-work.ts'
 import { ACTION_TYPE, type ActionRequest, actionHash } from './binding.ts'
 import { detailsOf, isAction, readAction } from './requested.ts'
@@ -213,10 +213,11 @@ export function registeredApis({ apis, clients, config }: Services) {
     async getResourceServerInfo(_: unknown, resource: string, client: { clientId: string }) {
       if (resource === ownApi(config.issuer)) {
         const metadata = (await clients.find(client.clientId))?.metadata
-        if (metadata === undefined || !mayUseOwnApi(metadata)) throw new errors.InvalidTarget()
+        const scopes = metadata === undefined ? [] : ownApiScopes(metadata)
+        if (scopes.length === 0) throw new errors.InvalidTarget()
         return {
           audience: resource,
-          scope: OWN_API_SCOPE,
+          scope: scopes.join(' '),
           accessTokenFormat: 'opaque',
           accessTokenTTL: PROOF_SECONDS,
         }

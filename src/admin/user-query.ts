@@ -66,7 +66,7 @@ export function writeUserQuery(query: UserQuery, change: Partial<UserQuery> = {}
     role,
     standing,
     sort: order.by === 'name' && !order.descending ? undefined : `${order.descending ? '-' : ''}${order.by}`,
-    [place?.direction ?? 'after']: place && Buffer.from(JSON.stringify(place.key)).toString('base64url'),
+    [place?.direction ?? 'after']: place && spellUserKey(place.key),
     from: from > 1 ? String(from) : undefined,
     select: all ? 'all' : undefined,
   }).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as [string, string]]))
@@ -92,18 +92,28 @@ const SHAPES: Record<UserOrder['by'], readonly ('string' | 'number')[]> = {
   login: ['number', 'string'],
 }
 
-function keyOf(text: string, { by }: UserOrder): UserKey {
+function keyOf(text: string, order: UserOrder): UserKey {
+  const key = parseUserKey(text, order)
+  if (key === undefined) throw new AppError('bad_request', 'a place that no page has')
+  return key
+}
+
+/** A key in an address or an answer, and back; undefined for what is none in this order. */
+export function spellUserKey(key: UserKey): string {
+  return Buffer.from(JSON.stringify(key)).toString('base64url')
+}
+
+export function parseUserKey(text: string, { by }: UserOrder): UserKey | undefined {
   let key: unknown
   try {
     key = JSON.parse(Buffer.from(text, 'base64url').toString())
-  } catch (cause) {
-    throw new AppError('bad_request', 'a place that no page has', { cause })
+  } catch {
+    return undefined
   }
   const shape = SHAPES[by]
   const fits =
     Array.isArray(key) &&
     key.length === shape.length &&
     key.every((each, i) => typeof each === shape[i] && (typeof each !== 'string' || !each.includes('\0')))
-  if (!fits) throw new AppError('bad_request', 'a place that no page has')
-  return key as UserKey
+  return fits ? (key as UserKey) : undefined
 }

@@ -8,6 +8,10 @@ import type { z } from 'zod'
 export const PROBLEMS = {
   bad_request: { status: 400, title: 'The request cannot be read' },
   invalid_token: { status: 401, title: 'An access token for this API is needed' },
+  insufficient_user_authentication: {
+    status: 401,
+    title: 'The user must prove themselves again, with two factors',
+  },
   insufficient_scope: { status: 403, title: 'The access token does not allow this' },
   not_found: { status: 404, title: 'There is nothing here' },
   method_not_allowed: { status: 405, title: 'This cannot be done here' },
@@ -19,6 +23,9 @@ export const PROBLEMS = {
   internal: { status: 500, title: 'Something went wrong here' },
   unavailable: { status: 503, title: 'This cannot be done just now' },
 } as const satisfies Record<string, { status: number; title: string }>
+
+/** Of what is wrong so often, the rest is left out. */
+const MOST_ERRORS = 50
 
 export type ProblemKind = keyof typeof PROBLEMS
 
@@ -71,7 +78,7 @@ export function parse<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  const errors = parsed.error.issues.map(({ path, message }) => ({
+  const errors = parsed.error.issues.slice(0, MOST_ERRORS).map(({ path, message }) => ({
     pointer: `${where}${path.map(each => `/${String(each).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')}`,
     detail: message,
   }))

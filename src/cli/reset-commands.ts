@@ -1,12 +1,12 @@
 // The operator's way to reset somebody's second factor, for whoever no admin can help: an organisation's only admin,
 // most of all. The same reset as the console's, done at once; the mail goes when a server runs.
 
-import { LONGEST_REASON, orderReset, reasonLine, resetHandler } from '../factors/reset.ts'
+import { LONGEST_REASON, orderResetOf, reasonLine, resetHandler } from '../factors/reset.ts'
 import { InputError } from '../organisations/directory.ts'
 import { newId } from '../store/ids.ts'
 import { createJobBell } from '../store/job-bell.ts'
 import type { Job } from '../store/jobs.ts'
-import { draftReset, readReset, readResetUsers } from '../store/second-factor-resets.ts'
+import { readReset, readResetUsers } from '../store/second-factor-resets.ts'
 import { type Command, columns, print } from './command.ts'
 import { withDirectory } from './store.ts'
 import { userIdOf } from './user-commands.ts'
@@ -31,22 +31,17 @@ export const userReset: Command = {
       const ids = await Promise.all(
         (flags.list('email') ?? []).map(email => userIdOf({ database }, organisationId, email)),
       )
-      const draft = { id: newId('rst'), organisationId, actorId: actor }
+      const removePasskeys = flags.has('remove-passkeys')
+      const reset = { id: newId('rst'), organisationId, actorId: actor, reason, removePasskeys }
       const ground = { database, keyring, bell: createJobBell() }
-      await database.commit(draftReset(database.dialect, draft, ids, clock()))
-      await orderReset(
-        ground,
-        { ...draft, reason, removePasskeys: flags.has('remove-passkeys') },
-        [],
-        clock(),
-      )
+      await orderResetOf(ground, reset, { users: ids }, [], clock())
       // A server that runs may be at it too: whoever comes first does each of them, once.
-      const job = { payload: JSON.stringify({ organisationId, resetId: draft.id, after: 0 }) } as Job
+      const job = { payload: JSON.stringify({ organisationId, resetId: reset.id, after: 0 }) } as Job
       const work = resetHandler(ground, clock)
-      while ((await readReset(database, organisationId, draft.id, clock()))?.state !== 'finished') {
+      while ((await readReset(database, organisationId, reset.id, clock()))?.state !== 'finished') {
         await work(job, clock(), new AbortController().signal)
       }
-      return readResetUsers(database, draft.id, 0, ids.length)
+      return readResetUsers(database, reset.id, 0, ids.length)
     })
     const rows = users.map(({ name, email, outcome, why }) => ({ name, email, outcome, why: why ?? null }))
     const said = rows.map(

@@ -18,12 +18,14 @@ import {
   finishReset,
   type NewReset,
   type Reset,
+  type ResetChoice,
   type ResetRefusal,
   readReset,
   readWaiting,
   resetSecondFactor,
   settleResetUser,
   startReset,
+  startResetOf,
 } from '../store/second-factor-resets.ts'
 import { clearAccountAttempts } from './attempts.ts'
 
@@ -73,10 +75,37 @@ export async function orderReset(
   also: readonly Write[],
   now: number,
 ): Promise<void> {
-  const { id, organisationId, actorId, reason, removePasskeys, address } = order
+  const { reason, removePasskeys } = order
+  await database.commit([startReset(order, reason, removePasskeys, now), ...also, ...orderWrites(order, now)])
+  bell.ring()
+}
+
+/**
+ * Starts a reset without a draft: for programs, which confirm nothing. Of users by id, who is none of the organisation's
+ * is skipped as `gone`.
+ *
+ * @param also what must be true with it; first, so that of two that exclude each other one waits, and does no work
+ * @throws CommitRefused if one of `also` is refused
+ */
+export async function orderResetOf(
+  { database, bell }: ResetGround,
+  order: ResetOrder,
+  choice: ResetChoice,
+  also: readonly Write[],
+  now: number,
+): Promise<void> {
+  const { reason, removePasskeys } = order
   await database.commit([
-    startReset(order, reason, removePasskeys, now),
     ...also,
+    ...startResetOf(database.dialect, order, choice, reason, removePasskeys, now),
+    ...orderWrites(order, now),
+  ])
+  bell.ring()
+}
+
+function orderWrites(order: ResetOrder, now: number): Write[] {
+  const { id, organisationId, actorId, reason, removePasskeys, address } = order
+  return [
     auditRow(
       {
         event: 'second_factor.reset_ordered',
@@ -88,8 +117,7 @@ export async function orderReset(
       now,
     ),
     enqueueReset({ organisationId, resetId: id, after: 0, address }, now),
-  ])
-  bell.ring()
+  ]
 }
 
 /** What a job of a reset holds: everybody up to the position `after` is settled. */

@@ -39,10 +39,11 @@ export async function readForm(
 /**
  * Reads a JSON body, for programs.
  *
+ * @param mostBytes what it may have
  * @throws AppError bad_request, payload_too_large, unsupported_media_type
  */
-export async function readJsonBody(ctx: Context): Promise<unknown> {
-  const bytes = await bodyOf(ctx)
+export async function readJsonBody(ctx: Context, mostBytes = MOST_BYTES): Promise<unknown> {
+  const bytes = await bodyOf(ctx, mostBytes)
   if (!ctx.is('application/json')) {
     throw new AppError('unsupported_media_type', ctx.get('content-type').slice(0, 100))
   }
@@ -57,20 +58,20 @@ export async function readJsonBody(ctx: Context): Promise<unknown> {
  * Reads the body. What is too much is still read, up to a point, and thrown away: an answer that is given while the
  * browser sends is lost with the connection.
  */
-async function bodyOf(ctx: Context): Promise<Buffer> {
+async function bodyOf(ctx: Context, mostBytes = MOST_BYTES): Promise<Buffer> {
   if ((ctx.length ?? 0) > MOST_READ_BYTES) throw new AppError('payload_too_large')
   const chunks: Buffer[] = []
   let size = 0
   try {
     for await (const chunk of ctx.req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       size += chunk.length
-      if (size <= MOST_BYTES) chunks.push(chunk)
+      if (size <= mostBytes) chunks.push(chunk)
       else if (size > MOST_READ_BYTES) break
     }
   } catch (error) {
     throw new AppError('bad_request', 'the body was cut off', { cause: error })
   }
-  if (size > MOST_BYTES) throw new AppError('payload_too_large')
+  if (size > mostBytes) throw new AppError('payload_too_large')
   return Buffer.concat(chunks)
 }
 

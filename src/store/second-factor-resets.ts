@@ -16,7 +16,7 @@ export type ResetRefusal =
   | 'not_active'
   | 'not_set_up'
   | 'reset_pending'
-  /** Moved elsewhere or removed, since the draft. */
+  /** Moved elsewhere or removed, since the draft; of users that were named without being seen: there never was one. */
   | 'gone'
   /** Whoever started it is no admin any more. */
   | 'not_allowed'
@@ -86,21 +86,60 @@ export function draftReset(
   ]
 }
 
+// What is named and nobody of the organisation stays in the list, and is settled as gone.
+const named = (ids: string) => `INSERT INTO second_factor_reset_users (reset_id, position, account_id)
+  SELECT ?, row_number() OVER (ORDER BY CASE found.id WHEN ? THEN 1 ELSE 0 END, coalesce(a.name_key, ''), found.id),
+    found.id
+  FROM (SELECT DISTINCT ${ids}) AS found LEFT JOIN accounts a ON a.id = found.id AND a.organisation_id = ?`
+const insertNamed: Record<Database['dialect'], Statement> = {
+  sqlite: sql('reset_insert_named', named('value AS id FROM json_each(?)')),
+  postgres: sql('reset_insert_named_pg', named('json_array_elements_text(CAST(? AS json)) AS id')),
+}
+
 const filtered = new Map<string, Statement>()
 
-/** Drafts a reset of everybody who matches now. */
-export function draftResetOf(
-  { id, organisationId, actorId }: NewReset,
-  filter: UserFilter,
-  now: number,
-): Write[] {
+/** Everybody who matches now. */
+function matching({ id, organisationId, actorId }: NewReset, filter: UserFilter): Write {
   const where = condition(organisationId, filter)
   const statement =
     filtered.get(where.text) ?? sql(`reset_insert_matching_${filtered.size}`, `${rows} ${where.text}`)
   filtered.set(where.text, statement)
+  return write(statement, [id, actorId, ...where.params])
+}
+
+/** Drafts a reset of everybody who matches now. */
+export function draftResetOf(draft: NewReset, filter: UserFilter, now: number): Write[] {
+  const { id, organisationId, actorId } = draft
+  return [write(insertReset, [id, organisationId, actorId, now]), matching(draft, filter)]
+}
+
+/** Whom a reset is about, where nobody looks at a draft of it before. */
+export type ResetChoice = { readonly users: readonly string[] } | { readonly filter: UserFilter }
+
+const insertStarted = sql(
+  'reset_insert_started',
+  `INSERT INTO second_factor_resets (id, organisation_id, actor_id, created_at, started_at, reason, remove_passkeys)
+   VALUES (?, ?, ?, ?, ?, ?, ?)`,
+)
+
+/**
+ * A reset that is started without a draft. Of users by id each is in it once, also who is none of the organisation's, so
+ * that the result says of each what became of it.
+ */
+export function startResetOf(
+  dialect: Database['dialect'],
+  reset: NewReset,
+  choice: ResetChoice,
+  reason: string,
+  removePasskeys: boolean,
+  now: number,
+): Write[] {
+  const { id, organisationId, actorId } = reset
   return [
-    write(insertReset, [id, organisationId, actorId, now]),
-    write(statement, [id, actorId, ...where.params]),
+    write(insertStarted, [id, organisationId, actorId, now, now, reason, removePasskeys ? 1 : 0]),
+    'users' in choice
+      ? write(insertNamed[dialect], [id, actorId, JSON.stringify(choice.users), organisationId])
+      : matching(reset, choice.filter),
   ]
 }
 

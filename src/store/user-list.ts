@@ -10,13 +10,14 @@ import { sql } from './statement.ts'
 export const STANDINGS = ['not_set_up', 'set_up', 'reset_pending'] as const
 export type Standing = (typeof STANDINGS)[number]
 
+export const STATUSES = ['active', 'invited', 'deactivated'] as const satisfies readonly Status[]
+
 export interface UserFilter {
   /** Each must begin one of the words of the name, or the address, or its part from the @ on. At most four are looked at. */
   readonly words: readonly string[]
   readonly role?: Role | undefined
   readonly standing?: Standing | undefined
-  /** Who has not come yet. */
-  readonly status?: 'invited' | undefined
+  readonly status?: Status | undefined
 }
 
 /**
@@ -233,8 +234,9 @@ export function condition(
     text.push(`${account}.second_factor = ?`)
     params.push(STANDINGS.indexOf(standing))
   }
-  // As a word of the statement: then its own index is taken.
-  if (status !== undefined) text.push(`${account}.status = '${status}'`)
+  // As a word of the statement, which the index of the few who are not active begins with.
+  const known = STATUSES.find(each => each === status)
+  if (known !== undefined) text.push(`${account}.status = '${known}'`)
   return { text: text.join(' AND '), params }
 }
 

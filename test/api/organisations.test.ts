@@ -54,7 +54,7 @@ onEveryStage('the API for organisations', open => {
       id,
       name: id,
       grantTypes: ['client_credentials'],
-      scope: OWN_API_SCOPE,
+      scope: OWN_API_SCOPE.organisations,
     })
     stage.advance(10_001)
     return configurationOf(id, String(registered.metadata.client_secret))
@@ -63,7 +63,10 @@ onEveryStage('the API for organisations', open => {
     client.discovery(new URL(stage.origin), id, secret, undefined, {
       execute: [client.allowInsecureRequests],
     })
-  async function tokenOf(configuration: client.Configuration, scope = OWN_API_SCOPE): Promise<string> {
+  async function tokenOf(
+    configuration: client.Configuration,
+    scope: string = OWN_API_SCOPE.organisations,
+  ): Promise<string> {
     const params = { resource: `${stage.origin}/api`, scope }
     return (await client.clientCredentialsGrant(configuration, params)).access_token
   }
@@ -339,13 +342,16 @@ onEveryStage('the API for organisations', open => {
       const both = ['authorization_code', 'client_credentials']
       const party = await relyingParty(stage, { metadata: { grant_types: both } })
       expect(await error(tokenOf(party.config))).to.equal('invalid_target')
-      const begun = await party.begin({ scope: `openid ${OWN_API_SCOPE}`, resource: `${stage.origin}/api` })
+      const begun = await party.begin({
+        scope: `openid ${OWN_API_SCOPE.organisations}`,
+        resource: `${stage.origin}/api`,
+      })
       const { headers } = await fetch(begun.url, { redirect: 'manual' })
       expect(headers.get('location')).to.include('error=invalid_target')
       const registered = createClient(stage.directory, {
         name: 'App',
         redirectUris: ['https://app.example/cb'],
-        scope: `openid ${OWN_API_SCOPE}`,
+        scope: `openid ${OWN_API_SCOPE.organisations}`,
       })
       expect(String(await registered.catch(each => each))).to.include('scope has sallyport:organisations')
     })

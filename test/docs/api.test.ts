@@ -28,7 +28,7 @@ describe('the document of the API', function () {
       id: 'back-office',
       name: 'Back office',
       grantTypes: ['client_credentials'],
-      scope: OWN_API_SCOPE,
+      scope: OWN_API_SCOPE.organisations,
     })
     const requests = [...text.matchAll(/^```bash\n(.*?)^```/gms)].map(([, block = '']) => block)
     expect(requests).to.have.length(2)
