@@ -86,10 +86,12 @@ export function draftReset(
   ]
 }
 
-// What is named and nobody of the organisation stays in the list, and is settled as gone.
-const named = (ids: string) => `INSERT INTO second_factor_reset_users (reset_id, position, account_id)
+// What is named and is nobody of the organisation is in the list too, settled already.
+const named = (ids: string) => `INSERT INTO second_factor_reset_users
+    (reset_id, position, account_id, outcome, why, settled_at)
   SELECT ?, row_number() OVER (ORDER BY CASE found.id WHEN ? THEN 1 ELSE 0 END, coalesce(a.name_key, ''), found.id),
-    found.id
+    found.id, CASE WHEN a.id IS NULL THEN 'skipped' END, CASE WHEN a.id IS NULL THEN 'gone' END,
+    CASE WHEN a.id IS NULL THEN CAST(? AS bigint) END
   FROM (SELECT DISTINCT ${ids}) AS found LEFT JOIN accounts a ON a.id = found.id AND a.organisation_id = ?`
 const insertNamed: Record<Database['dialect'], Statement> = {
   sqlite: sql('reset_insert_named', named('value AS id FROM json_each(?)')),
@@ -138,7 +140,7 @@ export function startResetOf(
   return [
     write(insertStarted, [id, organisationId, actorId, now, now, reason, removePasskeys ? 1 : 0]),
     'users' in choice
-      ? write(insertNamed[dialect], [id, actorId, JSON.stringify(choice.users), organisationId])
+      ? write(insertNamed[dialect], [id, actorId, now, JSON.stringify(choice.users), organisationId])
       : matching(reset, choice.filter),
   ]
 }
