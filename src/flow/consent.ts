@@ -6,6 +6,7 @@ import type { ViewLocals } from '../http/locals.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
 import type { StoredClient } from '../store/clients.ts'
+import { OWN_API_SCOPE } from '../store/own-api.ts'
 
 type Grant = InstanceType<KoaContextWithOIDC['oidc']['provider']['Grant']>
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
@@ -17,7 +18,16 @@ interface Missing {
   readonly missingResourceScopes?: Readonly<Record<string, readonly string[]>>
 }
 
-const ICONS = { openid: 'key', email: 'mail', profile: 'user', offline_access: 'clock' } as const
+/** Of scopes that people have words for: an icon, and the last part of the key of those words. */
+const WORDS = {
+  openid: ['key', 'openid'],
+  email: ['mail', 'email'],
+  profile: ['user', 'profile'],
+  offline_access: ['clock', 'offline_access'],
+  [OWN_API_SCOPE.users]: ['building', 'users'],
+  [OWN_API_SCOPE.resets]: ['shield', 'resets'],
+  [OWN_API_SCOPE.audit]: ['list', 'audit'],
+} as const
 
 /** The consent page: who asks, for what, and where the answer goes. */
 export function consentPage(
@@ -35,10 +45,9 @@ export function consentPage(
     email: account.email,
     host: new URL(String(params.redirect_uri)).host || String(params.redirect_uri),
     scopes: scopes.map(scope => {
-      const known = Object.hasOwn(ICONS, scope) ? (scope as keyof typeof ICONS) : undefined
-      return known === undefined
-        ? { text: texts.t('consent.scope.other', { scope }) }
-        : { icon: ICONS[known], text: texts.t(`consent.scope.${known}`) }
+      if (!Object.hasOwn(WORDS, scope)) return { text: texts.t('consent.scope.other', { scope }) }
+      const [icon, words] = WORDS[scope as keyof typeof WORDS]
+      return { icon, text: texts.t(`consent.scope.${words}`) }
     }),
   }
 }

@@ -20,7 +20,7 @@ export type SetupStep = 'authenticator' | 'recoveryCode' | 'passkey'
 
 /** A line of what an app will be able to do. */
 export interface ConsentItem {
-  readonly icon?: 'user' | 'mail' | 'building' | 'clock' | 'key'
+  readonly icon?: 'user' | 'mail' | 'building' | 'clock' | 'key' | 'shield' | 'list'
   readonly text: string
   readonly hint?: string
 }
