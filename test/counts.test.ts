@@ -1,8 +1,12 @@
 // Performance is a feature: how often a request goes to the database is held here, on both databases. A round trip is
 // one read, or one commit (whatever it stores, it is one transaction).
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import * as client from 'openid-client'
+import { OWN_API_SCOPES } from '../src/store/own-api.ts'
+import { openAdminApp } from './api/admins.ts'
+import { machine, openApi, tokenOf } from './api/api-client.ts'
 import { change } from './attacks/ground.ts'
 import { asking, openConsole, REQUESTS } from './support/console.ts'
 import { onEveryStage } from './support/every-stage.ts'
@@ -201,6 +205,48 @@ onEveryStage('database work per request', open => {
     const asked = await count(() => visitor.get(new URL(chosen.result.location ?? '').pathname))
     expect(asked.result.heading).to.equal('Reset 2FA for 1 user?')
     expect(asked, asked.statements.join('\n')).to.include({ reads: 6, commits: 0 })
+  })
+
+  it('answers the API in one read for the token, one for the page, and one for a program’s organisation', async () => {
+    const app = await openAdminApp(stage)
+    const admin = await app.member({ role: 'admin' })
+    const { organisationId } = admin.person
+    const scope = OWN_API_SCOPES.join(' ')
+    const program = await tokenOf(stage, await machine(stage, 'counted', scope), scope)
+    const own = `/organisations/${organisationId}`
+    const body = { users: [admin.person.id], reason: 'x' }
+    const api = await openApi(stage, () => program)
+    const ordered = await api.call('POST', `${own}/second-factor-resets`, {
+      body: { ...body, users: ['usr_none'] },
+    })
+    const reset = `${own}/second-factor-resets/${String(ordered.body.id)}`
+    const expected: [string, string, number, number][] = [
+      ['GET', `${own}/users?q=dana&role=admin&status=active&limit=100`, 2, 0],
+      ['GET', `${own}/audit-events?event=login`, 2, 0],
+      ['GET', reset, 2, 0],
+      ['GET', `${reset}/users`, 3, 0],
+    ]
+    for (const [by, more] of [
+      [await app.tokenOf(admin), 0],
+      [program, 1],
+    ] as const) {
+      for (const [method, path, reads, commits] of expected) {
+        await api.call(method, path, { by })
+        const counted = await count(() => api.call(method, path, { by }))
+        expect(counted, counted.statements.join('\n')).to.include({ reads: reads + more, commits })
+      }
+    }
+    // The key is looked up; then one commit, whatever the number of users, and what was made of it is read.
+    const headers = { 'idempotency-key': 'counted' }
+    const order = () =>
+      api.call('POST', `${own}/second-factor-resets`, { body: { ...body, users: ['usr_none'] }, headers })
+    const counted = await count(order)
+    const commits = counted.statements.filter(each => each.startsWith('commit: idempotency_insert'))
+    expect(commits, counted.statements.join('\n')).to.have.length(1)
+    // Its job is done beside the requests: until then it counts too.
+    for (let n = 0; n < 100 && (await order()).body.state !== 'finished'; n++) await sleep(50)
+    const again = await count(order)
+    expect(again, again.statements.join('\n')).to.include({ reads: 4, commits: 0 })
   })
 
   it('confirms an action within 14 round trips, 6 of them commits, from the request to the token', async () => {

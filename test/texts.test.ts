@@ -79,7 +79,9 @@ describe('texts', () => {
       ...[...Object.keys(ERRORS).map(code => `error.${code}`), 'error.relying_party']
         .filter(base => shown.has(base) || Object.hasOwn(ERRORS, base.slice(6)))
         .flatMap(base => [`${base}.heading`, `${base}.text`]),
-      ...['openid', 'email', 'profile', 'offline_access'].map(scope => `consent.scope.${scope}`),
+      ...['openid', 'email', 'profile', 'offline_access', 'users', 'resets', 'audit'].map(
+        scope => `consent.scope.${scope}`,
+      ),
       ...['organisation', 'name'].map(field => `firstRun.error.${field}`),
       ...['cancelled', 'unmet', 'unknown'].flatMap(end => [
         `ownReturn.${end}.heading`,
