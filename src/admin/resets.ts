@@ -152,7 +152,7 @@ export function resetRoutes(services: Services, guard: Guard): Router {
       const told = await readToldApps(database, reset.id, after, users.at(-1)?.position ?? after)
       for (const user of users) {
         yield csvLine([
-          user.name,
+          nameOf(user),
           user.email,
           texts.t(`reset.result.${user.outcome ?? 'waiting'}`),
           why(user),
@@ -244,14 +244,15 @@ export function resetRoutes(services: Services, guard: Guard): Router {
       refreshUrl: after === 0 ? url : `${url}?after=${after}`,
       csvUrl: csvUrl(reset),
       reason: reset.reason,
-      by: reset.actorName,
+      // The operator, and a program, have no other name than the audit log's.
+      by: reset.actorName || reset.actorId,
       startedAt: reset.startedAt ?? reset.createdAt,
       total: reset.total,
       done: reset.done,
       skipped: reset.skipped,
       waiting: reset.total - reset.done - reset.skipped,
       users: users.map(user => ({
-        name: user.name,
+        name: nameOf(user),
         email: user.email,
         outcome: user.outcome ?? 'waiting',
         ...(user.outcome === 'skipped' ? { why: why(user) } : {}),
@@ -270,6 +271,8 @@ export function resetRoutes(services: Services, guard: Guard): Router {
   const apps = (told: readonly ToldApp[] = []): string[] =>
     told.map(({ app, state }) => texts.t(`reset.app.${state}`, { app }))
   const csvUrl = (reset: Reset): string => `${home}/resets/${reset.id}/users.csv`
+  /** Of an id that is nobody's, which a program may have named, the id. */
+  const nameOf = (user: ResetUser): string => user.name || user.accountId
   const why = (user: ResetUser): string => (user.why === undefined ? '' : texts.t(`reset.why.${user.why}`))
 
   return router

@@ -53,7 +53,26 @@ export async function openApi(stage: Stage, token: () => string): Promise<ApiCli
   ajv.addSchema(document, 'api')
   const answered = new Set<string>()
 
-  function matchesDocument(method: string, path: string, { status, headers, body }: Answer): void {
+  function schemaAt(
+    template = '',
+    method: string,
+    where: string,
+    status?: string,
+    type = 'application/json',
+  ) {
+    const steps = ['paths', template, method.toLowerCase(), where, ...(status === undefined ? [] : [status])]
+    const pointer = [...steps, 'content', type, 'schema']
+    const escaped = pointer.map(each => encodeURIComponent(each.replaceAll('~', '~0').replaceAll('/', '~1')))
+    return `api#/${escaped.join('/')}`
+  }
+
+  /** What was done is what the document says of requests, and how it was answered, what it says of answers. */
+  function matchesDocument(
+    method: string,
+    path: string,
+    request: unknown,
+    { status, headers, body }: Answer,
+  ): void {
     const bare = path.split('?')[0] ?? ''
     const template = Object.keys(document.paths).find(each =>
       new RegExp(`^${each.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(bare),
@@ -66,20 +85,15 @@ export async function openApi(stage: Stage, token: () => string): Promise<ApiCli
       expect(ajv.validate('api#/components/schemas/Problem', body), ajv.errorsText()).to.equal(true)
       return
     }
+    if (status < 300 && request !== undefined) {
+      expect(ajv.validate(schemaAt(template, method, 'requestBody'), request), ajv.errorsText()).to.equal(
+        true,
+      )
+    }
     expect(operation.responses, `${method} ${path} ${status}`).to.have.property(String(status))
     expect(operation.responses[status]?.content, `${status}`).to.have.property(type)
-    const pointer = [
-      'paths',
-      template ?? '',
-      method.toLowerCase(),
-      'responses',
-      String(status),
-      'content',
-      type,
-      'schema',
-    ]
-    const escaped = pointer.map(each => encodeURIComponent(each.replaceAll('~', '~0').replaceAll('/', '~1')))
-    expect(ajv.validate(`api#/${escaped.join('/')}`, body), ajv.errorsText()).to.equal(true)
+    const schema = schemaAt(template, method, 'responses', String(status), type)
+    expect(ajv.validate(schema, body), ajv.errorsText()).to.equal(true)
     answered.add(`${method} ${template} ${status}`)
   }
 
@@ -102,7 +116,7 @@ export async function openApi(stage: Stage, token: () => string): Promise<ApiCli
         headers: response.headers,
         body: (await response.json()) as Record<string, unknown>,
       }
-      matchesDocument(method, path, answer)
+      matchesDocument(method, path, body, answer)
       return answer
     },
     announced: () =>

@@ -204,6 +204,9 @@ onEveryStage('the API for what the console does', open => {
       expect(results.find(each => each.id === stranger.person.id)).to.include({ name: null, email: null })
       expect(await resultsOf(`${org}/second-factor-resets/${id}`, 2)).to.deep.equal(results)
       expect(await audited(stage, 'second_factor.reset', kim.person)).to.equal(1)
+      // The console tells of it too.
+      const page = await priya.by.get(`/admin/resets/${id}`)
+      expect(page.body).to.include('client back-office').and.to.include('usr_nobody')
       const list = await call('GET', `${org}/users?second_factor=reset_pending`)
       expect(usersIn(list).map(each => each.name)).to.deep.equal(['Ada', 'Kim'])
       const there = await rows(stage, 'SELECT second_factor FROM accounts WHERE id = ?', [stranger.person.id])

@@ -24,7 +24,7 @@ import {
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Stage } from '../support/stage.ts'
 import { timeTravel } from '../support/time-travel.ts'
-import { relyingParty } from '../support/visitor.ts'
+import { relyingParty, uidOf } from '../support/visitor.ts'
 import { errorOf, rows } from './ground.ts'
 
 interface Route {
@@ -146,9 +146,9 @@ onEveryStage('attacks on the API', open => {
       await refusedEverywhere(userinfo, 401, 'invalid_token')
     })
 
-    it('with an ID token, a refresh token or a code', async () => {
+    it('with an ID token or a code', async () => {
       const begun = await app.party.begin({
-        scope: `openid offline_access ${ADMIN_SCOPES.join(' ')}`,
+        scope: `openid ${ADMIN_SCOPES.join(' ')}`,
         resource: `${stage.origin}/api`,
       })
       const { url } = await priya.by.follow(begun.url)
@@ -156,8 +156,6 @@ onEveryStage('attacks on the API', open => {
       await refusedEverywhere(code, 401, 'invalid_token')
       const tokens = await app.party.finish(begun, url)
       await refusedEverywhere(tokens.id_token ?? '', 401, 'invalid_token')
-      if (tokens.refresh_token !== undefined)
-        await refusedEverywhere(tokens.refresh_token, 401, 'invalid_token')
     })
 
     it('with a token that is bound to a key, as if it were not (RFC 9449)', async () => {
@@ -332,6 +330,31 @@ onEveryStage('attacks on the API', open => {
         const answer = await send(route, by, { id })
         expect([answer.status, kindOf(answer)]).to.deep.equal([401, 'insufficient_user_authentication'])
       }
+    })
+
+    it('A4: by a refreshed token, which is as old as its second factor', async () => {
+      await app.prove(mallory)
+      const id = mallory.person.organisationId
+      const begun = await app.party.begin({
+        scope: `openid offline_access ${ADMIN_SCOPES.join(' ')}`,
+        resource: `${stage.origin}/api`,
+        prompt: 'consent',
+      })
+      const page = await mallory.by.follow(begun.url)
+      const allowed = await mallory.by.post(`/interaction/${uidOf(page.url)}/consent`, { answer: 'allow' })
+      const { url } = await mallory.by.follow(allowed.location ?? '')
+      const tokens = await app.party.finish(begun, url)
+      const renew = async () =>
+        (await client.refreshTokenGrant(app.party.config, tokens.refresh_token ?? '')).access_token
+      stage.advance(301_000)
+      const by = await renew()
+      const order = { method: 'POST', path: '/organisations/{id}/second-factor-resets' }
+      const answer = await send(order, by, { id })
+      expect([answer.status, kindOf(answer)]).to.deep.equal([401, 'insufficient_user_authentication'])
+      expect((await send({ method: 'GET', path: '/organisations/{id}/users' }, by, { id })).status).to.equal(
+        200,
+      )
+      await refusedEverywhere(tokens.refresh_token ?? '', 401, 'invalid_token')
     })
 
     const ends: [string, string, (rosa: Member) => Promise<unknown>, number][] = [
