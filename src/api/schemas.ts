@@ -113,6 +113,7 @@ export const User = z.strictObject({
   second_factor: secondFactor,
   passkeys: z.int().min(0).meta({ description: 'How many they have.' }),
   last_login_at: time.nullable().meta({ description: 'Null: not yet.' }),
+  mail_refused: z.boolean().meta({ description: 'Their address takes no mail.' }),
 })
 
 export const UserList = z.strictObject({ users: z.array(User), next })

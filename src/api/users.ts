@@ -51,7 +51,8 @@ export function notGiven(): ApiProblem {
   })
 }
 
-function shown({ id, name, email, role, status, standing, passkeys, lastLoginAt }: ListedUser) {
+function shown({ standing, lastLoginAt, mailRefused, ...user }: ListedUser) {
+  const { id, name, email, role, status, passkeys } = user
   return {
     id,
     name,
@@ -61,5 +62,6 @@ function shown({ id, name, email, role, status, standing, passkeys, lastLoginAt 
     second_factor: standing,
     passkeys,
     last_login_at: lastLoginAt === null ? null : new Date(lastLoginAt).toISOString(),
+    mail_refused: mailRefused,
   }
 }

@@ -80,6 +80,7 @@ onEveryStage('the API for what the console does', open => {
       ben = await colleague('Ben Okafor')
       noor = await stage.person({ name: 'Noor Haddad', organisationId: priya.person.organisationId })
       await givePasskey(stage, noor)
+      await change(stage, 'UPDATE accounts SET mail_refused_at = ? WHERE id = ?', [stage.now(), noor.id])
       const { organisationId } = priya.person
       const gone = await stage.person({ name: 'Gus Gone', organisationId })
       await deactivateUser(stage.directory, { organisationId, userId: gone.id })
@@ -106,10 +107,11 @@ onEveryStage('the API for what the console does', open => {
         status: 'active',
         second_factor: 'set_up',
         passkeys: 0,
+        mail_refused: false,
       })
       expect(Date.parse(String(shown?.last_login_at))).to.be.closeTo(stage.now(), 120_000)
       const never = (body.users as User[]).find(each => each.id === noor.id)
-      expect(never).to.include({ passkeys: 1, last_login_at: null })
+      expect(never).to.include({ passkeys: 1, last_login_at: null, mail_refused: true })
       expect((await call('GET', `${org}/users`, { by: priyas })).body).to.deep.equal(body)
     })
 
