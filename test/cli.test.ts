@@ -257,7 +257,7 @@ describe('the command line', () => {
             '009-invitations.js',
             '012-told-apps.js',
             '016-bounces.js',
-            '017-deactivated-users.js',
+            '017-rare-statuses.js',
           ],
         })
       })

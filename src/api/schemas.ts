@@ -170,7 +170,7 @@ export const SecondFactorResetUser = z.strictObject({
   outcome: z.enum(['waiting', 'done', 'skipped']),
   why: z.enum(['not_found', 'not_active', 'not_set_up', 'reset_pending', 'not_allowed']).nullable().meta({
     description:
-      'Of one that was skipped. `not_found`: the organisation has no such user. `not_active`: deactivated, or invited and not yet in. `not_set_up`: there is nothing to reset. `reset_pending`: reset before, and not set up since. `not_allowed`: whoever ordered it is no admin any more.',
+      'Of one that was skipped. `not_found`: the organisation has no such user. `not_active`: deactivated, locked by its owner, or invited and not yet in. `not_set_up`: there is nothing to reset. `reset_pending`: reset before, and not set up since. `not_allowed`: whoever ordered it is no admin any more.',
   }),
 })
 

@@ -10,7 +10,7 @@ import { sql } from './statement.ts'
 export const STANDINGS = ['not_set_up', 'set_up', 'reset_pending'] as const
 export type Standing = (typeof STANDINGS)[number]
 
-export const STATUSES = ['active', 'invited', 'deactivated'] as const satisfies readonly Status[]
+export const STATUSES = ['active', 'invited', 'locked', 'deactivated'] as const satisfies readonly Status[]
 
 export interface UserFilter {
   /** Each must begin one of the words of the name, or the address, or its part from the @ on. At most four are looked at. */

@@ -96,6 +96,7 @@ const FILTERS = [
   { words: [], role: 'admin', standing: 'set_up' },
   { words: ['ben', 'okafor'], role: 'technician' },
   { words: [], status: 'deactivated' },
+  { words: [], status: 'locked' },
 ] as const
 
 /** Every statement that requests and the sweeper run, as they run it. */
@@ -440,19 +441,21 @@ onEveryDatabase('no request reads a table from end to end:', (open, place) => {
     }
   })
 
-  it('the few who are deactivated are found by an index of their own, in the order of their names', async () => {
-    const pages = statements.filter(
-      ({ statement: { text } }) =>
-        text.includes("status = 'deactivated'") && /ORDER BY name_key( DESC)?,/.test(text),
-    )
-    expect(pages).to.have.length(2)
-    for (const { statement, params } of pages) {
-      const plan = JSON.stringify(await database.read(explain(place, statement), params))
-      expect(plan, statement.name)
-        .to.include('accounts_deactivated')
-        .and.not.to.match(/TEMP B-TREE|"Sort"/)
-    }
-  })
+  for (const status of ['deactivated', 'locked']) {
+    it(`the few who are ${status} are found by an index of their own, in the order of their names`, async () => {
+      const pages = statements.filter(
+        ({ statement: { text } }) =>
+          text.includes(`status = '${status}'`) && /ORDER BY name_key( DESC)?,/.test(text),
+      )
+      expect(pages).to.have.length(2)
+      for (const { statement, params } of pages) {
+        const plan = JSON.stringify(await database.read(explain(place, statement), params))
+        expect(plan, statement.name)
+          .to.include(`accounts_${status}`)
+          .and.not.to.match(/TEMP B-TREE|"Sort"/)
+      }
+    })
+  }
 
   it('no statement of the store is left out here', async () => {
     const sources = await Promise.all(

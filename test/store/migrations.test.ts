@@ -21,7 +21,7 @@ const ALL = [
   '009-invitations.js',
   '012-told-apps.js',
   '016-bounces.js',
-  '017-deactivated-users.js',
+  '017-rare-statuses.js',
 ]
 
 const newer = sql(
