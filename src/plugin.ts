@@ -380,12 +380,17 @@ function hostClients(
   const refuse = (): never => {
     throw new Error('clients are registered with the host')
   }
+  const find = async (id: string): Promise<StoredClient | undefined> => {
+    const client = await provider()?.Client.find(id)
+    if (client === undefined) return undefined
+    const own = Object.hasOwn(actions, id) ? { actions: actions[id] ?? [] } : {}
+    return { metadata: client.metadata() as ClientMetadata, firstParty: firstParty(id), ...own }
+  }
   return {
-    async find(id): Promise<StoredClient | undefined> {
-      const client = await provider()?.Client.find(id)
-      if (client === undefined) return undefined
-      const own = Object.hasOwn(actions, id) ? { actions: actions[id] ?? [] } : {}
-      return { metadata: client.metadata() as ClientMetadata, firstParty: firstParty(id), ...own }
+    find,
+    async withActions() {
+      const found = await Promise.all(Object.keys(actions).map(find))
+      return found.filter(each => each !== undefined).filter(each => each.actions?.length)
     },
     list: refuse,
     insert: refuse,

@@ -8,6 +8,7 @@ import { lockRoutes } from './account/lock.ts'
 import { accountRoutes } from './account/overview.ts'
 import { ownAccounts } from './accounts.ts'
 import { actionDetails, registeredApis } from './actions/rar.ts'
+import { actionRoutes } from './admin/actions.ts'
 import { auditRoutes } from './admin/audit.ts'
 import { coverageRoutes } from './admin/coverage.ts'
 import { invitationRoutes } from './admin/invitations.ts'
@@ -117,6 +118,7 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
     provider.use(invitationRoutes(services, guard).routes())
     provider.use(userPageRoutes(services, guard).routes())
     provider.use(userChangeRoutes(services, guard).routes())
+    provider.use(actionRoutes(services, guard).routes())
     provider.use(auditRoutes(services, guard).routes())
     provider.use(resetRoutes(services, guard).routes())
     provider.use(coverageRoutes(services, guard).routes())

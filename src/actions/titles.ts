@@ -27,6 +27,15 @@ export function fillTitle(
 }
 
 /**
+ * A title as it reads before anything is filled in: `delete [number] devices at [site]`.
+ *
+ * @param number what stands for `{count}`
+ */
+export function openTitle(title: string, number: string): string {
+  return title.replaceAll(PLACEHOLDER, (_, name: string) => `[${name === 'count' ? number : name}]`)
+}
+
+/**
  * What is wrong with a text that people are shown; undefined: nothing. Control characters, line ends, invisible
  * characters and those that turn the direction of writing would show something else than is there.
  */

@@ -46,6 +46,7 @@ const GROUP: Readonly<Record<AuditEvent, (typeof GROUPS)[number] | null>> = {
   'action.allowed': 'apps',
   'action.refused': 'apps',
   'action_rule.tightened': 'apps',
+  'action_rule.loosened': 'apps',
   'organisation.created': 'organisation',
   'organisation.plan_changed': 'organisation',
   'organisation.subscribed': 'organisation',

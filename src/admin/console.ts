@@ -18,7 +18,7 @@ const LOOK = { acr: ACR['2fa'] } as const
 const CHANGE = { ...LOOK, maxAge: 300 } as const
 
 /** What the navigation leads to. */
-export type Section = 'users' | 'audit'
+export type Section = 'users' | 'actions' | 'audit'
 
 /** An admin, in their organisation. */
 export interface AdminSession extends OwnSession {
@@ -83,6 +83,12 @@ export function frameFor(
     home,
     sections: [
       { text: texts.t('users.heading'), icon: 'shield', href: `${home}/users`, current: current === 'users' },
+      {
+        text: texts.t('actions.heading'),
+        icon: 'key',
+        href: `${home}/actions`,
+        current: current === 'actions',
+      },
       { text: texts.t('audit.heading'), icon: 'list', href: `${home}/audit`, current: current === 'audit' },
     ],
     name: account.name,

@@ -1,6 +1,7 @@
 // The commands for APIs, for the actions that apps have confirmed, and for what an organisation demands beyond them.
 
-import { actionsOf, type EffectiveRule, rulesOf, setActions, tightenRule } from '../actions/registration.ts'
+import { type EffectiveRule, rulesOf, tightenRule, undoRule } from '../actions/organisation-rules.ts'
+import { actionsOf, setActions } from '../actions/registration.ts'
 import type { ProtectedAction } from '../actions/registry.ts'
 import { ruleOfText, ruleText } from '../actions/rules.ts'
 import { createApi } from '../apis.ts'
@@ -65,6 +66,7 @@ export const apiList: Command = {
 }
 
 const clientFlag: Flag = { value: 'client id', required: true, meaning: 'The app.' }
+const actionFlag: Flag = { value: 'action', required: true, meaning: 'The id of the action.' }
 const orgFlag: Flag = { value: 'id', required: true, meaning: 'The id of the organisation.' }
 
 export const actionsSet: Command = {
@@ -102,7 +104,7 @@ export const rulesTighten: Command = {
   flags: {
     org: orgFlag,
     client: clientFlag,
-    action: { value: 'action', required: true, meaning: 'The id of the action.' },
+    action: actionFlag,
     rule: {
       value: 'within:seconds|always|passkey',
       required: true,
@@ -120,6 +122,23 @@ export const rulesTighten: Command = {
     }
     const effective = await withDirectory(io, directory => tightenRule(directory, tightened))
     print(io, flags, shownRule(effective), `Tightened: ${effective.action} is now ${ruleText(rule)}\n`)
+    return undefined
+  },
+}
+
+export const rulesUndo: Command = {
+  words: ['org', 'actions', 'undo'],
+  summary: 'Take back what an organisation demands of an action: the app’s own rule holds again.',
+  flags: { org: orgFlag, client: clientFlag, action: actionFlag },
+  async run(flags, io) {
+    const named = {
+      organisationId: flags.needed('org'),
+      clientId: flags.needed('client'),
+      action: flags.needed('action'),
+    }
+    const { rule, changed } = await withDirectory(io, directory => undoRule(directory, named))
+    const said = `Undone: ${rule.action} is ${ruleText(rule.effective)}, as the app has it`
+    print(io, flags, { ...shownRule(rule), changed }, `${said}${changed ? '' : ' (as it was)'}\n`)
     return undefined
   },
 }

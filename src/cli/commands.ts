@@ -13,7 +13,15 @@ import {
 } from '../organisations/directory.ts'
 import { createKeyring } from '../store/seal.ts'
 import { signingKeys } from '../store/signing-keys.ts'
-import { actionsList, actionsSet, apiCreate, apiList, rulesList, rulesTighten } from './action-commands.ts'
+import {
+  actionsList,
+  actionsSet,
+  apiCreate,
+  apiList,
+  rulesList,
+  rulesTighten,
+  rulesUndo,
+} from './action-commands.ts'
 import { auditExport, auditVerify } from './audit-commands.ts'
 import { clientCreate, clientList, clientUpdate } from './client-commands.ts'
 import { type Command, type Flag, type Flags, type Io, locationOf, print, UsageError } from './command.ts'
@@ -150,6 +158,7 @@ export const commands: readonly Command[] = [
   apiCreate,
   apiList,
   rulesTighten,
+  rulesUndo,
   rulesList,
   config,
   doctor,

@@ -40,7 +40,7 @@ export interface ConsoleFrame {
   readonly home: string
   readonly sections: readonly {
     readonly text: string
-    readonly icon: 'shield' | 'list'
+    readonly icon: 'shield' | 'list' | 'key' | 'lock'
     readonly href: string
     readonly current: boolean
   }[]
@@ -77,6 +77,9 @@ export interface UserAction {
   /** The one that the page is opened for most. */
   readonly primary?: boolean
 }
+
+/** What an organisation may make of an action's rule; `app`: what its app demands, and nothing beyond. */
+export type RuleChoice = 'app' | 'within' | 'always' | 'passkey'
 
 export interface SortedColumn {
   readonly text: string
@@ -290,6 +293,42 @@ export interface ViewLocals {
     /** For an admin. */
     readonly consoleUrl?: string
     readonly logoutUrl?: string
+  }
+  /** Rules are in words. */
+  'admin-actions': {
+    readonly frame: ConsoleFrame
+    /** What was done just now. */
+    readonly notice?: string
+    readonly actions: readonly {
+      readonly app: string
+      readonly title: string
+      readonly own: string
+      readonly effective: string
+      readonly tightened: boolean
+      readonly href: string
+    }[]
+  }
+  /** Posts `rule`, `minutes` and the hidden `seen`, or `pending` alone, to `action`. */
+  'admin-action': {
+    readonly frame: ConsoleFrame
+    readonly listUrl: string
+    readonly action: string
+    readonly app: string
+    readonly title: string
+    readonly own: string
+    readonly effective: string
+    /** The rule that holds, as it is stored. */
+    readonly seen: string
+    readonly chosen: RuleChoice
+    /** Each where it is no laxer than the app's. */
+    readonly within?: { readonly most: number; readonly minutes: string }
+    readonly always?: boolean
+    /** And how many users would be refused. */
+    readonly passkey?: { readonly without: string }
+    readonly error?: string
+    readonly errors?: { readonly rule?: string; readonly minutes?: string }
+    /** What was sent, and waits for one more press. */
+    readonly waiting?: { readonly id: string; readonly rule: string }
   }
   'admin-coverage': {
     readonly frame: ConsoleFrame

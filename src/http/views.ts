@@ -60,6 +60,8 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'admin-user': (_, { name }) => name,
   'admin-user-change': (_, { question }) => question,
   'admin-users': t => t('users.heading'),
+  'admin-actions': t => t('actions.heading'),
+  'admin-action': (t, { title }) => t('actions.change.heading', { title }),
   'admin-coverage': t => t('coverage.heading'),
   'admin-audit': t => t('audit.heading'),
   'admin-reset': (t, { count }) => (count === 0 ? t('reset.heading.none') : t('reset.heading', { count })),

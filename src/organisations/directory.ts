@@ -50,6 +50,7 @@ export type InputFault =
   | { readonly reason: 'longer_than'; readonly maximum: number }
   | { readonly reason: 'already_subscribed'; readonly subscribedAt: number }
   | { readonly reason: 'no_such_user' | 'last_admin' | 'not_allowed' | 'deactivated' | 'taken' }
+  | { readonly reason: 'laxer_than_app' }
   | PasswordRefusal
 
 export interface OrganisationInput {

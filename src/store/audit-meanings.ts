@@ -53,6 +53,8 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'client.actions_set': 'The actions that an app’s users confirm were set.',
   'api.created': 'An API was registered.',
   'action_rule.tightened': 'An action’s rule was made stricter for the organisation.',
+  'action_rule.loosened':
+    'An action’s rule was made less strict for the organisation again, and no laxer than its app’s.',
   'signing_keys.created': 'The keys that sign tokens were made.',
 }
 

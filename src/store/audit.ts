@@ -51,6 +51,7 @@ export type AuditEvent =
   | 'client.actions_set'
   | 'api.created'
   | 'action_rule.tightened'
+  | 'action_rule.loosened'
   | 'signing_keys.created'
 
 export interface AuditEntry {

@@ -31,6 +31,12 @@ const all = sql(
   'client_list',
   'SELECT id, metadata, secret, first_party, actions FROM clients ORDER BY created_at, id',
 )
+// Without their secrets: nobody needs those to know what is confirmed.
+const withActions = sql(
+  'client_list_with_actions',
+  `SELECT id, metadata, NULL AS secret, first_party, actions FROM clients WHERE actions IS NOT NULL
+   ORDER BY created_at, id`,
+)
 const insert = sql(
   'client_insert',
   `INSERT INTO clients (id, metadata, secret, first_party, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)
@@ -49,6 +55,8 @@ const updateActions = sql(
 export interface Clients {
   find(id: string): Promise<StoredClient | undefined>
   list(): Promise<StoredClient[]>
+  /** Those whose users have something to confirm, without their secrets. */
+  withActions(): Promise<StoredClient[]>
   /** Refused as `already_exists` if the id is taken. */
   insert(client: StoredClient, now: number): Write
   /** Refused as `not_allowed` if there is no such client. */
@@ -91,6 +99,8 @@ export function createClients(database: Database, keyring: Keyring, clock: () =>
       return found
     },
     list: async () => (await database.read(all, [])).map(read),
+    withActions: async () =>
+      (await database.read(withActions, [])).map(read).filter(each => each.actions?.length),
     insert: (client, now) =>
       write(insert, [client.metadata.client_id, ...columns(client), now, now], 'already_exists'),
     update: (client, now) =>

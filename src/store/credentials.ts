@@ -83,6 +83,21 @@ export function recoveryCodeSaved(accountId: string, hash: string, now: number):
   return write(saveRecovery, [now, accountId, hash], 'already_used')
 }
 
+/** So many users without a passkey are counted, and no more. */
+export const MOST_WITHOUT_PASSKEY = 10_000
+
+const countWithout = sql(
+  'passkey_count_without',
+  `SELECT count(*) AS n FROM (SELECT 1 AS one FROM accounts a WHERE a.organisation_id = ? AND a.status = 'active'
+     AND NOT EXISTS (SELECT 1 FROM passkeys p WHERE p.account_id = a.id)
+     LIMIT ${MOST_WITHOUT_PASSKEY + 1}) AS counted`,
+)
+
+/** How many of an organisation's active users have no passkey; of more than {@link MOST_WITHOUT_PASSKEY}, one more. */
+export async function countWithoutPasskey(database: Database, organisationId: string): Promise<number> {
+  return Number((await database.read(countWithout, [organisationId]))[0]?.n)
+}
+
 export interface Passkey {
   readonly credentialId: string
   readonly accountId: string

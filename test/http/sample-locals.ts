@@ -60,6 +60,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     home: '/admin',
     sections: [
       { text: t('users.heading'), icon: 'shield', href: '/admin/users', current: true },
+      { text: t('actions.heading'), icon: 'key', href: '/admin/actions', current: false },
       { text: t('audit.heading'), icon: 'list', href: '/admin/audit', current: false },
     ],
     name: 'Priya Raman',
@@ -67,6 +68,31 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     organisation: 'Northgate IT',
     accountUrl,
     logoutUrl: '/sent/logout',
+  } as const
+  const protectedActions = [
+    [
+      'delete [number] devices at [site]',
+      t('actions.rule.minutes', { minutes: 5 }),
+      t('actions.rule.always'),
+    ],
+    ['rename [number] devices', t('actions.rule.off'), t('actions.rule.off')],
+    ['view a secret', t('actions.rule.passkey'), t('actions.rule.passkey')],
+  ].map(([title = '', own = '', effective = '']) => {
+    return { app: 'Fleetdesk', title, own, effective, tightened: own !== effective, href: '/action' }
+  })
+  const actionRule = {
+    frame,
+    listUrl: '/list',
+    action: '/sent',
+    app: 'Fleetdesk',
+    title: 'delete [number] devices at [site]',
+    own: t('actions.rule.minutes', { minutes: 5 }),
+    effective: t('actions.rule.always'),
+    seen: 'always',
+    chosen: 'always',
+    within: { most: 5, minutes: '' },
+    always: true,
+    passkey: { without: t('actions.withoutPasskey', { count: 12 }) },
   } as const
   const chip = (text: string, count: string, current = false) => ({ text, count, href: '/list', current })
   const tabs = (current: 'users' | 'invitations' | 'coverage') => [
@@ -741,6 +767,57 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         t('user.unblock.effect'),
         t('user.unblock.stranger'),
       ),
+    },
+    { view: 'admin-actions', state: '', locals: { frame, actions: protectedActions } },
+    {
+      view: 'admin-actions',
+      state: 'saved',
+      locals: {
+        frame,
+        actions: protectedActions,
+        notice: t('actions.done', {
+          title: 'delete [number] devices at [site]',
+          rule: t('actions.rule.passkey'),
+        }),
+      },
+    },
+    { view: 'admin-actions', state: 'none', locals: { frame, actions: [] } },
+    { view: 'admin-action', state: '', locals: actionRule },
+    {
+      view: 'admin-action',
+      state: 'wrong',
+      locals: {
+        ...actionRule,
+        chosen: 'within',
+        within: { most: 5, minutes: '60' },
+        errors: { minutes: t('actions.error.minutes', { most: 5 }) },
+      },
+    },
+    {
+      view: 'admin-action',
+      state: 'laxer',
+      locals: { ...actionRule, errors: { rule: t('actions.error.laxer') } },
+    },
+    {
+      view: 'admin-action',
+      state: 'waiting',
+      locals: { ...actionRule, waiting: { id: 'x', rule: t('actions.rule.passkey') } },
+    },
+    {
+      view: 'admin-action',
+      state: 'strictest',
+      locals: {
+        frame,
+        listUrl: '/list',
+        action: '/sent',
+        app: 'Fleetdesk',
+        title: 'view a secret',
+        own: t('actions.rule.passkey'),
+        effective: t('actions.rule.passkey'),
+        seen: 'passkey',
+        chosen: 'app',
+        error: t('actions.changed'),
+      },
     },
     { view: 'admin-audit', state: '', locals: events },
     {

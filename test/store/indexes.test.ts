@@ -13,7 +13,7 @@ import {
 } from '../../src/factors/attempts.ts'
 import { lockAccount } from '../../src/store/account-lock.ts'
 import * as accounts from '../../src/store/accounts.ts'
-import { keepActionRule, readActionRules } from '../../src/store/action-rules.ts'
+import { changeActionRule, readActionRules } from '../../src/store/action-rules.ts'
 import { createApis } from '../../src/store/apis.ts'
 import * as artefacts from '../../src/store/artefacts.ts'
 import { auditRow } from '../../src/store/audit.ts'
@@ -53,6 +53,7 @@ const COLD = [
   'job_seal_writers',
   'api_list',
   'client_list',
+  'client_list_with_actions',
   'organisation_any',
   'signing_key_list',
   'signing_key_insert',
@@ -135,6 +136,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   const clients = createClients(database, keyring, () => NOW)
   const place = { kind: 'form', sessionUid: 'u', accountId: id }
   const client = { metadata: { client_id: 'app' }, firstParty: true }
+  const action = { organisationId: 'org_1', clientId: 'app', action: 'a' }
   const organisation = { id: 'org_1', name: 'N', plan: 'P', subscribedAt: null }
   const member = {
     id,
@@ -260,7 +262,8 @@ async function everything(dialect: Dialect): Promise<Write[]> {
       },
       NOW,
     ),
-    keepActionRule({ organisationId: 'org_1', clientId: 'app', action: 'a', rule: 'always' }, NOW),
+    ...[undefined, 'always'].map(seen => changeActionRule(action, seen, 'passkey', 'usr_2', NOW)),
+    changeActionRule(action, 'always', undefined, 'usr_2', NOW),
     ...credentials.turnOnAuthenticator(account, 'sealed', 1, NOW),
     credentials.spendTotpStep(id, 'sealed', 1, NOW),
     credentials.issueRecoveryCode(id, 'hash', NOW),
