@@ -655,6 +655,14 @@ describe('the command line', () => {
         expect(await json(['org', 'actions', 'list', '--org', org, '--client', 'fleet'])).to.deep.equal([
           { ...shown, app: 'off' },
         ])
+        const undo = (of = 'script.run', by = org) => [
+          ...['org', 'actions', 'undo', '--org', by, '--client', 'fleet', '--action', of],
+        ]
+        expect(await refused(undo('script.stop'))).to.include('--action script.stop is no action of fleet')
+        expect(await refused(undo('script.run', 'nowhere'))).to.include('--org nowhere is no organisation')
+        const undone = { ...shown, app: 'off', organisation: null, effective: 'off' }
+        expect(await json(undo())).to.deep.equal({ ...undone, changed: true })
+        expect(await json(undo())).to.deep.equal({ ...undone, changed: false })
       })
 
       it('changes a client, and shows a secret only when it is new', async () => {

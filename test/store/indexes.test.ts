@@ -171,6 +171,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   await sessions.readSession(database, { uid: 'u' }, NOW)
   await credentials.readPasskey(database, 'c')
   await credentials.readPasskeys(database, id)
+  await credentials.countWithoutPasskey(database, 'org_1')
   await mailed.readToken(database, 'code', 'token', NOW)
   await organisations.readOrganisation(database, 'org_1')
   await organisations.readOrganisations(database, '', 500)
