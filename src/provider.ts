@@ -8,6 +8,7 @@ import { lockRoutes } from './account/lock.ts'
 import { accountRoutes } from './account/overview.ts'
 import { ownAccounts } from './accounts.ts'
 import { actionDetails, registeredApis } from './actions/rar.ts'
+import { accessRoutes } from './admin/access.ts'
 import { actionRoutes } from './admin/actions.ts'
 import { auditRoutes } from './admin/audit.ts'
 import { coverageRoutes } from './admin/coverage.ts'
@@ -118,6 +119,7 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
     provider.use(invitationRoutes(services, guard).routes())
     provider.use(userPageRoutes(services, guard).routes())
     provider.use(userChangeRoutes(services, guard).routes())
+    provider.use(accessRoutes(services, guard).routes())
     provider.use(actionRoutes(services, guard).routes())
     provider.use(auditRoutes(services, guard).routes())
     provider.use(resetRoutes(services, guard).routes())

@@ -255,6 +255,7 @@ describe('the command line', () => {
             '007-user-list.js',
             '008-idempotency.js',
             '009-invitations.js',
+            '011-access-list.js',
             '012-told-apps.js',
             '016-bounces.js',
             '017-rare-statuses.js',
@@ -663,6 +664,27 @@ describe('the command line', () => {
         const undone = { ...shown, app: 'off', organisation: null, effective: 'off' }
         expect(await json(undo())).to.deep.equal({ ...undone, changed: true })
         expect(await json(undo())).to.deep.equal({ ...undone, changed: false })
+      })
+
+      it('sets the addresses that an organisation lets in from, and takes the list away', async () => {
+        const { id: org } = await json<{ id: string }>(['org', 'create', '--name', 'Acme', '--plan', 'Pro'])
+        const list = (...more: string[]) => ['org', 'access-list', '--org', org, ...more]
+        const put = (text: string) => writeFileSync(join(cwd, 'list.txt'), text)
+        expect(await json(list())).to.deep.equal({ entries: [] })
+        expect((await run(list())).stdout).to.equal('From anywhere: there is no list.\n')
+        put('203.0.113.9/24  # Leeds\r\n\r\n2001:DB8::1\n')
+        const entries = ['203.0.113.0/24 # Leeds', '2001:db8::1']
+        expect(await json(list('--set', 'list.txt'))).to.deep.equal({ entries, changed: true })
+        expect(await json(list('--set', 'list.txt'))).to.deep.equal({ entries, changed: false })
+        expect((await run(list())).stdout).to.equal(`${entries.join('\n')}\n`)
+        put('203.0.113.0/24\nLeeds')
+        expect(await refused(list('--set', 'list.txt'))).to.include('the access list has in line 2, "Leeds"')
+        expect(await refused(list('--set', 'nowhere.txt'))).to.include('cannot be read')
+        expect(await refused(list('--set', 'list.txt', '--clear'))).to.include('exclude each other')
+        expect(await refused(['org', 'access-list', '--org', 'x', '--clear'])).to.include('--org "x" is no')
+        expect(await json(list())).to.deep.equal({ entries })
+        expect(await json(list('--clear'))).to.deep.equal({ entries: [], changed: true })
+        expect(await json(list('--clear'))).to.deep.equal({ entries: [], changed: false })
       })
 
       it('changes a client, and shows a secret only when it is new', async () => {

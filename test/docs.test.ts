@@ -465,9 +465,9 @@ const KINDS: Readonly<Record<string, string>> = {
   textbox: 'field',
   searchbox: 'field',
   combobox: 'field',
+  radio: 'choice',
   img: 'image',
   status: 'element',
-  radio: 'choice',
 }
 
 /** A name in which `*word*` stands for whatever it is called. */

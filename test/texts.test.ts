@@ -92,6 +92,8 @@ describe('texts', () => {
         `coverage.${kind}`,
         `coverage.${kind}.hint`,
       ]),
+      ...['off', 'always', 'passkey'].map(rule => `actions.rule.${rule}`),
+      ...['no_address', 'zone', 'prefix', 'note', 'too_many'].map(reason => `access.error.${reason}`),
       ...['users', 'coverage'].map(page => `${page}.tab`),
       ...['done', 'skipped', 'waiting'].map(outcome => `reset.result.${outcome}`),
       ...['told', 'waiting', 'failed', 'nobody'].map(state => `reset.app.${state}`),

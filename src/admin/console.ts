@@ -18,7 +18,7 @@ const LOOK = { acr: ACR['2fa'] } as const
 const CHANGE = { ...LOOK, maxAge: 300 } as const
 
 /** What the navigation leads to. */
-export type Section = 'users' | 'actions' | 'audit'
+export type Section = 'users' | 'actions' | 'access' | 'audit'
 
 /** An admin, in their organisation. */
 export interface AdminSession extends OwnSession {
@@ -88,6 +88,12 @@ export function frameFor(
         icon: 'key',
         href: `${home}/actions`,
         current: current === 'actions',
+      },
+      {
+        text: texts.t('access.heading'),
+        icon: 'lock',
+        href: `${home}/access`,
+        current: current === 'access',
       },
       { text: texts.t('audit.heading'), icon: 'list', href: `${home}/audit`, current: current === 'audit' },
     ],

@@ -29,6 +29,7 @@ import { jobList } from './job-commands.ts'
 import { mailBounced, mailQueue } from './mail-commands.ts'
 import {
   enforcementReportCommand,
+  orgAccessList,
   orgCreate,
   orgList,
   orgSubscribe,
@@ -142,6 +143,7 @@ export const commands: readonly Command[] = [
   orgList,
   orgUpdate,
   orgSubscribe,
+  orgAccessList,
   enforcementReportCommand,
   userCreate,
   userInvite,
@@ -180,6 +182,7 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   reason: '--reason',
   name: '--name',
   plan: '--plan',
+  access_list: 'the access list',
   password: 'the password',
   client_id: '--id',
   client_secret: '--secret',

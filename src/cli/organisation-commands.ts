@@ -1,6 +1,8 @@
 // Organisations on the command line, as the vendor's back office keeps them: plan, start of the subscription, and whom
 // the enforcement that follows from it stops.
 
+import { entriesOf } from '../organisations/access-list.ts'
+import { accessListOf, setAccessList } from '../organisations/access-setting.ts'
 import { createOrganisation, InputError } from '../organisations/directory.ts'
 import {
   type EnforcementReport,
@@ -15,8 +17,9 @@ import {
 } from '../organisations/subscription.ts'
 import type { Organisation } from '../store/organisations.ts'
 import type { ListedUser } from '../store/user-list.ts'
-import { allOf, type Command, columns, type Flags, type Io, print } from './command.ts'
+import { allOf, type Command, columns, type Flags, type Io, print, UsageError } from './command.ts'
 import { timeOf } from './dates.ts'
+import { readText } from './json-file.ts'
 import { withDirectory } from './store.ts'
 
 const ORG = { value: 'id', required: true, meaning: 'The id of the organisation.' } as const
@@ -91,6 +94,34 @@ export const orgSubscribe: Command = {
       }),
     )
     printChange(flags, io, change, `${change.organisation.name}: subscribed from ${iso(at)}`)
+    return undefined
+  },
+}
+
+export const orgAccessList: Command = {
+  words: ['org', 'access-list'],
+  summary: 'Show the addresses from which an organisation’s users may log in, or set them.',
+  flags: {
+    org: ORG,
+    set: {
+      value: 'file',
+      meaning: 'A file with one address or range a line, such as 203.0.113.0/24, in place of the list.',
+    },
+    clear: { meaning: 'Take the list away: they may log in from anywhere.' },
+  },
+  async run(flags, io) {
+    const organisationId = flags.needed('org')
+    const file = flags.text('set')
+    if (file !== undefined && flags.has('clear')) throw new UsageError('--set and --clear exclude each other')
+    const typed = file === undefined ? (flags.has('clear') ? '' : undefined) : readText('--set', file, io)
+    const { list, ...done } = await withDirectory(io, async directory =>
+      typed === undefined
+        ? { list: await accessListOf(directory, organisationId) }
+        : setAccessList(directory, { organisationId, typed }),
+    )
+    const entries = entriesOf(list)
+    const said = entries.length === 0 ? 'From anywhere: there is no list.\n' : `${entries.join('\n')}\n`
+    print(io, flags, { entries, ...done }, said)
     return undefined
   },
 }

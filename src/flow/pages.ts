@@ -5,6 +5,7 @@ import type { RequestedAction } from '../actions/requested.ts'
 import { groupRecoveryCode } from '../factors/recovery-code.ts'
 import { newSecret, otpauthUri, qrSvg, setupKey } from '../factors/totp.ts'
 import type { ActionDetails, SetupStep, ViewLocals, ViewName } from '../http/locals.ts'
+import { plainAddress } from '../organisations/access-list.ts'
 import type { Services } from '../services.ts'
 import { interactionSecrets, SETUP_KEY_MS } from './progress.ts'
 import type { Way } from './step.ts'
@@ -146,6 +147,17 @@ export async function page(services: Services, visit: Visit, request: PageReques
       }
     case 'passkey-needed':
       return { name: 'passkey-needed', locals: { action: to('give-up'), app: visit.app } }
+    case 'outside':
+      if (way === 'identify' || way === 'passkey') return emailPage()
+      return {
+        name: 'outside',
+        locals: {
+          action: to('leave'),
+          address: plainAddress(visit.visitor.address),
+          app: visit.app,
+          ...(step.ways.includes('identify') ? { otherUrl: show('identify') } : {}),
+        },
+      }
     case 'confirm':
       return stepUpPage({ confirmAction: to('confirm') })
     case 'done':

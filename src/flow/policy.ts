@@ -16,9 +16,10 @@ import { keepFact } from '../store/session-facts.ts'
 import { unit } from '../store/unit-of-work.ts'
 import { type ClientDefaults, readAsked, type ScopeRules, startsFromNothing, subjectOf } from './asked.ts'
 import { amrOf, type Fact, mergeFacts, type Verdict } from './assurance.ts'
+import { recordOutside } from './outside.ts'
 import type { StoredResult } from './progress.ts'
 import { requestedAction } from './requested-action.ts'
-import { judgeAccount, secondFactorDue } from './visit.ts'
+import { isOutside, judgeAccount, secondFactorDue } from './visit.ts'
 
 const { Check, Prompt, base } = interactionPolicy
 
@@ -71,6 +72,18 @@ export function joinPolicy(
     new Check('account_gone', 'the account is gone', 'login_required', async ctx => {
       const { accountId } = ctx.oidc.session ?? {}
       return accountId !== undefined && (await services.accounts.find(accountId))?.status !== 'active'
+    }),
+  )
+  login.checks.add(
+    new Check('address_refused', 'the user may not log in from this address', 'access_denied', async ctx => {
+      const account = await accountOf(services, ctx)
+      if (account === undefined || !isOutside(account, ctx.ip)) return false
+      // Where nobody is asked, there is no page that would tell of it.
+      if (ctx.oidc.prompts.has('none')) {
+        const clientId = String(ctx.oidc.params?.client_id)
+        await recordOutside(services, { account, address: ctx.ip, clientId, interaction: undefined })
+      }
+      return true
     }),
   )
   login.checks.add(

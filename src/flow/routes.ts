@@ -10,6 +10,7 @@ import { AppError } from '../errors.ts'
 import { deviceCookies } from '../http/device.ts'
 import { readForm, requireSameOrigin } from '../http/forms.ts'
 import { seeOther } from '../http/see-other.ts'
+import { plainAddress } from '../organisations/access-list.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
 import { cachedSession } from '../store/adapter.ts'
@@ -21,14 +22,15 @@ import { unit } from '../store/unit-of-work.ts'
 import { readAsked, startsFromNothing, subjectOf } from './asked.ts'
 import { ACR, amrOf, meets, mergeFacts, strongest } from './assurance.ts'
 import { allow, consentPage } from './consent.ts'
+import { recordOutside } from './outside.ts'
 import { aboutAction, type PageRequest, page, prepare } from './pages.ts'
 import { clientDefaults } from './policy.ts'
 import { carriedOver, NO_PROGRESS, type Progress, type StoredResult } from './progress.ts'
 import { requestedAction } from './requested-action.ts'
 import type { Way } from './step.ts'
-import { standing, type Visit } from './visit.ts'
+import { isOutside, standing, type Visit } from './visit.ts'
 import { mailedCode, otp, recovery, sendCode } from './ways/codes.ts'
-import { cancel, confirm, confirming, giveUp } from './ways/confirm.ts'
+import { cancel, confirm, confirming, giveUp, leave } from './ways/confirm.ts'
 import { identify, password } from './ways/first-factor.ts'
 import type { Handler, Message, Outcome } from './ways/outcome.ts'
 import { cannotUsePasskey, declinePasskey, passkey, registerPasskey } from './ways/passkeys.ts'
@@ -53,6 +55,7 @@ const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: 
   'mailed-code': { fields: ['code'], handler: mailedCode },
   'send-code': { fields: [], handler: sendCode },
   'give-up': { fields: [], handler: giveUp },
+  leave: { fields: [], handler: leave },
   confirm: { fields: [], handler: confirm },
   cancel: { fields: [], handler: cancel },
 }
@@ -68,6 +71,10 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     if (details.prompt.name === 'consent') return askConsent(ctx, details)
     const visit = await visitOf(ctx, details)
     if (visit.step.kind === 'done') return finish(ctx, visit)
+    if (visit.step.kind === 'outside' && visit.account !== undefined) {
+      const { account, visitor, clientId, cid } = visit
+      await recordOutside(services, { account, address: visitor.address, clientId, interaction: cid })
+    }
     const { ready, error } = await prepared(ctx, visit)
     await show(ctx, details, ready, { way: wayOf(ctx.query.with), mobile: isMobile(ctx), error })
   })
@@ -85,6 +92,8 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     const details = await interactionOf(ctx)
     if (details.prompt.name !== 'consent') throw new AppError('not_offered', 'consent')
     const { account } = sessionOf(details) ?? {}
+    // Denying is free to everybody.
+    if (form.answer === 'allow' && (await keptOut(ctx, details, account))) return
     const allowed = form.answer === 'allow'
     if (!allowed && form.answer !== 'deny') throw new AppError('bad_request', 'no answer')
     unit().add(
@@ -164,12 +173,29 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     const client = await services.clients.find(String(details.params.client_id))
     const account = sessionOf(details)?.account
     if (client === undefined || account === undefined) throw new AppError('interaction_expired', 'no session')
+    if (await keptOut(ctx, details, account)) return
     ctx.type = 'html'
     const requested = await requestedAction(services, details.params, account.organisationId)
     ctx.body = views.render('consent', {
       ...consentPage(services, details, client, account),
       ...(requested?.ok ? { about: aboutAction(requested.action) } : {}),
     })
+  }
+
+  /** The page of the access list in place of a consent, where it keeps the session's user out. */
+  async function keptOut(ctx: Context, details: Interaction, account: Account | undefined): Promise<boolean> {
+    if (account === undefined || !isOutside(account, ctx.ip)) return false
+    const clientId = String(details.params.client_id)
+    const client = await services.clients.find(clientId)
+    await recordOutside(services, { account, address: ctx.ip, clientId, interaction: details.cid })
+    ctx.type = 'html'
+    ctx.body = views.render('outside', {
+      action: services.paths.interaction(details.uid, 'consent'),
+      answer: 'deny',
+      address: plainAddress(ctx.ip),
+      app: String(client?.metadata.client_name ?? clientId),
+    })
+    return true
   }
 
   async function visitOf(ctx: Context, details: Interaction): Promise<Visit> {
@@ -271,7 +297,7 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     ctx.status = request.error === undefined ? 200 : 400
     ctx.type = 'html'
     // Where only "Back to the app" is left to do, that cancels.
-    const cancel = visit.step.ways.includes('cancel') && made.name !== 'passkey-needed'
+    const cancel = visit.step.ways.includes('cancel') && !['passkey-needed', 'outside'].includes(made.name)
     ctx.body = views.render(made.name, {
       ...made.locals,
       ...(cancel ? { cancel: services.paths.interaction(visit.uid, 'cancel') } : {}),

@@ -54,6 +54,8 @@ export interface Policy {
   readonly goal: Goal | undefined
   /** What the rule of a protected action demands, one more thing asked; undefined: nothing. Counts in a step-up. */
   readonly demand?: Demand | undefined
+  /** The address of the browser is not in the access list of this user's organisation. */
+  readonly outside: boolean
   /** When a code from the mailbox is asked for before a first authenticator is set up. */
   readonly emailProof: 'after-reset' | 'always' | 'never'
   /** Not before this time is a passkey offered, milliseconds since 1970. */
@@ -77,11 +79,13 @@ export type Way =
   | 'mailed-code'
   | 'send-code'
   | 'give-up'
+  | 'leave'
   | 'confirm'
   | 'cancel'
 
 export type StepKind =
   | 'email'
+  | 'outside'
   | 'password'
   | 'code'
   | 'passkey-first'
@@ -127,6 +131,11 @@ function decide(facts: Facts, policy: Policy, now: number): Step {
     // A step-up is about the session's user: nobody else is named there, by an address or by a passkey.
     const ways: Way[] = policy.prompt === 'login' ? ['password', 'identify', 'passkey'] : ['password']
     return { kind: 'password', ways }
+  }
+  // Said to nobody who has not proven to be somebody: a stranger learns nothing about an address by it.
+  if (policy.outside) {
+    // In a login somebody else may be here, whose organisation lets them in.
+    return { kind: 'outside', ways: policy.prompt === 'login' ? ['leave', 'identify', 'passkey'] : ['leave'] }
   }
   const enrolment = resetPending
     ? { ...who.enrolment, authenticator: false, recoveryCode: false }

@@ -3,6 +3,7 @@
 
 import type { RequestedAction } from '../actions/requested.ts'
 import { demandOf } from '../actions/rules.ts'
+import { admits } from '../organisations/access-list.ts'
 import { enforcement } from '../organisations/enforcement.ts'
 import type { Account } from '../store/accounts.ts'
 import {
@@ -74,10 +75,16 @@ export function standing(visit: Omit<Visit, 'step' | 'graceUntil'>, settings: Vi
     graceUntil,
     goal: verdict.outcome === 'missing' ? { level: verdict.level, since: verdict.since } : undefined,
     demand: visit.action && demandOf(visit.action.rule, visit.action.hash, now),
+    outside: account !== undefined && isOutside(account, visit.visitor.address),
     emailProof: settings.emailProof,
     passkeyOfferAfter: account?.passkeyOfferAfter ?? 0,
   }
   return { step: nextStep(facts, policy, now), graceUntil }
+}
+
+/** Whether the access list of an account's organisation keeps an address out. The one place where it is asked. */
+export function isOutside({ accessList }: Account, address: string): boolean {
+  return !admits(accessList, address)
 }
 
 /** Whether an account's facts meet what was asked, on the gate that its organisation is behind at this time. */

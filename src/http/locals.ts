@@ -194,6 +194,16 @@ export interface ViewLocals {
   'set-up-again': { readonly action: string }
   /** Posts nothing; the answer goes back to the app. */
   'passkey-needed': { readonly action: string; readonly app?: string }
+  /** Posts nothing, or the hidden `answer`; the answer goes back to the app. */
+  outside: {
+    readonly action: string
+    readonly answer?: string
+    /** Of the browser. */
+    readonly address: string
+    readonly app: string
+    /** Where somebody else logs in. */
+    readonly otherUrl?: string
+  }
   /** Posts `answer=allow|deny`. */
   consent: {
     readonly action: string
@@ -329,6 +339,25 @@ export interface ViewLocals {
     readonly errors?: { readonly rule?: string; readonly minutes?: string }
     /** What was sent, and waits for one more press. */
     readonly waiting?: { readonly id: string; readonly rule: string }
+  }
+  /** Posts `addresses` and the hidden `seen`, or `pending` alone, to `action`. */
+  'admin-access': {
+    readonly frame: ConsoleFrame
+    readonly action: string
+    /** One address or range a line. */
+    readonly addresses: string
+    /** Names the list that holds. */
+    readonly seen: string
+    /** How many entries it has. */
+    readonly count: number
+    /** Of the browser. */
+    readonly address: string
+    /** What was done just now. */
+    readonly notice?: string
+    readonly error?: string
+    readonly errors?: { readonly addresses?: string }
+    /** What was sent, and waits for one more press. */
+    readonly waiting?: { readonly id: string; readonly addresses: string }
   }
   'admin-coverage': {
     readonly frame: ConsoleFrame

@@ -11,7 +11,7 @@ import Router from 'koa-router'
 import type Provider from 'oidc-provider'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { Fact } from '../flow/assurance.ts'
-import { judgeAccount, secondFactorDue } from '../flow/visit.ts'
+import { isOutside, judgeAccount, secondFactorDue } from '../flow/visit.ts'
 import type { Paths } from '../paths.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
@@ -122,8 +122,9 @@ export function createGuard(provider: Provider, services: Services): Guard {
   }
 
   /** What the prompts would say of this session. */
-  function meets({ account, facts }: OwnSession, { acr, maxAge }: Requirement): boolean {
+  function meets(ctx: Context, { account, facts }: OwnSession, { acr, maxAge }: Requirement): boolean {
     const now = clock()
+    if (isOutside(account, ctx.ip)) return false
     if (secondFactorDue(account, facts, now)) return false
     const asked = { acr: acr === undefined ? [] : [[acr]], ...(maxAge === undefined ? {} : { maxAge }) }
     return judgeAccount(account, asked, facts, now, config.acrAliases).outcome === 'met'
@@ -181,7 +182,7 @@ export function createGuard(provider: Provider, services: Services): Guard {
         if (ctx.method !== 'GET' && ctx.method !== 'HEAD')
           throw new Error(`${ctx.method} needs a form's guard`)
         const session = await currentSession(ctx)
-        if (session !== undefined && meets(session, requirement)) {
+        if (session !== undefined && meets(ctx, session, requirement)) {
           ctx.state.session = session
           return next()
         }
@@ -196,12 +197,15 @@ export function createGuard(provider: Provider, services: Services): Guard {
         isolate(ctx)
         requireSameOrigin(ctx, paths.origin)
         const session = await currentSession(ctx)
-        if (session !== undefined && meets(session, requirement)) {
+        if (session !== undefined && meets(ctx, session, requirement)) {
           ctx.state.session = session
           return next()
         }
         const page = filledIn(pattern, ctx.params as Record<string, string>)
-        if (session === undefined) return ask(ctx, `${paths.base}${page}`, requirement)
+        // Nothing is kept of what comes from where its sender may not be.
+        if (session === undefined || isOutside(session.account, ctx.ip)) {
+          return ask(ctx, `${paths.base}${page}`, requirement)
+        }
         const { pending, ...form } = await readForm(ctx, [...fields, 'pending'], several)
         let id = pending
         if (id === undefined) {
@@ -238,7 +242,7 @@ export function createGuard(provider: Provider, services: Services): Guard {
         }
         // The answer says that it was met, in a request that anybody could have made: the session says whether it was.
         const session = await currentSession(ctx)
-        if (session === undefined || !meets(session, kept)) return end(ctx, 'unmet', kept.to)
+        if (session === undefined || !meets(ctx, session, kept)) return end(ctx, 'unmet', kept.to)
         seeOther(ctx, kept.to)
       })
 

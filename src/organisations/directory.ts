@@ -13,6 +13,7 @@ import { issueToken } from '../store/emailed-tokens.ts'
 import { newId, newToken } from '../store/ids.ts'
 import { insertOrganisation, type Organisation, readOrganisation } from '../store/organisations.ts'
 import type { Keyring } from '../store/seal.ts'
+import type { ListFault } from './access-list.ts'
 import { GRACE_MS } from './enforcement.ts'
 import { minimumPasswordLength } from './password-rule.ts'
 
@@ -51,6 +52,8 @@ export type InputFault =
   | { readonly reason: 'already_subscribed'; readonly subscribedAt: number }
   | { readonly reason: 'no_such_user' | 'last_admin' | 'not_allowed' | 'deactivated' | 'taken' }
   | { readonly reason: 'laxer_than_app' }
+  | { readonly reason: 'access_list'; readonly fault: ListFault }
+  | { readonly reason: 'shuts_out'; readonly address: string }
   | PasswordRefusal
 
 export interface OrganisationInput {

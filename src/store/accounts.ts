@@ -24,6 +24,8 @@ export interface Account {
   readonly passkeyOfferAfter: number | null
   /** Start of the organisation's subscription, milliseconds since 1970. */
   readonly subscribedAt: number | null
+  /** The organisation's, as `organisations/access-list.ts` spells it; empty: from anywhere. */
+  readonly accessList: string
   readonly authenticator: { readonly secret: string; readonly lastStep: number } | undefined
   readonly recoveryCode: { readonly hash: string; readonly saved: boolean } | undefined
   readonly passkeys: number
@@ -34,7 +36,7 @@ export const accountColumns = `
   a.id AS a_id, a.organisation_id AS a_organisation_id, a.email AS a_email, a.name AS a_name, a.role AS a_role,
   a.status AS a_status, a.password_hash AS a_password_hash, a.mailbox_proven_at AS a_mailbox_proven_at,
   a.epoch AS a_epoch, a.second_factor_reset_at AS a_reset_at, a.passkey_offer_after AS a_passkey_offer_after,
-  ao.subscribed_at AS a_subscribed_at, au.secret AS a_totp_secret, au.last_step AS a_totp_last_step,
+  ao.subscribed_at AS a_subscribed_at, ao.access_list AS a_access_list, au.secret AS a_totp_secret, au.last_step AS a_totp_last_step,
   ar.hash AS a_recovery_hash, ar.saved_at AS a_recovery_saved_at,
   (SELECT count(*) FROM passkeys ap WHERE ap.account_id = a.id) AS a_passkeys`
 
@@ -62,6 +64,7 @@ export function accountOf(row: Row | undefined): Account | undefined {
     secondFactorResetAt: number(row.a_reset_at),
     passkeyOfferAfter: number(row.a_passkey_offer_after),
     subscribedAt: number(row.a_subscribed_at),
+    accessList: text(row.a_access_list) ?? '',
     authenticator:
       row.a_totp_secret === null
         ? undefined

@@ -2,10 +2,10 @@
 // and these still stand. A rule is changed only as it was read, by somebody who may still act.
 
 import { type Rule, ruleOfText, ruleText } from '../actions/rules.ts'
+import { actorMayAct, actorParams } from './actor.ts'
 import { keepBriefly } from './brief-cache.ts'
 import { CACHE_MS } from './clients.ts'
 import type { Database, Write } from './database.ts'
-import { actorMayAct, actorParams } from './memberships.ts'
 import { sql, write } from './statement.ts'
 
 /** An app's action, as one organisation has it. */

@@ -7,6 +7,7 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   step_up: 'Proved themselves again in a session, by the factors named.',
   'login.failed': 'A login ended without success: it was cancelled, or could not meet what the app asked.',
   'login.blocked': 'Passwords are no longer taken: too many were wrong.',
+  'login.address_refused': 'A login, or a session, was refused: the access list does not have the address.',
   logout: 'Logged out, of the apps named.',
   'password.wrong': 'A wrong password was entered.',
   'password.set': 'A new password was set by a mailed link.',
@@ -40,6 +41,7 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'organisation.plan_changed': 'The organisation’s plan was changed.',
   'organisation.subscribed':
     'The start of the organisation’s subscription was set: a day after it, 2FA is enforced.',
+  'organisation.access_list_set': 'The addresses from which the organisation’s users may log in were set.',
   'user.created': 'A user was created.',
   'user.invited': 'A user was invited.',
   'user.invitation_withdrawn':

@@ -3,7 +3,8 @@
 // who looks sees that another is left, and nobody has taken any since. Adding admins needs no such care.
 
 import type { Role, Status } from './accounts.ts'
-import type { Database, Param, Write } from './database.ts'
+import { actorMayAct, actorParams } from './actor.ts'
+import type { Database, Write } from './database.ts'
 import { loseActiveAdmin } from './organisations.ts'
 import { sql, write } from './statement.ts'
 
@@ -58,24 +59,6 @@ export async function readMembership(
     adminsVersion: Number(row.admins_version),
     allowed: actorId === 'operator' || truth(row.allowed),
   }
-}
-
-/** How a client that acts by itself is named where accounts are named too: no account of ours has a space in its id. */
-const CLIENT = 'client '
-const LONGEST_ACTOR = 64
-
-/** The actor that a client is: a program of the vendor's, with a token of its own. */
-export function clientActor(clientId: string): string {
-  return `${CLIENT}${clientId}`.slice(0, LONGEST_ACTOR)
-}
-
-/** Nobody acts who was an admin a moment ago. A condition for writes; {@link actorParams} are its parameters. */
-export const actorMayAct = `(? = 'operator' OR EXISTS (SELECT 1 FROM accounts b
-  WHERE b.id = ? AND b.organisation_id = ? AND b.role = 'admin' AND b.status = 'active'))`
-
-/** @param actorId an account's id, `operator`, or a {@link clientActor}, which may what the operator may */
-export function actorParams(actorId: string, organisationId: string): readonly Param[] {
-  return [actorId.startsWith(CLIENT) ? 'operator' : actorId, actorId, organisationId]
 }
 
 // Nothing is done to a user who is not as they were read.

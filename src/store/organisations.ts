@@ -1,5 +1,6 @@
 // Organisations: the vendor's customers. What their plan allows and when 2FA is due follows from these rows.
 
+import { actorMayAct, actorParams } from './actor.ts'
 import type { Database, Row, Write } from './database.ts'
 import { sql, write } from './statement.ts'
 
@@ -71,6 +72,28 @@ const subscribe = sql(
 /** Sets the start of the subscription, once. Refused as `already_used` if it is set. */
 export function startSubscription(organisationId: string, subscribedAt: number): Write {
   return write(subscribe, [subscribedAt, organisationId], 'already_used')
+}
+
+const accessList = sql('organisation_access_list', 'SELECT access_list FROM organisations WHERE id = ?')
+const setAccessList = sql(
+  'organisation_set_access_list',
+  `UPDATE organisations SET access_list = ? WHERE id = ? AND access_list = ? AND ${actorMayAct}`,
+)
+
+/** @returns undefined if there is no such organisation */
+export async function readStoredAccessList(database: Database, id: string): Promise<string | undefined> {
+  const [row] = await database.read(accessList, [id])
+  return row === undefined ? undefined : String(row.access_list)
+}
+
+/**
+ * Refused as `account_changed` if the list is not the one that was read, or whoever acts is no admin of the organisation
+ * any more.
+ *
+ * @param actorId an account's id, or `operator`
+ */
+export function changeAccessList(id: string, seen: string, list: string, actorId: string): Write {
+  return write(setAccessList, [list, id, seen, ...actorParams(actorId, id)], 'account_changed')
 }
 
 const loseAdmin = sql(

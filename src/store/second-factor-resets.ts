@@ -2,8 +2,8 @@
 // the page showed, whatever changes meanwhile; it is started by one conditional write, and each of its rows is settled
 // by one. Leaves out what a reset does to a user (factors/reset.ts) and who may ask for it (admin/).
 
+import { actorMayAct, actorParams } from './actor.ts'
 import type { Database, Param, Statement, Write } from './database.ts'
-import { actorMayAct, actorParams } from './memberships.ts'
 import { sql, write } from './statement.ts'
 import { condition, type UserFilter } from './user-list.ts'
 

@@ -216,6 +216,19 @@ onEveryStage('the page for protected actions', open => {
     expect(await stored(priya)).to.deep.equal([])
   })
 
+  it('saves one of twenty changes of the same stricter rule at once', async () => {
+    await save('run [script]', { rule: 'within', minutes: '4' })
+    const path = await pageOf('run [script]')
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, n) =>
+        priya.by.post(path, { seen: 'within:240', rule: n % 2 === 0 ? 'always' : 'passkey' }),
+      ),
+    )
+    expect(answers.filter(each => each.status === 303)).to.have.length(1)
+    expect(answers.filter(each => each.status === 409)).to.have.length(19)
+    expect(await events(priya)).to.have.length(2)
+  })
+
   it('takes back once what two undo at the same time', async () => {
     await save('rename', { rule: 'always' })
     const path = await pageOf('rename')

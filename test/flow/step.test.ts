@@ -51,6 +51,7 @@ function step(start: Start): Step {
     graceUntil: enforced ? undefined : GRACE_UNTIL,
     goal: start.goal,
     demand: start.demand,
+    outside: start.outside ?? false,
     emailProof: start.emailProof ?? 'after-reset',
     passkeyOfferAfter: start.passkeyOfferAfter ?? 0,
   }
@@ -99,6 +100,15 @@ describe('the next step', () => {
     ['of a saved code, in a browser that cannot', { enrolled: APP, verified: TWO }, 'done'],
     ['of a declined passkey', { enrolled: APP, verified: TWO, ...CAN, choices: { passkeyOffer: 'declined' } }, 'done'],
     ['of a passkey declined in the last 30 days', { enrolled: APP, verified: TWO, ...CAN, passkeyOfferAfter: NOW + 1 }, 'done'],
+    // the access list
+    ['of nobody, outside the access list', { enrolled: 'unnamed', outside: true }, 'email', 'identify', 'passkey'],
+    ['of an address that nobody has, outside any list', { enrolled: 'nobody', verified: PWD, outside: true }, 'password', 'password', 'identify', 'passkey'],
+    ['of a named user outside the access list', { enrolled: APP, outside: true }, 'password', 'password', 'identify', 'passkey'],
+    ['of their password', { enrolled: APP, verified: PWD, outside: true }, 'outside', 'leave', 'identify', 'passkey'],
+    ['of their passkey', { enrolled: KEY, verified: PASSKEY, outside: true }, 'outside', 'leave', 'identify', 'passkey'],
+    ['of a password after a reset, outside: no code is mailed', { enrolled: RESET, verified: PWD, outside: true }, 'outside', 'leave', 'identify', 'passkey'],
+    ['of a session outside the access list', { enrolled: APP, session: HELD_TWO, outside: true }, 'outside', 'leave', 'identify', 'passkey'],
+    ['of a session outside, in a step-up', { enrolled: APP, session: HELD_TWO, outside: true, ...STEP_UP }, 'outside', 'leave', 'cancel'],
     // later logins
     ['of a password with an authenticator', { enrolled: APP, verified: PWD }, 'code', 'otp', 'recovery'],
     ['of the same within the grace day', { enrolled: APP, verified: PWD, ...GRACE }, 'code', 'otp', 'recovery'],
@@ -174,7 +184,7 @@ describe('the next step', () => {
 
   it('has a table that names each kind of step', () => {
     expect(table.length).to.be.at.least(40)
-    expect(new Set(table.map(([, , kind]) => kind)).size).to.equal(12)
+    expect(new Set(table.map(([, , kind]) => kind)).size).to.equal(13)
   })
 
   it('says until when setting up may be put off, and only there', () => {
@@ -435,6 +445,14 @@ describe('the next step, in every combination', function () {
       must: each => new Set(each.step.ways).size === each.step.ways.length,
     },
     {
+      name: 'from an address outside the access list nobody gets beyond their first factor, and before it all is the same',
+      when: () => true,
+      must: ({ facts, policy, step, first }) => {
+        const outside = nextStep(facts, { ...policy, outside: true }, NOW)
+        return first ? outside.kind === 'outside' && outside.ways.includes('leave') : same(outside, step)
+      },
+    },
+    {
       name: 'a step is the same whoever asks again',
       when: each => each.facts.choices === CIRCUMSTANCES[0]?.choices,
       must: ({ facts, policy, step }) => same(step, nextStep(facts, policy, NOW)),
@@ -558,6 +576,7 @@ describe('the next step, in every combination', function () {
                         graceUntil: enforced ? undefined : GRACE_UNTIL,
                         goal,
                         demand,
+                        outside: false,
                         emailProof,
                         passkeyOfferAfter: each.offerAfter ?? 0,
                       })

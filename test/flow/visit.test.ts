@@ -36,6 +36,7 @@ const ACCOUNT: Account = {
   secondFactorResetAt: null,
   passkeyOfferAfter: null,
   subscribedAt: NOW - 30 * DAY,
+  accessList: '',
   authenticator: undefined,
   recoveryCode: undefined,
   passkeys: 0,

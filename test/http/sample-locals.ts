@@ -61,6 +61,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     sections: [
       { text: t('users.heading'), icon: 'shield', href: '/admin/users', current: true },
       { text: t('actions.heading'), icon: 'key', href: '/admin/actions', current: false },
+      { text: t('access.heading'), icon: 'lock', href: '/admin/access', current: false },
       { text: t('audit.heading'), icon: 'list', href: '/admin/audit', current: false },
     ],
     name: 'Priya Raman',
@@ -69,6 +70,14 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     accountUrl,
     logoutUrl: '/sent/logout',
   } as const
+  const accessList = {
+    frame,
+    action: '/sent',
+    addresses: '203.0.113.0/24 # Leeds office\n198.51.100.17 # VPN\n2001:db8:42::/48',
+    seen: 'x',
+    count: 3,
+    address: '203.0.113.7',
+  }
   const protectedActions = [
     [
       'delete [number] devices at [site]',
@@ -431,6 +440,16 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       locals: { action: '/sent', codeUrl: '/code', error: t('recovery.error.wrong') },
     },
     { view: 'set-up-again', state: '', locals: { action: '/sent' } },
+    {
+      view: 'outside',
+      state: '',
+      locals: { action: '/sent', address: '198.51.100.7', app: 'Fleetdesk', otherUrl: '/other' },
+    },
+    {
+      view: 'outside',
+      state: 'consent',
+      locals: { action: '/sent', answer: 'deny', address: '2001:db8:42:7::a1', app: 'Fleetdesk' },
+    },
     { view: 'passkey-needed', state: '', locals: { action: '/sent', app: 'Fleetdesk' } },
     { view: 'passkey-needed', state: 'unnamed', locals: { action: '/sent' } },
     {
@@ -767,6 +786,37 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         t('user.unblock.effect'),
         t('user.unblock.stranger'),
       ),
+    },
+    { view: 'admin-access', state: '', locals: accessList },
+    { view: 'admin-access', state: 'none', locals: { ...accessList, addresses: '', count: 0 } },
+    {
+      view: 'admin-access',
+      state: 'saved',
+      locals: { ...accessList, notice: t('access.done', { count: 3 }) },
+    },
+    {
+      view: 'admin-access',
+      state: 'shuts-out',
+      locals: {
+        ...accessList,
+        addresses: '192.0.2.0/24',
+        errors: { addresses: t('access.error.shuts_out', { address: '203.0.113.7' }) },
+      },
+    },
+    {
+      view: 'admin-access',
+      state: 'changed',
+      locals: { ...accessList, error: t('access.changed', { list: '203.0.113.0/24' }) },
+    },
+    {
+      view: 'admin-access',
+      state: 'waiting',
+      locals: { ...accessList, waiting: { id: 'x', addresses: accessList.addresses } },
+    },
+    {
+      view: 'admin-access',
+      state: 'waiting-none',
+      locals: { ...accessList, waiting: { id: 'x', addresses: '' } },
     },
     { view: 'admin-actions', state: '', locals: { frame, actions: protectedActions } },
     {

@@ -26,7 +26,12 @@ import {
 } from '../../src/store/credentials.ts'
 import type { Database } from '../../src/store/database.ts'
 import { newId } from '../../src/store/ids.ts'
-import { hasOrganisation, insertOrganisation, readOrganisation } from '../../src/store/organisations.ts'
+import {
+  changeAccessList,
+  hasOrganisation,
+  insertOrganisation,
+  readOrganisation,
+} from '../../src/store/organisations.ts'
 import {
   account,
   epochMoves,
@@ -93,6 +98,7 @@ onEveryDatabase('accounts', open => {
   it('are read with all that a login asks about, in one read', async () => {
     const organisation = { id: newId('org'), name: 'Northgate IT', plan: 'Trial', subscribedAt: NOW - 5 }
     await database.commit([insertOrganisation(organisation, NOW)])
+    await database.commit([changeAccessList(organisation.id, '', '203.0.113.0/24', 'operator')])
     const email = `Everything.${id}@northgate.example`
     id = await person(database, { organisationId: organisation.id, email, role: 'admin' })
     await database.commit([
@@ -115,6 +121,7 @@ onEveryDatabase('accounts', open => {
       secondFactorResetAt: null,
       passkeyOfferAfter: NOW + 7,
       subscribedAt: NOW - 5,
+      accessList: '203.0.113.0/24',
       authenticator: { secret: 'sealed secret', lastStep: 100 },
       recoveryCode: { hash: 'hash', saved: true },
       passkeys: 2,
@@ -130,6 +137,7 @@ onEveryDatabase('accounts', open => {
     expect(await readAccount(database, id)).to.deep.include({
       organisationId: null,
       subscribedAt: null,
+      accessList: '',
       authenticator: undefined,
       recoveryCode: undefined,
       passkeys: 0,

@@ -175,6 +175,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   await mailed.readToken(database, 'code', 'token', NOW)
   await organisations.readOrganisation(database, 'org_1')
   await organisations.readOrganisations(database, '', 500)
+  await organisations.readStoredAccessList(database, 'org_1')
   await memberships.readMembership(database, { organisationId: 'org_1', userId: id }, 'usr_2')
   for (const by of USER_SORTS) {
     for (const filter of FILTERS) {
@@ -288,6 +289,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     organisations.changePlan(organisation, 'Q'),
     organisations.startSubscription('org_1', NOW),
     organisations.loseActiveAdmin('org_1', 0),
+    organisations.changeAccessList('org_1', '', '192.0.2.1', 'usr_2'),
     ...sessions.endSession({ id: 'x' }, NOW),
     ...sessions.endSession({ uid: 'u' }, NOW),
     ...sessions.endSessions(database.dialect, id, NOW),

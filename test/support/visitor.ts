@@ -25,10 +25,18 @@ export interface Visitor {
   readonly cookies: Map<string, { value: string; path: string }>
   /** Another browser with the same cookies. */
   clone(): Visitor
+  /** This browser, cookies and all, at another address, where the stage trusts a proxy. */
+  at(address: string): Visitor
 }
 
 /** @param address what X-Forwarded-For says, where the stage trusts a proxy */
-export function createVisitor(origin: string, cookies: Visitor['cookies'] = new Map()): Visitor {
+export function createVisitor(
+  origin: string,
+  cookies: Visitor['cookies'] = new Map(),
+  address?: string,
+): Visitor {
+  const from = address === undefined ? {} : { 'x-forwarded-for': address }
+
   async function request(url: string, init: RequestInit): Promise<Answer> {
     const target = new URL(url, origin)
     const cookie = [...cookies]
@@ -38,7 +46,7 @@ export function createVisitor(origin: string, cookies: Visitor['cookies'] = new 
     const response = await fetch(target, {
       ...init,
       redirect: 'manual',
-      headers: { accept: 'text/html', ...(cookie === '' ? {} : { cookie }), ...init.headers },
+      headers: { accept: 'text/html', ...(cookie === '' ? {} : { cookie }), ...from, ...init.headers },
     })
     for (const line of response.headers.getSetCookie()) keep(line)
     const body = await response.text()
@@ -86,7 +94,8 @@ export function createVisitor(origin: string, cookies: Visitor['cookies'] = new 
       }
       throw new Error('more than 10 redirects')
     },
-    clone: () => createVisitor(origin, new Map(cookies)),
+    clone: () => createVisitor(origin, new Map(cookies), address),
+    at: elsewhere => createVisitor(origin, cookies, elsewhere),
   }
 }
 

@@ -27,6 +27,9 @@ export function confirming(handler: Handler): Handler {
 
 export const cancel = ends('access_denied', 'the user cancelled')
 
+/** The page has told why the user can't log in from where they are. */
+export const leave = ends('access_denied', 'the user may not log in from this address')
+
 /** The page has told how to get a passkey: by the offer at the next login, which may have been put off before. */
 export const giveUp: Handler = async (services, visit, form) => {
   const outcome = await ends('unmet_authentication_requirements', 'the user has no passkey')(
