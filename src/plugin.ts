@@ -273,7 +273,13 @@ function mergeActions(
 
 function merge(host: Configuration, services: Services, options: SecondFactorOptions): Configuration {
   const { accounts, database, clients, clock, keyring, paths, config } = services
-  const ours = createAdapter({ database, clients, clock, account: id => accounts.find(id) })
+  const ours = createAdapter({
+    database,
+    clients,
+    clock,
+    account: id => accounts.find(id),
+    specialPlans: config.ssoPlans,
+  })
   const policy = joinPolicy(services, host.interactions?.policy)
   const hostUrl = host.interactions?.url
   const hostAccount = host.findAccount

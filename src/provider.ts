@@ -34,9 +34,10 @@ import { rememberApp } from './http/way-on.ts'
 import { type Log, requestLog } from './log.ts'
 import { refreshStands } from './organisations/enforcement.ts'
 import { firstRunRoutes } from './organisations/first-run.ts'
+import { LONGEST_LIFE_MS } from './organisations/session-policy.ts'
 import { createServices, type Services } from './services.ts'
 import type { Account } from './store/accounts.ts'
-import { createAdapter } from './store/adapter.ts'
+import { createAdapter, noteSeen } from './store/adapter.ts'
 import { auditRow } from './store/audit.ts'
 import { createClients } from './store/clients.ts'
 import type { Database } from './store/database.ts'
@@ -126,6 +127,7 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
     provider.use(coverageRoutes(services, guard).routes())
   }
   recordLogouts(provider, services)
+  noteRefreshes(provider, services)
   return deferLogouts(provider, services.clock)
 }
 
@@ -151,6 +153,15 @@ function recordLogouts(provider: Provider, { clock }: Services): void {
   })
 }
 
+/** An app that refreshes its tokens uses the session that they are of, if that is not over. */
+function noteRefreshes(provider: Provider, { clock }: Services): void {
+  provider.on('grant.success', ctx => {
+    const { sessionUid } = ctx.oidc.entities.RefreshToken ?? {}
+    if (ctx.oidc.params?.grant_type !== 'refresh_token' || sessionUid === undefined) return
+    noteSeen(sessionUid, clock())
+  })
+}
+
 function configuration(services: Services, keys: Awaited<ReturnType<typeof signingKeys>>): Configuration {
   const { config, database, keyring, clients, clock, accounts, paths } = services
   const { https } = paths
@@ -159,7 +170,13 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
   const cookie = { httpOnly: true, sameSite: 'lax', signed: true, secure: https, overwrite: true } as const
 
   return {
-    adapter: createAdapter({ database, clients, clock, account: id => accounts.find(id) }),
+    adapter: createAdapter({
+      database,
+      clients,
+      clock,
+      account: id => accounts.find(id),
+      specialPlans: config.ssoPlans,
+    }),
     jwks: { keys },
     cookies: {
       keys: cookieSignatures(keyring),
@@ -221,7 +238,8 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
       IdToken: HOUR,
       Interaction: 30 * MINUTE,
       RefreshToken: (_, token) => refreshLifetime(token, Math.floor(clock() / 1000)),
-      Session: DAY,
+      // How long the cookie is kept at most: what ends the session before is its organisation's policy.
+      Session: (_, { accountId }) => (accountId === undefined ? DAY : LONGEST_LIFE_MS / 1000),
     },
 
     features: {

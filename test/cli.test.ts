@@ -255,6 +255,7 @@ describe('the command line', () => {
             '007-user-list.js',
             '008-idempotency.js',
             '009-invitations.js',
+            '010-sessions.js',
             '011-access-list.js',
             '012-told-apps.js',
             '016-bounces.js',

@@ -15,7 +15,7 @@ import { isOutside, judgeAccount, secondFactorDue } from '../flow/visit.ts'
 import type { Paths } from '../paths.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
-import { cachedSession } from '../store/adapter.ts'
+import { cachedSession, noteSeen } from '../store/adapter.ts'
 import type { Write } from '../store/database.ts'
 import { OWN_CLIENT_ID } from '../store/own-client.ts'
 import { keepPending, readPending, takePending } from '../store/pending-forms.ts'
@@ -118,6 +118,7 @@ export function createGuard(provider: Provider, services: Services): Guard {
     // Read with its account and its facts; undefined if it was ended, or the account reset or deactivated since.
     const stored = cachedSession(uid)
     if (stored?.account === undefined || stored.account.id !== accountId) return undefined
+    noteSeen(uid, clock())
     return { account: stored.account, uid, facts: stored.facts }
   }
 

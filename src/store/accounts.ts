@@ -3,6 +3,7 @@
 // whoever knows what else must be true with them.
 
 import { GRACE_MS } from '../organisations/enforcement.ts'
+import type { StoredPolicy } from '../organisations/session-policy.ts'
 import type { Database, Param, Row, Write } from './database.ts'
 import { sql, write } from './statement.ts'
 
@@ -26,6 +27,8 @@ export interface Account {
   readonly subscribedAt: number | null
   /** The organisation's, as `organisations/access-list.ts` spells it; empty: from anywhere. */
   readonly accessList: string
+  /** What its organisation chose for sessions; undefined without an organisation. */
+  readonly sessionPolicy: StoredPolicy | undefined
   readonly authenticator: { readonly secret: string; readonly lastStep: number } | undefined
   readonly recoveryCode: { readonly hash: string; readonly saved: boolean } | undefined
   readonly passkeys: number
@@ -36,7 +39,8 @@ export const accountColumns = `
   a.id AS a_id, a.organisation_id AS a_organisation_id, a.email AS a_email, a.name AS a_name, a.role AS a_role,
   a.status AS a_status, a.password_hash AS a_password_hash, a.mailbox_proven_at AS a_mailbox_proven_at,
   a.epoch AS a_epoch, a.second_factor_reset_at AS a_reset_at, a.passkey_offer_after AS a_passkey_offer_after,
-  ao.subscribed_at AS a_subscribed_at, ao.access_list AS a_access_list, au.secret AS a_totp_secret, au.last_step AS a_totp_last_step,
+  ao.subscribed_at AS a_subscribed_at, ao.access_list AS a_access_list, ao.plan AS a_plan,
+  ao.session_inactive_hours AS a_inactive_hours, ao.session_end_days AS a_end_days, au.secret AS a_totp_secret, au.last_step AS a_totp_last_step,
   ar.hash AS a_recovery_hash, ar.saved_at AS a_recovery_saved_at,
   (SELECT count(*) FROM passkeys ap WHERE ap.account_id = a.id) AS a_passkeys`
 
@@ -65,6 +69,14 @@ export function accountOf(row: Row | undefined): Account | undefined {
     passkeyOfferAfter: number(row.a_passkey_offer_after),
     subscribedAt: number(row.a_subscribed_at),
     accessList: text(row.a_access_list) ?? '',
+    sessionPolicy:
+      row.a_plan === null
+        ? undefined
+        : {
+            plan: String(row.a_plan),
+            inactiveHours: number(row.a_inactive_hours),
+            endDays: number(row.a_end_days),
+          },
     authenticator:
       row.a_totp_secret === null
         ? undefined

@@ -16,7 +16,14 @@ import {
 } from './artefacts.ts'
 import type { Clients } from './clients.ts'
 import type { Database, Write } from './database.ts'
-import { endSession, readSession, type StoredSession, upsertSession } from './oidc-sessions.ts'
+import {
+  endSession,
+  readSession,
+  type StoredSession,
+  seeSession,
+  sweptFrom,
+  upsertSession,
+} from './oidc-sessions.ts'
 import { inOpenUnit, inUnit, unit } from './unit-of-work.ts'
 
 export interface AdapterOptions {
@@ -26,6 +33,8 @@ export interface AdapterOptions {
   readonly clock: () => number
   /** The account as this request has it, read if need be: its epoch guards what is minted for it. */
   readonly account: (id: string) => Promise<Account | undefined>
+  /** Those whose organisations have a session policy of their own. */
+  readonly specialPlans: readonly string[]
 }
 
 /** @returns what oidc-provider takes as `adapter`: one adapter per model */
@@ -49,19 +58,19 @@ function clientAdapter({ clients }: AdapterOptions): Adapter {
   }
 }
 
-function sessionAdapter({ database, clock, account }: AdapterOptions): Adapter {
+function sessionAdapter({ database, clock, account, specialPlans }: AdapterOptions): Adapter {
   const payloadOf = (session: StoredSession, jti: string): AdapterPayload => ({ ...session.payload, jti })
   return {
     ...unsupported,
     async find(id) {
-      const session = await readSession(database, { id }, clock())
+      const session = await readSession(database, { id }, clock(), specialPlans)
       if (session === undefined) return undefined
       remember(session)
       rememberId(id, session.uid)
       return payloadOf(session, id)
     },
     async findByUid(uid) {
-      const session = cachedSession(uid) ?? (await readSession(database, { uid }, clock()))
+      const session = cachedSession(uid) ?? (await readSession(database, { uid }, clock(), specialPlans))
       if (session === undefined) return undefined
       remember(session)
       // The id is only known as a hash. The library may end what it reads by uid; it never saves it.
@@ -73,9 +82,10 @@ function sessionAdapter({ database, clock, account }: AdapterOptions): Adapter {
       const { jti: _, ...kept } = payload
       const owner = await ownerOf(payload.accountId, account)
       const now = clock()
+      const expiresAt = Math.min(now + (expiresIn ?? 0) * 1000, sweptFrom(now))
       // A new id for the same session is an update of its row, not a new one after the end of the old.
       await buffer(database, `session:${uid}`, [
-        upsertSession({ uid, id, payload: kept, expiresAt: now + (expiresIn ?? 0) * 1000, owner }, now),
+        upsertSession({ uid, id, payload: kept, expiresAt, owner }, now),
       ])
       if (inOpenUnit()) for (const key of endKeys(uid)) unit().unbuffer(key)
       rememberId(id, uid)
@@ -100,7 +110,8 @@ function rememberId(id: string, uid: string): void {
   if (inOpenUnit()) unit().cache.set(`session-id:${id}`, uid)
 }
 
-function artefactAdapter(model: string, { database, clock, account }: AdapterOptions): Adapter {
+function artefactAdapter(model: string, options: AdapterOptions): Adapter {
+  const { database, clock, account, specialPlans } = options
   return {
     ...unsupported,
     async find(id) {
@@ -140,7 +151,7 @@ function artefactAdapter(model: string, { database, clock, account }: AdapterOpt
 
   async function findArtefact(wanted: string, id: string): Promise<StoredArtefact | undefined> {
     const read = async () => {
-      const found = await readArtefacts(database, wanted, id, clock())
+      const found = await readArtefacts(database, wanted, id, clock(), specialPlans)
       for (const each of found) bringAlong(each)
       return found
     }
@@ -186,6 +197,13 @@ function remember(session: StoredSession): void {
 /** The session as this request read it, with its facts. */
 export function cachedSession(uid: string): StoredSession | undefined {
   return inOpenUnit() ? (unit().cache.get(`session:${uid}`) as StoredSession | undefined) : undefined
+}
+
+/** Notes, with what this request stores, that somebody uses a session that it has read. */
+export function noteSeen(uid: string, now: number): void {
+  const session = cachedSession(uid)
+  const seen = session && seeSession(session, now)
+  if (seen !== undefined) unit().buffer(`session-seen:${uid}`, seen)
 }
 
 /** The library puts the session's id beside its uid, and never reads it: it must not be stored. */

@@ -3,6 +3,7 @@
 // and none is written once the epoch has moved. Reads bring along what the request needs next (grant, session,
 // account), so that a token request is one read.
 
+import { SPECIAL_PLANS } from '../organisations/plan.ts'
 import { type Account, accountJoins, accountOf } from './accounts.ts'
 import type { Database, Row, Write } from './database.ts'
 import { digest } from './ids.ts'
@@ -40,12 +41,16 @@ const findToken = sql(
   `${laden} WHERE x.model IN ('AccessToken', 'ClientCredentials', 'RefreshToken') AND x.id = ?`,
 )
 
-/** @param id the value in the clear */
+/**
+ * @param id the value in the clear
+ * @param specialPlans those whose organisations have a session policy of their own
+ */
 export async function readArtefacts(
   database: Database,
   model: string,
   id: string,
   now: number,
+  specialPlans: readonly string[] = SPECIAL_PLANS,
 ): Promise<StoredArtefact[]> {
   const isToken = (TOKEN_MODELS as readonly string[]).includes(model)
   if (!isToken && model !== 'AuthorizationCode' && model !== 'Interaction') {
@@ -57,7 +62,7 @@ export async function readArtefacts(
     ? await database.read(findToken, [digest(id)])
     : await database.read(findLaden, [model, digest(id)])
   // One row per fact of the session: the first says all but the facts. Models don't share ids.
-  return rows[0] === undefined ? [] : artefactOf(rows[0], id, sessionOf(rows, now))
+  return rows[0] === undefined ? [] : artefactOf(rows[0], id, sessionOf(rows, now, specialPlans))
 }
 
 function artefactOf(row: Row, id: string, session: StoredSession | undefined): StoredArtefact[] {

@@ -37,6 +37,7 @@ const ACCOUNT: Account = {
   passkeyOfferAfter: null,
   subscribedAt: NOW - 30 * DAY,
   accessList: '',
+  sessionPolicy: undefined,
   authenticator: undefined,
   recoveryCode: undefined,
   passkeys: 0,

@@ -19,6 +19,7 @@ const ALL = [
   '007-user-list.js',
   '008-idempotency.js',
   '009-invitations.js',
+  '010-sessions.js',
   '011-access-list.js',
   '012-told-apps.js',
   '016-bounces.js',

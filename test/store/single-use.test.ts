@@ -24,7 +24,13 @@ import { account, fifty, NOW, ONE_WINS, onEveryDatabase, person, rowsOf, SECRET_
 
 function adapterOn(database: Database): (model: string) => Adapter {
   const clients = createClients(database, createKeyring([SECRET_KEY]), () => NOW)
-  return createAdapter({ database, clients, clock: () => NOW, account: id => readAccount(database, id) })
+  return createAdapter({
+    database,
+    clients,
+    clock: () => NOW,
+    account: id => readAccount(database, id),
+    specialPlans: [],
+  })
 }
 
 onEveryDatabase('of fifty parallel requests to two replicas', open => {
