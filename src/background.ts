@@ -5,6 +5,7 @@ import { logoutHandler, type TellApp } from './backchannel-logout.ts'
 import { RESET_LEASE_MS, resetHandler, SECOND_FACTOR_RESET } from './factors/reset.ts'
 import { createMailer } from './mail/mailer.ts'
 import { MAIL, mailHandler } from './mail/outbox.ts'
+import { LOG_OUT_ALL, LOG_OUT_LEASE_MS, logOutHandler } from './organisations/log-outs.ts'
 import type { Services } from './services.ts'
 import { startSealing } from './store/audit-sealer.ts'
 import { runJobs } from './store/job-worker.ts'
@@ -28,6 +29,7 @@ export function startBackground(services: Services, tellApp: TellApp): { stop():
     { handlers: { [MAIL]: mails } },
     { handlers: { [BACKCHANNEL_LOGOUT]: logoutHandler(tellApp) } },
     { handlers: { [SECOND_FACTOR_RESET]: resetHandler(services, clock) }, leaseMs: RESET_LEASE_MS },
+    { handlers: { [LOG_OUT_ALL]: logOutHandler(services, clock) }, leaseMs: LOG_OUT_LEASE_MS },
   ].map(each => runJobs({ database, log, clock, ...each }))
   const deaf = services.bell.onRing(() => {
     for (const each of workers) each.wake()

@@ -26,6 +26,7 @@ import { loadGrant } from './flow/consent.ts'
 import { joinPolicy, keepResumed } from './flow/policy.ts'
 import { interactionRoutes } from './flow/routes.ts'
 import { errorPages, health, issuersHost, securityHeaders, staticFiles, unitOfWork } from './http/app.ts'
+import { browserName } from './http/browser-name.ts'
 import { clientAddress } from './http/client-address.ts'
 import { cookieSignatures } from './http/cookie-signatures.ts'
 import { loggedOutPage, logoutPage, protocolError } from './http/protocol-pages.ts'
@@ -37,7 +38,7 @@ import { firstRunRoutes } from './organisations/first-run.ts'
 import { LONGEST_LIFE_MS } from './organisations/session-policy.ts'
 import { createServices, type Services } from './services.ts'
 import type { Account } from './store/accounts.ts'
-import { createAdapter, noteSeen } from './store/adapter.ts'
+import { comesFrom, createAdapter, noteSeen } from './store/adapter.ts'
 import { auditRow } from './store/audit.ts'
 import { createClients } from './store/clients.ts'
 import type { Database } from './store/database.ts'
@@ -101,6 +102,7 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   provider.use(unitOfWork(services))
   provider.use(rememberApp(services))
   provider.use(async (ctx, next) => {
+    comesFrom(() => ({ address: ctx.ip, device: browserName(ctx.get('user-agent')) }))
     await next()
     // `ctx.oidc` exists on the library's routes only.
     const { oidc } = ctx as Partial<KoaContextWithOIDC>

@@ -122,7 +122,7 @@ describe('the structure of the source', () => {
     ['store, factors, mail', /^(store|factors|mail)\//],
     [
       'accounts, organisations, clients',
-      /^(accounts|clients|apis|audit-export)\.ts$|^organisations\/(access-setting|directory|enforcement-report|subscription|user-access|users)\.ts$|^actions\/(organisation-rules|registry|requested|registration)\.ts$/,
+      /^(accounts|clients|apis|audit-export)\.ts$|^organisations\/(access-setting|directory|enforcement-report|log-outs|session-timeout|subscription|user-access|users)\.ts$|^actions\/(organisation-rules|registry|requested|registration)\.ts$/,
     ],
     ['services and http', /^(services|background|backchannel-logout)\.ts$|^http\/(?!session\.)/],
     [

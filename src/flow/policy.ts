@@ -6,14 +6,12 @@
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
 import { detailsOf, isAction, type RequestedAction } from '../actions/requested.ts'
 import { demandOf, lacking, reached, type Shown } from '../actions/rules.ts'
-import { browserName } from '../http/browser-name.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
 import { touchLogin } from '../store/accounts.ts'
 import { cachedSession } from '../store/adapter.ts'
 import { auditRow } from '../store/audit.ts'
 import type { ClientMetadata } from '../store/clients.ts'
-import { noteOrigin } from '../store/oidc-sessions.ts'
 import { keepFact } from '../store/session-facts.ts'
 import { unit } from '../store/unit-of-work.ts'
 import { type ClientDefaults, readAsked, type ScopeRules, startsFromNothing, subjectOf } from './asked.ts'
@@ -169,12 +167,7 @@ export function keepResumed(services: Services, ctx: KoaContextWithOIDC): void {
       now,
     ),
   )
-  if (!stepUp) {
-    unit().add(
-      touchLogin(accountId, now),
-      noteOrigin(session.uid, ctx.ip, browserName(ctx.get('user-agent'))),
-    )
-  }
+  if (!stepUp) unit().add(touchLogin(accountId, now))
 }
 
 /**

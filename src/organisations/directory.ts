@@ -50,10 +50,11 @@ export class InputError extends Error {
 export type InputFault =
   | { readonly reason: 'longer_than'; readonly maximum: number }
   | { readonly reason: 'already_subscribed'; readonly subscribedAt: number }
-  | { readonly reason: 'no_such_user' | 'last_admin' | 'not_allowed' | 'deactivated' | 'taken' }
   | { readonly reason: 'laxer_than_app' }
   | { readonly reason: 'access_list'; readonly fault: ListFault }
   | { readonly reason: 'shuts_out'; readonly address: string }
+  | { readonly reason: 'no_such_user' | 'last_admin' | 'not_allowed' | 'deactivated' | 'taken' | 'plan' }
+  | { readonly reason: 'out_of_range'; readonly minimum: number; readonly maximum: number }
   | PasswordRefusal
 
 export interface OrganisationInput {

@@ -1,11 +1,13 @@
-// What an admin does about a user's ways in: takes a passkey that is lost, has passwords and codes taken again that
-// somebody's wrong ones stopped, withdraws an invitation. Each is one commit with its audit row, and doing it twice does
-// it once. Leaves out the reset of the whole second factor (factors/reset.ts), and who may call this.
+// What an admin does about a user's ways in: takes a passkey that is lost, logs them out everywhere, has passwords and
+// codes taken again that somebody's wrong ones stopped, withdraws an invitation. Each is one commit with its audit row,
+// and doing it twice does it once. Leaves out the reset of the whole second factor (factors/reset.ts), and who may call
+// this.
 
 import { readBlocks, unblockAccount } from '../factors/attempts.ts'
 import { mailJob } from '../mail/outbox.ts'
+import { hasAccess } from '../store/account-sessions.ts'
 import { endAccess } from '../store/artefacts.ts'
-import { losePasskey, stayAsRead, withdrawAccount } from '../store/memberships.ts'
+import { loseAccess, losePasskey, stayAsRead, withdrawAccount } from '../store/memberships.ts'
 import { readUserDetails } from '../store/user-details.ts'
 import type { Directory } from './directory.ts'
 import { change, type UserChange, type UserChoice } from './users.ts'
@@ -46,6 +48,25 @@ export async function removePasskey(
       ],
       event: 'passkey.removed',
       details: { name: passkey.name, last },
+    }
+  })
+}
+
+/**
+ * Logs a user out everywhere: sessions, tokens, grants and pending logins end in this commit, the apps of the sessions are
+ * told, and what is in flight ends by the epoch. Factors stay: they can log in again at once.
+ *
+ * @throws InputError
+ */
+export async function logOutUser(directory: Directory, choice: UserChoice): Promise<UserChange> {
+  const { database, actor } = directory
+  return change(directory, choice, async (member, now) => {
+    if (!(await hasAccess(database, member.id))) return undefined
+    return {
+      after: member,
+      writes: [loseAccess(member, actor), ...endAccess(database.dialect, member.id, now)],
+      event: 'user.logged_out',
+      details: {},
     }
   })
 }

@@ -18,6 +18,7 @@ import type { Clients } from './clients.ts'
 import type { Database, Write } from './database.ts'
 import {
   endSession,
+  type Origin,
   readSession,
   type StoredSession,
   seeSession,
@@ -85,7 +86,7 @@ function sessionAdapter({ database, clock, account, specialPlans }: AdapterOptio
       const expiresAt = Math.min(now + (expiresIn ?? 0) * 1000, sweptFrom(now))
       // A new id for the same session is an update of its row, not a new one after the end of the old.
       await buffer(database, `session:${uid}`, [
-        upsertSession({ uid, id, payload: kept, expiresAt, owner }, now),
+        upsertSession({ uid, id, payload: kept, expiresAt, owner, origin: originHere() }, now),
       ])
       if (inOpenUnit()) for (const key of endKeys(uid)) unit().unbuffer(key)
       rememberId(id, uid)
@@ -197,6 +198,17 @@ function remember(session: StoredSession): void {
 /** The session as this request read it, with its facts. */
 export function cachedSession(uid: string): StoredSession | undefined {
   return inOpenUnit() ? (unit().cache.get(`session:${uid}`) as StoredSession | undefined) : undefined
+}
+
+const ORIGIN = 'origin'
+
+/** Says where this request comes from, for a session that begins in it. */
+export function comesFrom(origin: () => Origin): void {
+  unit().cache.set(ORIGIN, origin)
+}
+
+function originHere(): Origin | undefined {
+  return inOpenUnit() ? (unit().cache.get(ORIGIN) as (() => Origin) | undefined)?.() : undefined
 }
 
 /** Notes, with what this request stores, that somebody uses a session that it has read. */

@@ -154,6 +154,16 @@ export function revokeAccountArtefacts(accountId: string): Write {
   return write(revokeAccount, [accountId])
 }
 
+const revokeSession = sql(
+  'artefact_revoke_session',
+  'DELETE FROM oidc_artefacts WHERE account_id = ? AND session_uid = ?',
+)
+
+/** Ends every code, token and interaction of one session of an account. */
+export function revokeSessionArtefacts(accountId: string, sessionUid: string): Write {
+  return write(revokeSession, [accountId, sessionUid])
+}
+
 /**
  * Ends everything that was minted for an account: its sessions, whose apps are told, and their grants, codes, tokens and
  * interactions. Goes with a write that moves the epoch, which refuses what is in flight.

@@ -42,6 +42,9 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'organisation.subscribed':
     'The start of the organisation’s subscription was set: a day after it, 2FA is enforced.',
   'organisation.access_list_set': 'The addresses from which the organisation’s users may log in were set.',
+  'organisation.session_policy_changed': 'How long sessions of the organisation’s users last was changed.',
+  'organisation.logged_out':
+    'An admin, or the operator, had all users of the organisation logged out everywhere.',
   'user.created': 'A user was created.',
   'user.invited': 'A user was invited.',
   'user.invitation_withdrawn':
@@ -50,6 +53,8 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'user.reactivated': 'A user was reactivated: they can log in again, or be invited again.',
   'user.role_changed': 'A user was given another role.',
   'user.unblocked': 'An admin had passwords and codes taken again that too many wrong ones had stopped.',
+  'user.logged_out':
+    'A user was logged out everywhere, by an admin or the operator: sessions, tokens and pending logins ended.',
   'client.created': 'An app was registered.',
   'client.updated': 'An app’s registration was changed.',
   'client.actions_set': 'The actions that an app’s users confirm were set.',

@@ -74,6 +74,7 @@ const resume = sql(
   `UPDATE accounts SET status = ?, epoch = epoch + 1 WHERE ${unchanged}`,
 )
 
+const endAccess = sql('membership_end_access', `UPDATE accounts SET epoch = epoch + 1 WHERE ${unchanged}`)
 const stay = sql('membership_stay', `UPDATE accounts SET role = role WHERE ${unchanged}`)
 // Whoever loses the only thing that they prove themselves with is as after a reset: a password alone sets up nothing.
 const lose = sql(
@@ -135,6 +136,11 @@ export function reactivatedStatus({ hasPassword }: Membership): Status {
 /** Nothing about the user changes; refused as {@link changeRole} is, so that what goes with it is. */
 export function stayAsRead(member: Membership, actorId: string): Write {
   return write(stay, asRead(member, actorId), 'account_changed')
+}
+
+/** What was minted before, or is in flight, ends by the epoch. Refused as {@link changeRole} is. */
+export function loseAccess(member: Membership, actorId: string): Write {
+  return write(endAccess, asRead(member, actorId), 'account_changed')
 }
 
 /**

@@ -73,11 +73,12 @@ export function sessionOf(
   }
 }
 
-// The end of a session is counted from the first login of its user: to prove oneself again moves nothing.
+// A session is of the first login of its user: to prove oneself again moves neither its end nor where it came from.
+const first = (column: string) => `${column} = CASE WHEN oidc_sessions.account_id = excluded.account_id
+  THEN oidc_sessions.${column} ELSE excluded.${column} END`
 const update = `ON CONFLICT (uid) DO UPDATE SET id = excluded.id, account_id = excluded.account_id,
   epoch = excluded.epoch, payload = excluded.payload, expires_at = excluded.expires_at,
-  logged_in_at = CASE WHEN oidc_sessions.account_id = excluded.account_id THEN oidc_sessions.logged_in_at
-    ELSE excluded.logged_in_at END,
+  ${first('logged_in_at')}, ${first('address')}, ${first('device')},
   last_seen_at = CASE WHEN oidc_sessions.last_seen_at <= excluded.last_seen_at - ${SEEN_EVERY_MS}
     THEN excluded.last_seen_at ELSE oidc_sessions.last_seen_at END
   WHERE oidc_sessions.ended_at IS NULL`
@@ -88,10 +89,17 @@ const upsertAnonymous = sql(
 )
 const upsertOwned = sql(
   'session_upsert',
-  `INSERT INTO oidc_sessions (uid, id, account_id, epoch, payload, expires_at, created_at, last_seen_at, logged_in_at)
-   SELECT ?, ?, a.id, a.epoch, ?, ?, ?, ?, ? FROM accounts a WHERE a.id = ? AND a.epoch = ? AND a.status = 'active'
+  `INSERT INTO oidc_sessions (uid, id, account_id, epoch, payload, expires_at, created_at, last_seen_at, logged_in_at,
+     address, device)
+   SELECT ?, ?, a.id, a.epoch, ?, ?, ?, ?, ?, ?, ? FROM accounts a WHERE a.id = ? AND a.epoch = ? AND a.status = 'active'
    ${update}`,
 )
+
+/** Where a login came from, and by which browser, as its user is shown it. */
+export interface Origin {
+  readonly address: string
+  readonly device: string | undefined
+}
 
 /** Refused as `session_ended` if the session was ended, or its account reset or deactivated, meanwhile. */
 export function upsertSession(
@@ -101,18 +109,15 @@ export function upsertSession(
     payload: Record<string, unknown>
     expiresAt: number
     owner: { accountId: string; epoch: number } | undefined
+    origin?: Origin | undefined
   },
   now: number,
 ): Write {
-  const own = [session.uid, digest(session.id)]
-  const rest = [JSON.stringify(session.payload), session.expiresAt, now, now]
-  return session.owner === undefined
-    ? write(upsertAnonymous, [...own, ...rest], 'session_ended')
-    : write(
-        upsertOwned,
-        [...own, ...rest, now, session.owner.accountId, session.owner.epoch],
-        'session_ended',
-      )
+  const { uid, id, payload, expiresAt, owner, origin } = session
+  const rest = [uid, digest(id), JSON.stringify(payload), expiresAt, now, now]
+  if (owner === undefined) return write(upsertAnonymous, rest, 'session_ended')
+  const from = [now, origin?.address ?? null, origin?.device ?? null]
+  return write(upsertOwned, [...rest, ...from, owner.accountId, owner.epoch], 'session_ended')
 }
 
 const see = sql(
@@ -134,13 +139,6 @@ export function seeSession({ uid, lastSeenAt }: StoredSession, now: number): Wri
 /** From when on a session that is not used again may be forgotten: it is over by any policy. */
 export function sweptFrom(now: number): number {
   return now + LONGEST_INACTIVE_MS
-}
-
-const setOrigin = sql('session_origin', 'UPDATE oidc_sessions SET address = ?, device = ? WHERE uid = ?')
-
-/** Where a login came from, and by which browser, as its user is shown it. */
-export function noteOrigin(uid: string, address: string, device: string | undefined): Write {
-  return write(setOrigin, [address, device ?? null, uid])
 }
 
 const endById = sql('session_end', `UPDATE oidc_sessions SET ended_at = ?, payload = '{}' WHERE id = ?`)

@@ -2,6 +2,7 @@
 // these are is part of the question, so that nobody reads those of another organisation. Leaves out what happened to
 // the user (audit-events.ts), and who may look.
 
+import { holdsAccess } from './account-sessions.ts'
 import type { Role, Status } from './accounts.ts'
 import type { Bounce } from './bounces.ts'
 import type { Database, Param, Row } from './database.ts'
@@ -36,6 +37,8 @@ export interface UserDetails {
   readonly hasPassword: boolean
   /** Nobody else is an active admin of the organisation. */
   readonly lastAdmin: boolean
+  /** There is something to end: a session, a login under way, a token. */
+  readonly access: boolean
   readonly passkeys: readonly UserPasskey[]
   /** Their address takes no mail. */
   readonly bounce?: Bounce
@@ -50,6 +53,7 @@ const find = sql(
      (SELECT count(*) FROM recovery_codes x WHERE x.account_id = a.id AND x.saved_at IS NOT NULL) AS recovery_codes,
      (SELECT count(*) FROM accounts x WHERE x.organisation_id = a.organisation_id AND x.role = 'admin'
         AND x.status = 'active' AND x.id <> a.id) AS other_admins,
+     CASE WHEN ${holdsAccess} THEN 1 ELSE 0 END AS access,
      p.credential_id, p.name AS passkey_name, p.created_at AS passkey_created_at, p.last_used_at
    FROM accounts a JOIN organisations o ON o.id = a.organisation_id
    LEFT JOIN passkeys p ON p.account_id = a.id
@@ -78,6 +82,7 @@ export async function readUserDetails(
     lastLoginAt: time(row.last_login_at),
     hasPassword: Number(row.has_password) === 1,
     lastAdmin: row.role === 'admin' && row.status === 'active' && Number(row.other_admins) === 0,
+    access: Number(row.access) === 1,
     passkeys: rows.flatMap(passkeyOf),
     ...(row.mail_refused_at === null
       ? {}

@@ -122,6 +122,7 @@ onEveryDatabase('accounts', open => {
       passkeyOfferAfter: NOW + 7,
       subscribedAt: NOW - 5,
       accessList: '203.0.113.0/24',
+      sessionPolicy: { plan: 'Trial', inactiveHours: null, endDays: null },
       authenticator: { secret: 'sealed secret', lastStep: 100 },
       recoveryCode: { hash: 'hash', saved: true },
       passkeys: 2,

@@ -204,6 +204,7 @@ const TABLES = [
   'second_factor_resets',
   'second_factor_reset_users',
   'idempotency_keys',
+  'log_outs',
 ] as const
 export type Table = (typeof TABLES)[number]
 const dumps = Object.fromEntries(

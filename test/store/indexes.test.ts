@@ -12,6 +12,7 @@ import {
   unblockAccount,
 } from '../../src/factors/attempts.ts'
 import { lockAccount } from '../../src/store/account-lock.ts'
+import { endSessionOf, hasAccess, readSessionsOf } from '../../src/store/account-sessions.ts'
 import * as accounts from '../../src/store/accounts.ts'
 import { changeActionRule, readActionRules } from '../../src/store/action-rules.ts'
 import { createApis } from '../../src/store/apis.ts'
@@ -34,6 +35,7 @@ import {
 import * as mailed from '../../src/store/emailed-tokens.ts'
 import { keepAnswer, readAnswer } from '../../src/store/idempotency.ts'
 import { countInvited, readInvitationTimes } from '../../src/store/invitations.ts'
+import * as logOuts from '../../src/store/log-outs.ts'
 import * as memberships from '../../src/store/memberships.ts'
 import * as sessions from '../../src/store/oidc-sessions.ts'
 import * as organisations from '../../src/store/organisations.ts'
@@ -41,6 +43,11 @@ import { keepPending, readPending, takePending } from '../../src/store/pending-f
 import { createKeyring } from '../../src/store/seal.ts'
 import * as resets from '../../src/store/second-factor-resets.ts'
 import { keepFact } from '../../src/store/session-facts.ts'
+import {
+  changeSessionPolicy,
+  readSessionSettings,
+  type SessionSettings,
+} from '../../src/store/session-policies.ts'
 import { sweep } from '../../src/store/sweep.ts'
 import { readToldApps } from '../../src/store/told-apps.ts'
 import { readUserDetails } from '../../src/store/user-details.ts'
@@ -61,6 +68,7 @@ const COLD = [
 const FILES = [
   'factors/attempts',
   'store/account-lock',
+  'store/account-sessions',
   'store/accounts',
   'store/action-rules',
   'store/apis',
@@ -77,12 +85,14 @@ const FILES = [
   'store/emailed-tokens',
   'store/idempotency',
   'store/invitations',
+  'store/log-outs',
   'store/memberships',
   'store/oidc-sessions',
   'store/organisations',
   'store/pending-forms',
   'store/second-factor-resets',
   'store/session-facts',
+  'store/session-policies',
   'store/signing-keys',
   'store/sweep',
   'store/told-apps',
@@ -161,6 +171,11 @@ async function everything(dialect: Dialect): Promise<Write[]> {
       owner: owned ? owner : undefined,
     })
   const session = { uid: 'u', id: 'x', payload: {}, expiresAt: NOW }
+  const used = sessions.seeSession({ uid: 'u', lastSeenAt: 0 } as sessions.StoredSession, NOW) as Write
+  const settings = {
+    organisationId: 'org_1',
+    stored: { plan: 'P', inactiveHours: null, endDays: null },
+  } as SessionSettings
 
   await accounts.readAccount(database, id)
   await accounts.readAccountByEmail(database, 'a@example.com')
@@ -215,6 +230,11 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   await blockedUntil(database, 'code', subject)
   await readBlocks(database, id, NOW)
   await readUserDetails(database, 'org_1', id)
+  await readSessionsOf(database, id, NOW)
+  await hasAccess(database, id)
+  await readSessionSettings(database, 'org_1', id)
+  await logOuts.countLoggedIn(database, 'org_1')
+  await logOuts.readLoggedIn(database, 'org_1', NOW, '', 64)
   await clients.find('app')
   await accounts.readOverview(database, id)
   await readPending(database, keyring, 'x', place, NOW)
@@ -293,6 +313,13 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     ...sessions.endSession({ id: 'x' }, NOW),
     ...sessions.endSession({ uid: 'u' }, NOW),
     ...sessions.endSessions(database.dialect, id, NOW),
+    ...endSessionOf(dialect, { accountId: id, uid: 'u' }, NOW),
+    used,
+    logOuts.orderLogOut('org_1', id, 0, NOW),
+    logOuts.reachAccount(id, 'org_1', NOW),
+    logOuts.finishLogOut('org_1', NOW, NOW),
+    memberships.loseAccess(member, 'usr_2'),
+    changeSessionPolicy(settings, { inactiveHours: 1, endDays: 2 }, 'usr_2'),
     sessions.upsertSession({ ...session, owner: undefined }, NOW),
     sessions.upsertSession({ ...session, owner }, NOW),
     keepFact('u', id, { factor: 'pwd', kind: 'pwd', verifiedAt: NOW }),
@@ -375,6 +402,7 @@ async function fill(url: string): Promise<void> {
         SELECT n, '{}', 0, 0, 0 FROM generate_series(1, 3000) n;
       INSERT INTO action_rules (organisation_id, client_id, action, rule, updated_at)
         SELECT n, n, n, 'always', 0 FROM generate_series(1, 3000) n;
+      INSERT INTO log_outs (organisation_id, actor_id, ordered_at) SELECT n, n, n FROM generate_series(1, 3000) n;
       INSERT INTO oidc_artefacts (model, id, grant_id, account_id, epoch, payload, expires_at)
         SELECT CASE n % 2 WHEN 0 THEN 'Grant' ELSE 'RefreshToken' END, n, n, n, 0, '{}', n
         FROM generate_series(1, 3000) n;
