@@ -14,6 +14,7 @@ import { auditRoutes } from './admin/audit.ts'
 import { coverageRoutes } from './admin/coverage.ts'
 import { invitationRoutes } from './admin/invitations.ts'
 import { resetRoutes } from './admin/resets.ts'
+import { sessionRoutes } from './admin/sessions.ts'
 import { userChangeRoutes } from './admin/user-changes.ts'
 import { userPageRoutes } from './admin/user-page.ts'
 import { userRoutes } from './admin/users.ts'
@@ -127,6 +128,7 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
     provider.use(auditRoutes(services, guard).routes())
     provider.use(resetRoutes(services, guard).routes())
     provider.use(coverageRoutes(services, guard).routes())
+    provider.use(sessionRoutes(services, guard).routes())
   }
   recordLogouts(provider, services)
   noteRefreshes(provider, services)

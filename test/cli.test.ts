@@ -311,6 +311,36 @@ describe('the command line', () => {
         ])
       })
 
+      it('shows and changes how long sessions last, on a special plan, and logs people out', async () => {
+        const { id } = await json<{ id: string }>(['org', 'create', '--name', 'North', '--plan', 'Team'])
+        const sessions = (...flags: string[]) => ['org', 'sessions', '--org', id, ...flags]
+        const standard = { organisation_id: id, inactive_hours: 24, end_days: 7, own: false }
+        expect(await json(sessions())).to.deep.equal(standard)
+        expect((await run(sessions())).stdout).to.equal(
+          'North: sessions end after 24 h without use, 7 days in any case (the standard: its plan comes without its own)\n',
+        )
+        const closed = await refused(sessions('--inactive-hours', '8'))
+        expect(closed).to.include('the plan "Team" comes without').and.to.include('Enterprise, Superpower')
+        await json(['org', 'update', '--org', id, '--plan', 'Enterprise'])
+        const changed = { ...standard, inactive_hours: 8, own: true }
+        expect(await json(sessions('--inactive-hours', '8'))).to.deep.equal({ ...changed, changed: true })
+        expect(await json(sessions('--inactive-hours', '8'))).to.deep.equal({ ...changed, changed: false })
+        expect(await json(sessions('--end-days', '30'))).to.include({ inactive_hours: 8, end_days: 30 })
+        for (const bad of ['0', '25', '1.5', 'x', '-1'])
+          expect(await refused(sessions(`--inactive-hours=${bad}`)), bad).to.include(
+            '--inactive-hours must be a whole number from 1 to 24',
+          )
+        expect(await refused(sessions('--end-days', '31'))).to.include('--end-days must be a whole number')
+        expect(await refused(['org', 'sessions', '--org', 'org_none'])).to.include('--org')
+
+        const out = await run(['org', 'log-out', '--org', id])
+        expect(out.stdout).to.equal('North: everybody is logged out\n')
+        expect(await json(['org', 'log-out', '--org', id])).to.deep.equal({ organisation_id: id })
+        await json(userArgs('create', id, 'cy@acme.example'))
+        const one = ['user', 'log-out', '--org', id, '--email', 'cy@acme.example']
+        expect((await run(one)).stdout).to.match(/^Nothing to do: /)
+      })
+
       it('lists, deactivates and reactivates users, and changes their roles', async () => {
         const org = await organisation()
         const of = (verb: string, email = 'ann@acme.example') =>

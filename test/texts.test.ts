@@ -98,7 +98,7 @@ describe('texts', () => {
       ...['done', 'skipped', 'waiting'].map(outcome => `reset.result.${outcome}`),
       ...['told', 'waiting', 'failed', 'nobody'].map(state => `reset.app.${state}`),
       ...['not_active', 'not_set_up', 'reset_pending', 'gone', 'not_allowed'].map(why => `reset.why.${why}`),
-      ...['deactivate', 'reactivate', 'admin', 'technician', 'unblock'].flatMap(change => [
+      ...['deactivate', 'reactivate', 'admin', 'technician', 'logOut', 'unblock'].flatMap(change => [
         ...['', '.hint', '.question'].map(part => `user.${change}${part}`),
         `user.done.${change}`,
       ]),

@@ -18,7 +18,7 @@ const LOOK = { acr: ACR['2fa'] } as const
 const CHANGE = { ...LOOK, maxAge: 300 } as const
 
 /** What the navigation leads to. */
-export type Section = 'users' | 'actions' | 'access' | 'audit'
+export type Section = 'users' | 'actions' | 'sessions' | 'access' | 'audit'
 
 /** An admin, in their organisation. */
 export interface AdminSession extends OwnSession {
@@ -88,6 +88,12 @@ export function frameFor(
         icon: 'key',
         href: `${home}/actions`,
         current: current === 'actions',
+      },
+      {
+        text: texts.t('sessions.heading'),
+        icon: 'clock',
+        href: `${home}/sessions`,
+        current: current === 'sessions',
       },
       {
         text: texts.t('access.heading'),

@@ -8,7 +8,7 @@ import { AppError } from '../errors.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { Guard } from '../http/session.ts'
 import { type Directory, InputError } from '../organisations/directory.ts'
-import { removePasskey, unblockUser, withdrawInvitation } from '../organisations/user-access.ts'
+import { logOutUser, removePasskey, unblockUser, withdrawInvitation } from '../organisations/user-access.ts'
 import { deactivateUser, reactivateUser, setRole, type UserChoice } from '../organisations/users.ts'
 import type { Services } from '../services.ts'
 import { CommitRefused } from '../store/database.ts'
@@ -84,6 +84,15 @@ const CHANGES: readonly Change[] = [
     you: 'user.passkey.you',
     due: ({ passkeys }, passkey) => passkeys.some(each => each.key === passkey),
     run: removePasskey,
+  },
+  {
+    path: 'log-out',
+    done: 'logOut',
+    effects: () => ['user.logOut.sessions', 'user.logOut.tokens', 'user.logOut.factors'],
+    danger: true,
+    you: 'user.logOut.you',
+    due: ({ access }) => access,
+    run: logOutUser,
   },
   {
     path: 'unblock',

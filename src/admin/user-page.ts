@@ -9,6 +9,7 @@ import type { UserAction } from '../http/locals.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
+import { readSessionsOf, type SessionView } from '../store/account-sessions.ts'
 import { readAuditEvents } from '../store/audit-events.ts'
 import { newId } from '../store/ids.ts'
 import { draftReset } from '../store/second-factor-resets.ts'
@@ -26,6 +27,7 @@ const DONE = {
   admin: ({ role }) => role === 'admin',
   technician: ({ role }) => role === 'technician',
   passkey: () => true,
+  logOut: ({ access }) => !access,
   unblock: (_, blocked) => !blocked,
   // They have a page no more.
   withdraw: () => false,
@@ -36,7 +38,7 @@ export type Done = keyof typeof DONE
 type Blocks = Awaited<ReturnType<typeof readBlocks>>
 
 export function userPageRoutes(services: Services, guard: Guard): Router {
-  const { database, paths, views, texts, clock } = services
+  const { config, database, paths, views, texts, clock } = services
   const admins = createAdmins(guard)
   const router = new Router()
   const listUrl = `${paths.admin}/users`
@@ -44,10 +46,11 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
   router.get('/admin/users/:id', ...admins.look(), async ctx => {
     const { account } = adminOf(ctx)
     const id = userIdOf(ctx)
-    const [user, blocks, events] = await Promise.all([
+    const [user, blocks, events, sessions] = await Promise.all([
       readUserDetails(database, account.organisationId, id),
       readBlocks(database, id, clock()),
       readAuditEvents(database, account.organisationId, { about: id, limit: EVENTS }),
+      readSessionsOf(database, id, clock(), config.ssoPlans),
     ])
     if (user === undefined) throw new AppError('not_found')
     const { name, email, role, status, standing, authenticator, recoveryCode, lastLoginAt, lastAdmin } = user
@@ -73,6 +76,7 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
         removeUrl: `${url}/remove-passkey?passkey=${each.key}`,
       })),
       actions: actions(user, url, blocked !== undefined),
+      sessions: sessions.map(each => sessionRow(each, adminOf(ctx).uid)),
       events: events.map(each => eventRow(texts, each)),
     })
   })
@@ -104,12 +108,12 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
 
   /** What the page is opened for most comes first, and is its one primary action. */
   function actions(user: UserDetails, url: string, blocked: boolean): UserAction[] {
-    const to = (change: Exclude<Done, 'passkey'>): UserAction => ({
+    const to = (change: Exclude<Done, 'passkey'>, path: string = change): UserAction => ({
       text: texts.t(`user.${change}`),
       hint: texts.t(
         change === 'reactivate' && !user.hasPassword ? 'user.reactivate.invited' : `user.${change}.hint`,
       ),
-      href: `${url}/${change}`,
+      href: `${url}/${path}`,
     })
     const active = user.status === 'active'
     const resettable = active && (user.standing === 'set_up' || user.passkeys.length > 0)
@@ -124,10 +128,21 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
       ...(user.status === 'deactivated' ? [to('reactivate')] : []),
       ...(user.status === 'invited' ? [again, to('withdraw')] : []),
       ...(resettable ? [reset] : []),
+      ...(user.access ? [to('logOut', 'log-out')] : []),
       ...(user.role === 'admin' ? (user.lastAdmin ? [] : [to('technician')]) : [to('admin')]),
       ...(user.status !== 'active' || user.lastAdmin ? [] : [to('deactivate')]),
     ]
     return all.map((each, i) => (i === 0 ? { ...each, primary: true } : each))
+  }
+
+  function sessionRow({ uid, device, address, loggedInAt, lastSeenAt }: SessionView, own: string) {
+    return {
+      device: device ?? texts.t('sessions.device.unknown'),
+      ...(address === undefined ? {} : { address }),
+      ...(uid === own ? { current: true } : {}),
+      loggedInAt,
+      lastSeenAt,
+    }
   }
 
   return router

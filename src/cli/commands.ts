@@ -32,12 +32,14 @@ import {
   orgAccessList,
   orgCreate,
   orgList,
+  orgLogOut,
+  orgSessions,
   orgSubscribe,
   orgUpdate,
 } from './organisation-commands.ts'
 import { userReset } from './reset-commands.ts'
 import { schemaFault, withDatabase, withDirectory } from './store.ts'
-import { userDeactivate, userList, userReactivate, userRole } from './user-commands.ts'
+import { userDeactivate, userList, userLogOut, userReactivate, userRole } from './user-commands.ts'
 
 const migrate: Command = {
   words: ['migrate'],
@@ -144,11 +146,14 @@ export const commands: readonly Command[] = [
   orgUpdate,
   orgSubscribe,
   orgAccessList,
+  orgSessions,
+  orgLogOut,
   enforcementReportCommand,
   userCreate,
   userInvite,
   userReset,
   userList,
+  userLogOut,
   userDeactivate,
   userReactivate,
   userRole,
@@ -175,6 +180,9 @@ export const commands: readonly Command[] = [
 const FLAG_OF: Readonly<Record<string, string>> = {
   organisationId: '--org',
   subscribedAt: '--subscribed-at',
+  organisationPlan: 'the plan',
+  inactiveHours: '--inactive-hours',
+  endDays: '--end-days',
   at: '--at',
   user: 'the user',
   email: '--email',

@@ -9,12 +9,17 @@ import {
   enforcementReport,
   stoppedUsers,
 } from '../organisations/enforcement-report.ts'
+import { LOG_OUT_ALL, logOutHandler, orderLogOutAll } from '../organisations/log-outs.ts'
+import { isSpecialPlan } from '../organisations/plan.ts'
+import { END_DAYS, INACTIVE_HOURS, type Range, sessionPolicy } from '../organisations/session-policy.ts'
+import { sessionSettingsOf, setSessionPolicy } from '../organisations/session-timeout.ts'
 import {
   everyOrganisation,
   type OrganisationChange,
   setPlan,
   subscribe,
 } from '../organisations/subscription.ts'
+import type { Job } from '../store/jobs.ts'
 import type { Organisation } from '../store/organisations.ts'
 import type { ListedUser } from '../store/user-list.ts'
 import { allOf, type Command, columns, type Flags, type Io, print, UsageError } from './command.ts'
@@ -126,6 +131,79 @@ export const orgAccessList: Command = {
   },
 }
 
+export const orgSessions: Command = {
+  words: ['org', 'sessions'],
+  summary: 'Say how long sessions of an organisation’s users last, or change it, on a special plan.',
+  flags: {
+    org: ORG,
+    'inactive-hours': {
+      value: 'hours',
+      meaning: `End them after so long without use: ${spelled(INACTIVE_HOURS)}.`,
+    },
+    'end-days': {
+      value: 'days',
+      meaning: `End them so long after the login, in any case: ${spelled(END_DAYS)}.`,
+    },
+  },
+  async run(flags, io) {
+    const organisationId = flags.needed('org')
+    const hours = numberOf(flags, 'inactive-hours')
+    const days = numberOf(flags, 'end-days')
+    const wanted = {
+      ...(hours === undefined ? {} : { inactiveHours: hours }),
+      ...(days === undefined ? {} : { endDays: days }),
+    }
+    const looks = hours === undefined && days === undefined
+    const { settings, policy, changed, own } = await withDirectory(io, async (directory, { ssoPlans }) => {
+      const done = looks
+        ? await sessionSettingsOf(directory, organisationId).then(read => ({
+            settings: read,
+            policy: sessionPolicy(read.stored, ssoPlans),
+            changed: false,
+          }))
+        : await setSessionPolicy(directory, { organisationId }, wanted, ssoPlans)
+      return { ...done, own: isSpecialPlan(done.settings.stored.plan, ssoPlans) }
+    })
+    const { inactiveHours, endDays } = policy
+    const object = { organisation_id: organisationId, inactive_hours: inactiveHours, end_days: endDays, own }
+    const said = `${settings.organisation}: sessions end after ${inactiveHours} h without use, ${endDays} days in any case`
+    const aside = looks
+      ? own
+        ? ''
+        : ' (the standard: its plan comes without its own)'
+      : changed
+        ? ''
+        : ' (as it was)'
+    print(io, flags, looks ? object : { ...object, changed }, `${said}${aside}\n`)
+    return undefined
+  },
+}
+
+export const orgLogOut: Command = {
+  words: ['org', 'log-out'],
+  summary:
+    'Log out all users of an organisation everywhere: sessions, tokens and pending logins end. Factors stay.',
+  flags: { org: ORG },
+  async run(flags, io) {
+    const organisationId = flags.needed('org')
+    const organisation = await withDirectory(io, async directory => {
+      const { database, clock } = directory
+      const { organisation: name, logOut } = await sessionSettingsOf(directory, organisationId)
+      const choice = { organisationId, seen: logOut?.orderedAt ?? 0 }
+      const payload = JSON.stringify(await orderLogOutAll(directory, choice))
+      // A server that runs may be at it too: whoever comes first logs each of them out, once.
+      const work = logOutHandler({ database, bell: { ring: () => undefined } }, clock)
+      const job = { kind: LOG_OUT_ALL, payload } as Job
+      while ((await sessionSettingsOf(directory, organisationId)).logOut?.finished !== true) {
+        await work(job, clock(), new AbortController().signal)
+      }
+      return name
+    })
+    print(io, flags, { organisation_id: organisationId }, `${organisation}: everybody is logged out\n`)
+    return undefined
+  },
+}
+
 export const enforcementReportCommand: Command = {
   words: ['enforcement', 'report'],
   summary: 'Say when 2FA is enforced for an organisation, and who would be stopped until they set it up.',
@@ -181,6 +259,17 @@ function reportText(report: EnforcementReport, stopped: readonly ListedUser[]): 
     ? 'Stopped at their next login, until they set up'
     : 'Would be stopped, until they set up'
   return `${organisation.name}: ${when}\n${counts}${who}:\n${columns(rows)}`
+}
+
+function spelled({ minimum, maximum, standard }: Range): string {
+  return `${minimum} to ${maximum}, by default ${standard}`
+}
+
+/** Anything but digits becomes a number that no range has. */
+function numberOf(flags: Flags, name: string): number | undefined {
+  const text = flags.text(name)
+  if (text === undefined) return undefined
+  return /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN
 }
 
 function iso(time: number): string {

@@ -1,4 +1,4 @@
-// Users who are there, on the command line: listed, deactivated, reactivated, given another role. They are named by the
+// Users who are there, on the command line: listed, logged out, deactivated, reactivated, given another role. They are named by the
 // address that they log in with. Leaves out how they come to be (commands.ts).
 
 import {
@@ -8,6 +8,7 @@ import {
   ROLES,
   type UserRole,
 } from '../organisations/directory.ts'
+import { logOutUser } from '../organisations/user-access.ts'
 import {
   deactivateUser,
   reactivateUser,
@@ -75,6 +76,16 @@ export const userReactivate: Command = {
   flags: CHOICE,
   async run(flags, io) {
     printChange(flags, io, await changed(flags, io, reactivateUser), 'User reactivated')
+    return undefined
+  },
+}
+
+export const userLogOut: Command = {
+  words: ['user', 'log-out'],
+  summary: 'Log a user out everywhere: sessions, tokens and pending logins end. Their factors stay.',
+  flags: CHOICE,
+  async run(flags, io) {
+    printChange(flags, io, await changed(flags, io, logOutUser), 'User logged out')
     return undefined
   },
 }

@@ -40,7 +40,7 @@ export interface ConsoleFrame {
   readonly home: string
   readonly sections: readonly {
     readonly text: string
-    readonly icon: 'shield' | 'list' | 'key' | 'lock'
+    readonly icon: 'shield' | 'list' | 'key' | 'lock' | 'clock'
     readonly href: string
     readonly current: boolean
   }[]
@@ -553,8 +553,36 @@ export interface ViewLocals {
       readonly removeUrl: string
     }[]
     readonly actions: readonly UserAction[]
+    /** The one that was used last first; `current` is the one that looks at the page. */
+    readonly sessions: readonly {
+      readonly device: string
+      readonly address?: string
+      readonly current?: boolean
+      readonly loggedInAt: number
+      readonly lastSeenAt: number
+    }[]
     /** The newest first. */
     readonly events: ViewLocals['admin-audit']['events']
+  }
+  /** Posts `inactive` (hours) and `end` (days), or `pending` alone. */
+  'admin-sessions': {
+    readonly frame: ConsoleFrame
+    readonly action: string
+    /** What is in the fields; numbers, or what was typed. */
+    readonly inactive: string
+    readonly end: string
+    readonly limits: { readonly inactive: readonly [number, number]; readonly end: readonly [number, number] }
+    readonly errors?: { readonly inactive?: string; readonly end?: string }
+    readonly error?: string
+    /** What was done just now. */
+    readonly notice?: string
+    /** Why nothing can be chosen; the values are those that hold. */
+    readonly closed?: string
+    /** It was sent, and waits for one more press. */
+    readonly waiting?: string
+    readonly logOutUrl: string
+    /** When everybody was logged out last. */
+    readonly loggedOut?: { readonly at: number; readonly by: string; readonly running: boolean }
   }
   /** Posts the hidden fields, or `pending` alone. */
   'admin-user-change': {

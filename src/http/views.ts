@@ -65,6 +65,7 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'admin-actions': t => t('actions.heading'),
   'admin-action': (t, { title }) => t('actions.change.heading', { title }),
   'admin-coverage': t => t('coverage.heading'),
+  'admin-sessions': t => t('sessions.heading'),
   'admin-audit': t => t('audit.heading'),
   'admin-reset': (t, { count }) => (count === 0 ? t('reset.heading.none') : t('reset.heading', { count })),
   'admin-reset-result': (t, { waiting, total }) =>

@@ -3,8 +3,8 @@
 // nobody is logged out twice by it, however often it is pressed or worked off. Leaves out the work (organisations/log-outs.ts).
 
 import { holdsAccess } from './account-sessions.ts'
+import { actorMayAct, actorParams } from './actor.ts'
 import type { Database, Write } from './database.ts'
-import { actorMayAct, actorParams } from './memberships.ts'
 import { sql, write } from './statement.ts'
 
 const order = sql(

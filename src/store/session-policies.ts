@@ -2,8 +2,8 @@
 // only as it was read, by somebody who may. Leaves out what the values mean (organisations/session-policy.ts).
 
 import type { SessionPolicy, StoredPolicy } from '../organisations/session-policy.ts'
+import { actorMayAct, actorParams } from './actor.ts'
 import type { Database, Param, Write } from './database.ts'
-import { actorMayAct, actorParams } from './memberships.ts'
 import { sql, write } from './statement.ts'
 
 export interface SessionSettings {

@@ -76,7 +76,7 @@ onEveryStage('a user’s page', open => {
     for (const id of [ben.id, 'usr_0', 'x'.repeat(65), '%00', '..%2fusers']) {
       expect((await mallory.by.get(`/admin/users/${id}`)).status, id).to.equal(404)
     }
-    for (const path of ['deactivate', 'admin', 'unblock', 'reset', 'remove-passkey']) {
+    for (const path of ['deactivate', 'admin', 'unblock', 'log-out', 'reset', 'remove-passkey']) {
       const answer = await mallory.by.post(`${pageOf(ben)}/${path}`, {})
       expect(answer.status, path).to.equal(404)
     }
@@ -120,7 +120,7 @@ onEveryStage('a user’s page', open => {
     const own = pageOf(priya.person)
     const page = await priya.by.get(own)
     expect(text(page)).to.include('Priya Raman is the last active admin of your organisation, and stays one.')
-    expect(offered(page)).to.deep.equal(['reset'])
+    expect(offered(page)).to.deep.equal(['reset', 'log-out'])
     for (const path of ['deactivate', 'technician']) {
       expect(text(await priya.by.get(`${own}/${path}`))).to.include('Make somebody else an admin first.')
       const answer = await priya.by.post(`${own}/${path}`, {})
@@ -159,6 +159,51 @@ onEveryStage('a user’s page', open => {
     const answer = await priya.by.post(`${pageOf(priya.person)}/deactivate`, {})
     expect((await priya.by.follow(answer.location ?? '')).heading).to.equal('Log in')
     expect((await accountOf(priya.person))?.status).to.equal('deactivated')
+  })
+
+  it('shows where a user is logged in, and which session is one’s own', async () => {
+    expect(text(await priya.by.get(pageOf(ben)))).to.include('Ben Okafor is not logged in.')
+    const lena = await members.enrolled({ name: 'Lena', organisationId: ben.organisationId })
+    await change(stage, 'UPDATE oidc_sessions SET device = ?, address = ? WHERE account_id = ?', [
+      'Firefox, Windows',
+      '192.0.2.17',
+      lena.person.id,
+    ])
+    const page = text(await priya.by.get(pageOf(lena.person)))
+    expect(page).to.include('Firefox, Windows').and.to.include('192.0.2.17')
+    expect(page).not.to.include('This session')
+    expect(text(await priya.by.get(pageOf(priya.person)))).to.include('Unknown device This session')
+    // What is over by the policy is not shown, though it is there until it is swept.
+    await change(stage, 'UPDATE oidc_sessions SET last_seen_at = ? WHERE account_id = ?', [
+      stage.now() - 24 * 60 * MINUTE,
+      lena.person.id,
+    ])
+    expect(text(await priya.by.get(pageOf(lena.person)))).to.include('Lena is not logged in.')
+  })
+
+  it('logs a user out everywhere, once, however often it is pressed', async () => {
+    const lena = await members.enrolled({ name: 'Lena', organisationId: ben.organisationId })
+    ben = lena.person
+    expect(offered(await priya.by.get(pageOf(ben)))).to.include('log-out')
+    expect((await priya.by.get(`${pageOf(ben)}/log-out`)).heading).to.equal('Log out Lena everywhere?')
+    expect((await lena.by.get('/account')).status).to.equal(200)
+    const presses = await Promise.all([1, 2, 3].map(() => send('log-out')))
+    expect(new Set(presses.map(each => each.status))).to.deep.equal(new Set([303]))
+    expect((await lena.by.follow('/account')).heading).to.equal('Log in')
+    expect(await audited(stage, 'user.logged_out', ben)).to.equal(1)
+    const after = await priya.by.get(presses[0]?.location ?? '')
+    expect(text(after)).to.include('Lena is logged out everywhere.').and.to.include('Lena is not logged in.')
+    expect(offered(after)).not.to.include('log-out')
+    // Factors stay.
+    expect((await accountOf(ben))?.authenticator).not.to.equal(undefined)
+    expect((await priya.by.get(`${pageOf(ben)}/log-out`)).status).to.equal(303)
+  })
+
+  it('logs an admin out who does it to themselves, after saying so', async () => {
+    const own = pageOf(priya.person)
+    expect(text(await priya.by.get(`${own}/log-out`))).to.include('You are logged out, too.')
+    const answer = await priya.by.post(`${own}/log-out`, {})
+    expect((await priya.by.follow(answer.location ?? '')).heading).to.equal('Log in')
   })
 
   it('changes nothing without a fresh second factor, and then takes one more press', async () => {

@@ -61,6 +61,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     sections: [
       { text: t('users.heading'), icon: 'shield', href: '/admin/users', current: true },
       { text: t('actions.heading'), icon: 'key', href: '/admin/actions', current: false },
+      { text: t('sessions.heading'), icon: 'clock', href: '/admin/sessions', current: false },
       { text: t('access.heading'), icon: 'lock', href: '/admin/access', current: false },
       { text: t('audit.heading'), icon: 'list', href: '/admin/audit', current: false },
     ],
@@ -171,8 +172,19 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     ],
     actions: [
       { text: t('user.reset'), hint: t('user.reset.hint'), post: '/sent', primary: true },
+      action(t('user.logOut'), t('user.logOut.hint')),
       action(t('user.admin'), t('user.admin.hint')),
       action(t('user.deactivate'), t('user.deactivate.hint')),
+    ],
+    sessions: [
+      {
+        device: 'Firefox, Windows',
+        address: '2001:db8:85a3:1234:5678:8a2e:370:7334',
+        current: true,
+        loggedInAt: time - 20 * minute,
+        lastSeenAt: time,
+      },
+      { device: t('sessions.device.unknown'), loggedInAt: time - 20 * minute, lastSeenAt: time - minute },
     ],
     events: [
       {
@@ -246,6 +258,15 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     ),
     button: { text: t('user.deactivate'), danger: true },
   }
+  const sessions: ViewLocals['admin-sessions'] = {
+    frame: { ...frame, sections: frame.sections.map((each, index) => ({ ...each, current: index === 1 })) },
+    action: '/sent',
+    inactive: '8',
+    end: '7',
+    limits: { inactive: [1, 24], end: [2, 30] },
+    logOutUrl: '/change',
+    loggedOut: { at: time, by: 'Priya Raman', running: false },
+  }
   const person = (name: string, why?: string) => ({
     name,
     initials: name
@@ -314,7 +335,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     command: 'npx sallyport audit verify',
   })
   const events = {
-    frame: { ...frame, sections: frame.sections.map((each, index) => ({ ...each, current: index === 1 })) },
+    frame: { ...frame, sections: frame.sections.map((each, index) => ({ ...each, current: index === 2 })) },
     checked: checked('success', 'sound'),
     action: '/sent',
     choice: [
@@ -700,6 +721,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         lastAdmin: t('user.lastAdmin', dana),
         standing: 'not_set_up',
         actions: [],
+        sessions: [],
         events: [],
         passkeys: [],
       },
@@ -868,6 +890,71 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         chosen: 'app',
         error: t('actions.changed'),
       },
+    },
+    {
+      view: 'admin-user-change',
+      state: 'log-out',
+      locals: {
+        ...change(
+          t('user.logOut.question', dana),
+          '',
+          t('user.logOut.sessions'),
+          t('user.logOut.tokens'),
+          t('user.logOut.factors'),
+        ),
+        button: { text: t('user.logOut'), danger: true },
+      },
+    },
+    {
+      view: 'admin-user-change',
+      state: 'log-out-all',
+      locals: {
+        ...change(
+          t('sessions.logOut.question'),
+          '',
+          t('sessions.logOut.users', { count: 1240 }),
+          t('user.logOut.tokens'),
+          t('user.logOut.factors'),
+        ),
+        name: t('sessions.heading'),
+        fields: [{ name: 'seen', value: '0' }],
+        button: { text: t('sessions.logOut'), danger: true },
+      },
+    },
+    { view: 'admin-sessions', state: '', locals: sessions },
+    {
+      view: 'admin-sessions',
+      state: 'wrong',
+      locals: {
+        ...sessions,
+        inactive: '25',
+        end: '',
+        errors: {
+          inactive: t('sessions.range', { minimum: 1, maximum: 24 }),
+          end: t('sessions.range', { minimum: 2, maximum: 30 }),
+        },
+        loggedOut: { at: time, by: 'Priya Raman', running: true },
+      },
+    },
+    {
+      view: 'admin-sessions',
+      state: 'closed',
+      locals: {
+        ...sessions,
+        inactive: '24',
+        closed: t('sessions.closed', { plan: 'Team', plans: 'Enterprise, Superpower' }),
+      },
+    },
+    {
+      view: 'admin-sessions',
+      state: 'waiting',
+      locals: { ...sessions, waiting: 'x' },
+    },
+    { view: 'admin-sessions', state: 'saved', locals: { ...sessions, notice: t('sessions.saved') } },
+    {
+      view: 'admin-sessions',
+      state: 'gone',
+      locals: { ...sessions, error: t('sessions.gone') },
     },
     { view: 'admin-audit', state: '', locals: events },
     {

@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { expect } from 'chai'
+import { setPlan } from '../../src/organisations/subscription.ts'
 import { givePasskey } from '../attacks/ground.ts'
 import { openStage, type Stage } from '../support/stage.ts'
 import { totp } from '../support/tools.ts'
@@ -188,6 +189,58 @@ describe('journey: the console', function () {
     await tab.follow('Rosa Martín')
     await tab.read('This is you.')
     await tab.read(/last active admin/)
+  })
+
+  it('chooses session timeouts, and logs everybody out of their apps', async () => {
+    const rosa = await enrolledPerson(stage, { name: 'Rosa Martín', role: 'admin' })
+    const kofi = await enrolledPerson(stage, { name: 'Kofi Mensah', organisationId: rosa.organisationId })
+    await setPlan(stage.directory, rosa.organisationId, 'Enterprise')
+    const phone = await openTab(stage)
+    await phone.start()
+    await phone.identify(kofi.email)
+    await phone.enterPassword()
+    await phone.see('Verify your identity')
+    await phone.enterCode(await nextCode(stage, kofi.secret))
+    await phone.arrive()
+
+    tab = await openTab(stage)
+    await logIn(rosa)
+    await tab.see(LIST)
+    await tab.follow('Kofi Mensah')
+    await tab.see('Kofi Mensah')
+    await tab.read(/Chrome, Linux/)
+    await tab.follow('Session timeout policy')
+    await tab.see('Session timeout policy')
+    await tab.fill('Log out after inactivity of (hours)', '8')
+    await tab.fill('Log out in any case after (days)', '14')
+    await tab.press('Save')
+    await tab.read('Saved.')
+    expect(await tab.page.getByLabel('Log out after inactivity of (hours)').inputValue()).to.equal('8')
+    await tab.follow('Log out all sessions')
+    await tab.see('Log out all sessions?')
+    await tab.follow('Cancel')
+    await tab.see('Session timeout policy')
+    await tab.follow('Log out all sessions')
+    await tab.read('2 users are logged out of every app, on every device')
+    await tab.read('you among them')
+    const pressed = Date.now()
+    await tab.press('Log out all sessions')
+    await tab.see('Log in')
+
+    // Told by back-channel logout, the app has let him go within two seconds.
+    await phone.page.waitForTimeout(Math.max(0, pressed + 2_000 - Date.now()))
+    await phone.page.goto(stage.demoOrigin)
+    await phone.follow('Log in')
+    await phone.see('Log in')
+    await phone.close()
+
+    // Whoever logs in again, with the factors that they had, sees what was done.
+    await tab.identify(rosa.email)
+    await tab.enterPassword()
+    await tab.see('Verify your identity')
+    await tab.enterCode(await nextCode(stage, rosa.secret))
+    await tab.see('Session timeout policy')
+    await tab.read(/Rosa Martín had everybody logged out on/)
   })
 
   it('shows what happened to a person, and keeps it as a file', async () => {
