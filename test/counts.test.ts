@@ -42,7 +42,7 @@ onEveryStage('database work per request', open => {
     const counted: Counted = { reads: 0, commits: 0, statements: [] }
     const { database } = stage.running.services
     database.observe((kind, statements) => {
-      if (statements.every(each => /^(job|sweep)_/.test(each))) return
+      if (statements.every(each => /^(job|sweep|bounce)_/.test(each))) return
       counted[kind === 'read' ? 'reads' : 'commits']++
       counted.statements.push(`${kind}: ${statements.join(' ')}`)
     })
