@@ -4,7 +4,7 @@
 import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { forgottenPasswordRoutes } from './account/forgotten-password.ts'
 import { linkRoutes } from './account/links.ts'
-import { accountRoutes } from './account/overview.ts'
+import { accountRoutes } from './account/routes.ts'
 import { ownAccounts } from './accounts.ts'
 import { actionDetails, registeredApis } from './actions/rar.ts'
 import { auditRoutes } from './admin/audit.ts'
@@ -107,7 +107,7 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   provider.use(linkRoutes(services).routes())
   const guard = createGuard(provider, services)
   provider.use(guard.routes())
-  if (services.paths.account !== undefined) provider.use(accountRoutes(services, guard).routes())
+  if (services.paths.account !== undefined) provider.use(accountRoutes(services, guard))
   if (services.paths.admin !== undefined) {
     provider.use(userRoutes(services, guard).routes())
     provider.use(invitationRoutes(services, guard).routes())

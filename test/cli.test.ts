@@ -255,6 +255,7 @@ describe('the command line', () => {
             '007-user-list.js',
             '008-idempotency.js',
             '009-invitations.js',
+            '013-password-changed.js',
           ],
         })
       })

@@ -52,6 +52,15 @@ export interface ConsoleFrame {
   readonly logoutUrl?: string
 }
 
+/** What is around every page of one's own account. */
+export interface AccountFrame {
+  /** The overview. */
+  readonly home: string
+  /** For an admin. */
+  readonly consoleUrl?: string
+  readonly logoutUrl?: string
+}
+
 /** A filter that is a link. `count` is spelled: "1,240", or "10,000+". */
 export interface Chip {
   readonly text: string
@@ -273,20 +282,35 @@ export interface ViewLocals {
   }
   'not-found': Record<never, never>
   account: {
+    readonly frame: AccountFrame
+    /** The pages of an account; one alone needs none. */
+    readonly tabs: readonly Tab[]
     readonly name: string
     readonly email: string
     readonly organisation?: string
-    readonly authenticator: boolean
-    /** There is one, and its user said that it is saved. */
-    readonly recoveryCode: boolean
-    readonly passkeys: number
     readonly lastLoginAt?: number
+    /** What was done last. */
+    readonly notice?: string
+    /** Absent where a host knows the passwords. */
+    readonly passwordChange?: { readonly lastAt?: number; readonly url: string }
+    readonly authenticator?: { readonly setUpAt: number; readonly lastUsedAt?: number }
+    /** Where it is moved to a new phone, or set up beside a passkey. */
+    readonly authenticatorUrl?: string
+    /** Where there is an authenticator. `savedAt`: its user said that it is saved. */
+    readonly recoveryCode?: { readonly savedAt?: number; readonly newUrl: string }
+    readonly passkeys: readonly {
+      readonly name: string
+      /** What the passkey says that it is of, unless that is its name. */
+      readonly family?: string
+      readonly synced: boolean
+      readonly lastUsedAt?: number
+      readonly renameUrl: string
+      readonly removeUrl: string
+    }[]
+    readonly addPasskeyUrl: string
     /** Where there is no second factor: where it is set up, and from when on it is needed. */
     readonly setUpUrl?: string
     readonly dueAt?: number
-    /** For an admin. */
-    readonly consoleUrl?: string
-    readonly logoutUrl?: string
   }
   'admin-coverage': {
     readonly frame: ConsoleFrame

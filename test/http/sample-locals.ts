@@ -317,13 +317,22 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
   } as const
   const { files: _, ...unfiled } = events
   const nothing = { ...unfiled, events: [], pages: {} }
-  const account = {
+  const accountFrame = { home: accountUrl, logoutUrl: '/sent/logout' }
+  const ownPasskey = (name: string, synced: boolean) => ({
+    name,
+    synced,
+    renameUrl: '/rename',
+    removeUrl: '/remove',
+  })
+  const account: ViewLocals['account'] = {
+    frame: accountFrame,
+    tabs: [{ text: t('account.tab.overview'), href: accountUrl, current: true }],
     name: 'Dana Whitlock',
     email,
     organisation: 'Northgate IT',
-    authenticator: false,
-    recoveryCode: false,
-    passkeys: 0,
+    passwordChange: { url: '/change' },
+    passkeys: [],
+    addPasskeyUrl: '/add',
   }
   return [
     { view: 'email', state: '', locals: email_ },
@@ -518,17 +527,39 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       state: '',
       locals: {
         ...account,
-        authenticator: true,
-        recoveryCode: true,
-        passkeys: 2,
+        frame: { ...accountFrame, consoleUrl: '/admin' },
+        passwordChange: { lastAt: time, url: '/change' },
+        authenticator: { setUpAt: time, lastUsedAt: time },
+        authenticatorUrl: '/move',
+        recoveryCode: { savedAt: time, newUrl: '/code' },
+        passkeys: [
+          { ...ownPasskey('ThinkPad at work', false), family: 'Windows Hello', lastUsedAt: time },
+          ownPasskey('Apple Passwords', true),
+        ],
         lastLoginAt: time,
-        consoleUrl: '/admin',
-        logoutUrl: '/sent/logout',
       },
     },
     { view: 'account', state: 'off', locals: { ...account, setUpUrl: '/set-up', dueAt: time } },
     { view: 'account', state: 'off-endless', locals: { ...account, setUpUrl: '/set-up' } },
-    { view: 'account', state: 'passkey', locals: { ...account, passkeys: 1 } },
+    {
+      view: 'account',
+      state: 'passkey',
+      locals: {
+        ...account,
+        authenticatorUrl: '/set-up-app',
+        passkeys: [ownPasskey('Passkey', false)],
+      },
+    },
+    {
+      view: 'account',
+      state: 'unsaved',
+      locals: {
+        ...account,
+        authenticator: { setUpAt: time },
+        authenticatorUrl: '/move',
+        recoveryCode: { newUrl: '/code' },
+      },
+    },
     { view: 'admin-users', state: '', locals: users },
     {
       view: 'admin-users',
@@ -792,6 +823,5 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       state: 'finished',
       locals: { ...result, done: 30, skipped: 1, waiting: 0, users: result.users.slice(0, 2) },
     },
-    { view: 'account', state: 'unsaved', locals: { ...account, authenticator: true } },
   ]
 }

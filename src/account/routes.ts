@@ -1,0 +1,15 @@
+// The pages of one's own account, behind the guard.
+
+import type { Middleware } from 'koa'
+import Router from 'koa-router'
+import type { Guard } from '../http/session.ts'
+import type { Services } from '../services.ts'
+import { overviewRoutes } from './overview.ts'
+
+const PAGES = [overviewRoutes]
+
+export function accountRoutes(services: Services, guard: Guard): Middleware {
+  const router = new Router()
+  for (const each of PAGES) router.use(each(services, guard).routes())
+  return router.routes() as Middleware
+}
