@@ -10,7 +10,9 @@ import { enforcement } from '../organisations/enforcement.ts'
 import type { Services } from '../services.ts'
 import { type AccountOverview, type OwnPasskey, readAccountOverview } from '../store/account-overview.ts'
 import type { Account } from '../store/accounts.ts'
+import type { TextKey } from '../texts.ts'
 import { frameFor, homeOf, tabsOf } from './frame.ts'
+import type { Done } from './own-change.ts'
 
 type Locals = ViewLocals['account']
 
@@ -23,6 +25,7 @@ export function overviewRoutes(services: Services, guard: Guard): Router {
     const overview = await readAccountOverview(database, account.id)
     const due = enforcement(account.subscribedAt, clock())
     const { organisation, lastLoginAt } = overview
+    const notice = noticeOf(services, ctx.query.done, overview)
     ctx.type = 'html'
     ctx.body = views.render('account', {
       frame: frameFor(services, guard, account),
@@ -31,6 +34,7 @@ export function overviewRoutes(services: Services, guard: Guard): Router {
       email: account.email,
       ...(organisation === '' ? {} : { organisation }),
       ...(lastLoginAt === null ? {} : { lastLoginAt }),
+      ...(notice === undefined ? {} : { notice }),
       ...waysOf(services, account, overview),
       ...(due.state === 'grace' && due.until !== undefined ? { dueAt: due.until } : {}),
     })
@@ -42,6 +46,20 @@ export function overviewRoutes(services: Services, guard: Guard): Router {
   })
 
   return router
+}
+
+/** A link may say what was done; it is said where it can be so. */
+const JUST_NOW_MS = 10 * 60 * 1000
+const DONE: Readonly<
+  Record<Done, { readonly text: TextKey; readonly at: (overview: AccountOverview) => number | null }>
+> = {
+  password: { text: 'account.done.password', at: each => each.passwordChangedAt },
+}
+
+function noticeOf({ texts, clock }: Services, done: unknown, overview: AccountOverview): string | undefined {
+  if (typeof done !== 'string' || !Object.hasOwn(DONE, done)) return undefined
+  const { text, at } = DONE[done as Done]
+  return (at(overview) ?? 0) > clock() - JUST_NOW_MS ? texts.t(text) : undefined
 }
 
 type Ways = Pick<

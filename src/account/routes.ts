@@ -5,8 +5,9 @@ import Router from 'koa-router'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
 import { overviewRoutes } from './overview.ts'
+import { passwordRoutes } from './password.ts'
 
-const PAGES = [overviewRoutes]
+const PAGES = [overviewRoutes, passwordRoutes]
 
 export function accountRoutes(services: Services, guard: Guard): Middleware {
   const router = new Router()

@@ -20,6 +20,7 @@ const GROUP: Readonly<Record<AuditEvent, (typeof GROUPS)[number] | null>> = {
   logout: 'logins',
   'password.wrong': 'logins',
   'password.set': 'logins',
+  'password.changed': 'logins',
   'password.reset_requested': 'logins',
   'address.unblocked': 'logins',
   'user.unblocked': 'logins',

@@ -312,6 +312,18 @@ export interface ViewLocals {
     readonly setUpUrl?: string
     readonly dueAt?: number
   }
+  /** Posts `current`, `password` and `username` (see there). */
+  'account-password': {
+    readonly frame: AccountFrame
+    readonly action: string
+    readonly email: string
+    /** The fewest characters that the organisation's passwords may have. */
+    readonly minimum: number
+    readonly forgotUrl: string
+    /** It was sent, and its user has proven more since: it is typed again. */
+    readonly again?: boolean
+    readonly errors?: { readonly current?: string; readonly password?: string }
+  }
   'admin-coverage': {
     readonly frame: ConsoleFrame
     readonly tabs: readonly Tab[]

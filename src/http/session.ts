@@ -42,6 +42,8 @@ export interface FormKind<Field extends string = string> {
   readonly fields: readonly Field[]
   /** Those of the fields that may come several times, joined by spaces. */
   readonly several?: readonly Field[]
+  /** Those that are never kept, such as passwords: they are typed again. */
+  readonly unkept?: readonly Field[]
   /**
    * Below the issuer: the page that shows the form, and what waits of it. Guarded by the same requirement. `:name` is
    * what the form's own address has there.
@@ -190,7 +192,7 @@ export function createGuard(provider: Provider, services: Services): Guard {
       }
     },
 
-    requireSessionForForm({ kind, fields, several, page: pattern }, asked = {}) {
+    requireSessionForForm({ kind, fields, several, unkept = [], page: pattern }, asked = {}) {
       const requirement = checked(asked)
       return async (ctx, next) => {
         isolate(ctx)
@@ -205,6 +207,7 @@ export function createGuard(provider: Provider, services: Services): Guard {
         const { pending, ...form } = await readForm(ctx, [...fields, 'pending'], several)
         let id = pending
         if (id === undefined) {
+          for (const each of unkept) delete (form as Record<string, string>)[each]
           const kept = keepPending(keyring, form, placeFor(kind, session), clock())
           await unit().flush([kept.write])
           id = kept.id

@@ -53,6 +53,7 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'host-mismatch': t => t('hostMismatch.heading'),
   'not-found': t => t('notFound.heading'),
   account: (_, { name }) => name,
+  'account-password': t => t('accountPassword.heading'),
   'admin-invitations': t => t('users.heading'),
   'admin-invite': t => t('invite.heading'),
   'admin-user': (_, { name }) => name,

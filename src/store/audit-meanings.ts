@@ -10,6 +10,7 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   logout: 'Logged out, of the apps named.',
   'password.wrong': 'A wrong password was entered.',
   'password.set': 'A new password was set by a mailed link.',
+  'password.changed': 'Changed their password.',
   'password.reset_requested': 'A link to set a new password was asked for.',
   'code.wrong': 'A wrong one-time, recovery or mailed code was entered.',
   'code.blocked': 'Codes are no longer taken for a while: too many were wrong.',

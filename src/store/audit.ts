@@ -12,6 +12,7 @@ export type AuditEvent =
   | 'logout'
   | 'password.wrong'
   | 'password.set'
+  | 'password.changed'
   | 'password.reset_requested'
   | 'code.wrong'
   | 'code.blocked'

@@ -40,38 +40,50 @@ export function endedSessionOf(payload: string): EndedSession {
 
 // A client of ours without the address is left out at once; one that the plugin's host knows is looked up by the job.
 const columns = 'INSERT INTO jobs (id, kind, payload, summary, attempts, run_at, created_at)'
+const SQLITE = (which: string) => `${columns}
+  SELECT '${ID_PREFIX}' || told.sid, '${BACKCHANNEL_LOGOUT}',
+    json_object('clientId', told.client_id, 'accountId', told.account_id, 'sid', told.sid),
+    told.account_id || ' at ' || told.client_id, 0, ?, ?
+  FROM (SELECT s.account_id, j.key AS client_id, json_extract(j.value, '$.sid') AS sid
+    FROM oidc_sessions s, json_each(s.payload, '$.authorizations') j
+    WHERE ${which} AND s.ended_at IS NULL) AS told
+  LEFT JOIN clients c ON c.id = told.client_id
+  WHERE told.sid IS NOT NULL
+    AND (c.id IS NULL OR json_extract(c.metadata, '$.backchannel_logout_uri') IS NOT NULL)
+  ON CONFLICT (id) DO NOTHING`
+const POSTGRES = (which: string) => `${columns}
+  SELECT '${ID_PREFIX}' || told.sid, '${BACKCHANNEL_LOGOUT}',
+    CAST(json_build_object('clientId', told.client_id, 'accountId', told.account_id, 'sid', told.sid) AS text),
+    told.account_id || ' at ' || told.client_id, 0, CAST(? AS bigint), CAST(? AS bigint)
+  FROM (SELECT s.account_id, j.key AS client_id, j.value ->> 'sid' AS sid
+    FROM oidc_sessions s, json_each(CAST(s.payload AS json) -> 'authorizations') j
+    WHERE ${which} AND s.ended_at IS NULL) AS told
+  LEFT JOIN clients c ON c.id = told.client_id
+  WHERE told.sid IS NOT NULL
+    AND (c.id IS NULL OR CAST(c.metadata AS json) ->> 'backchannel_logout_uri' IS NOT NULL)
+  ON CONFLICT (id) DO NOTHING`
+const OF_ACCOUNT = 's.account_id = ?'
 const enqueueAll: Record<Database['dialect'], Statement> = {
-  sqlite: sql(
-    'job_logouts_of_account',
-    `${columns}
-     SELECT '${ID_PREFIX}' || told.sid, '${BACKCHANNEL_LOGOUT}',
-       json_object('clientId', told.client_id, 'accountId', told.account_id, 'sid', told.sid),
-       told.account_id || ' at ' || told.client_id, 0, ?, ?
-     FROM (SELECT s.account_id, j.key AS client_id, json_extract(j.value, '$.sid') AS sid
-       FROM oidc_sessions s, json_each(s.payload, '$.authorizations') j
-       WHERE s.account_id = ? AND s.ended_at IS NULL) AS told
-     LEFT JOIN clients c ON c.id = told.client_id
-     WHERE told.sid IS NOT NULL
-       AND (c.id IS NULL OR json_extract(c.metadata, '$.backchannel_logout_uri') IS NOT NULL)
-     ON CONFLICT (id) DO NOTHING`,
-  ),
-  postgres: sql(
-    'job_logouts_of_account_pg',
-    `${columns}
-     SELECT '${ID_PREFIX}' || told.sid, '${BACKCHANNEL_LOGOUT}',
-       CAST(json_build_object('clientId', told.client_id, 'accountId', told.account_id, 'sid', told.sid) AS text),
-       told.account_id || ' at ' || told.client_id, 0, CAST(? AS bigint), CAST(? AS bigint)
-     FROM (SELECT s.account_id, j.key AS client_id, j.value ->> 'sid' AS sid
-       FROM oidc_sessions s, json_each(CAST(s.payload AS json) -> 'authorizations') j
-       WHERE s.account_id = ? AND s.ended_at IS NULL) AS told
-     LEFT JOIN clients c ON c.id = told.client_id
-     WHERE told.sid IS NOT NULL
-       AND (c.id IS NULL OR CAST(c.metadata AS json) ->> 'backchannel_logout_uri' IS NOT NULL)
-     ON CONFLICT (id) DO NOTHING`,
-  ),
+  sqlite: sql('job_logouts_of_account', SQLITE(OF_ACCOUNT)),
+  postgres: sql('job_logouts_of_account_pg', POSTGRES(OF_ACCOUNT)),
+}
+const OF_OTHERS = 's.account_id = ? AND s.uid <> ?'
+const enqueueOthers: Record<Database['dialect'], Statement> = {
+  sqlite: sql('job_logouts_of_others', SQLITE(OF_OTHERS)),
+  postgres: sql('job_logouts_of_others_pg', POSTGRES(OF_OTHERS)),
 }
 
 /** For every app of every session of an account. Must come before the write that ends the sessions. */
 export function logoutJobsOf(dialect: Database['dialect'], accountId: string, now: number): Write {
   return write(enqueueAll[dialect], [now, now, accountId])
+}
+
+/** The same for every session but one. */
+export function logoutJobsOfOthers(
+  dialect: Database['dialect'],
+  accountId: string,
+  uid: string,
+  now: number,
+): Write {
+  return write(enqueueOthers[dialect], [now, now, accountId, uid])
 }

@@ -334,6 +334,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     passkeys: [],
     addPasskeyUrl: '/add',
   }
+  const accountPassword = { frame: accountFrame, action: '/sent', email, minimum: 8, forgotUrl: '/forgot' }
   return [
     { view: 'email', state: '', locals: email_ },
     { view: 'email', state: 'bare', locals: { action: '/sent' } },
@@ -560,6 +561,13 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         recoveryCode: { newUrl: '/code' },
       },
     },
+    { view: 'account-password', state: '', locals: accountPassword },
+    {
+      view: 'account-password',
+      state: 'error',
+      locals: { ...accountPassword, errors: { password: t('newPassword.error.guessable') } },
+    },
+    { view: 'account-password', state: 'again', locals: { ...accountPassword, again: true } },
     { view: 'admin-users', state: '', locals: users },
     {
       view: 'admin-users',

@@ -36,6 +36,7 @@ import { countInvited, readInvitationTimes } from '../../src/store/invitations.t
 import * as memberships from '../../src/store/memberships.ts'
 import * as sessions from '../../src/store/oidc-sessions.ts'
 import * as organisations from '../../src/store/organisations.ts'
+import * as own from '../../src/store/own-changes.ts'
 import { keepPending, readPending, takePending } from '../../src/store/pending-forms.ts'
 import { createKeyring } from '../../src/store/seal.ts'
 import * as resets from '../../src/store/second-factor-resets.ts'
@@ -76,6 +77,7 @@ const FILES = [
   'store/memberships',
   'store/oidc-sessions',
   'store/organisations',
+  'store/own-changes',
   'store/pending-forms',
   'store/second-factor-resets',
   'store/session-facts',
@@ -128,6 +130,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   const keyring = createKeyring([SECRET_KEY])
   const clients = createClients(database, keyring, () => NOW)
   const place = { kind: 'form', sessionUid: 'u', accountId: id }
+  const ownPlace = { accountId: id, epoch: 0, sessionUid: 'u' }
   const client = { metadata: { client_id: 'app' }, firstParty: true }
   const organisation = { id: 'org_1', name: 'N', plan: 'P', subscribedAt: null }
   const member = {
@@ -281,6 +284,9 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     clearAccountAttempts('code', id),
     unblockAccount(id),
     noteNotified(id, NOW),
+    own.stayLoggedIn(ownPlace),
+    ...own.endOtherAccess(dialect, ownPlace, NOW),
+    ...own.changePassword(dialect, ownPlace, { before: 'hash', hash: 'other' }, NOW),
     keepPending(keyring, {}, place, NOW).write,
     keepAnswer({ clientId: 'app', key: 'k', request: '' }, '{}', NOW),
     takePending('x', place, NOW),

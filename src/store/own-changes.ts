@@ -1,0 +1,95 @@
+// What somebody changes about their own account, from one of their sessions. Each begins with a write that holds the
+// account as it was read, and finds the session alive: a reset, a deactivation or a logout that came first refuses it
+// all, and what comes at the same time waits, and is refused in turn. Where what a factor or a password opened must not
+// outlast it, the epoch moves, and this session alone goes with it. Leaves out the factors themselves (credentials.ts).
+
+import type { Database, Write } from './database.ts'
+import { logoutJobsOfOthers } from './logout-jobs.ts'
+import { sql, write } from './statement.ts'
+
+/** Whose account, as this request read it, and from which session. */
+export interface OwnPlace {
+  readonly accountId: string
+  readonly epoch: number
+  readonly sessionUid: string
+}
+
+const stands = `id = ? AND epoch = ? AND status = 'active' AND EXISTS (SELECT 1 FROM oidc_sessions s
+  WHERE s.uid = ? AND s.account_id = accounts.id AND s.ended_at IS NULL AND s.epoch = accounts.epoch)`
+const asRead = ({ accountId, epoch, sessionUid }: OwnPlace) => [accountId, epoch, sessionUid]
+
+const stay = sql('own_stay', `UPDATE accounts SET role = role WHERE ${stands}`)
+
+/** Nothing else ends. Refused as `account_changed`. */
+export function stayLoggedIn(place: OwnPlace): Write {
+  return write(stay, asRead(place), 'account_changed')
+}
+
+const move = sql('own_move', `UPDATE accounts SET epoch = epoch + 1 WHERE ${stands}`)
+
+/**
+ * Ends everything but this session: the others, whose apps are told, what was minted for them, and what is in flight.
+ * The apps of this session stay as they are, and what apps were allowed is not forgotten. Refused as `account_changed`.
+ */
+export function endOtherAccess(dialect: Database['dialect'], place: OwnPlace, now: number): Write[] {
+  return [write(move, asRead(place), 'account_changed'), ...keepThis(dialect, place, now)]
+}
+
+const setPassword = sql(
+  'own_password',
+  `UPDATE accounts SET password_hash = ?, password_changed_at = ?, epoch = epoch + 1
+   WHERE ${stands} AND password_hash = ?`,
+)
+
+/**
+ * Changes the password, and ends what {@link endOtherAccess} ends.
+ *
+ * @param before the hash that the password of now was compared with
+ */
+export function changePassword(
+  dialect: Database['dialect'],
+  place: OwnPlace,
+  { before, hash }: { readonly before: string; readonly hash: string },
+  now: number,
+): Write[] {
+  return [
+    write(setPassword, [hash, now, ...asRead(place), before], 'account_changed'),
+    ...keepThis(dialect, place, now),
+  ]
+}
+
+const endSessions = sql(
+  'own_end_sessions',
+  `UPDATE oidc_sessions SET ended_at = ?, payload = '{}' WHERE account_id = ? AND uid <> ? AND ended_at IS NULL`,
+)
+const endFacts = sql('own_end_facts', 'DELETE FROM session_facts WHERE account_id = ? AND session_uid <> ?')
+const endArtefacts = sql(
+  'own_end_artefacts',
+  `DELETE FROM oidc_artefacts WHERE account_id = ? AND model <> 'Grant' AND coalesce(session_uid, '') <> ?`,
+)
+const keepSession = sql(
+  'own_keep_session',
+  'UPDATE oidc_sessions SET epoch = epoch + 1 WHERE uid = ? AND account_id = ? AND epoch = ? AND ended_at IS NULL',
+)
+// PostgreSQL runs a commit as one statement, which changes a row once: these are none of those that go.
+const keepArtefacts = sql(
+  'own_keep_artefacts',
+  `UPDATE oidc_artefacts SET epoch = epoch + 1
+   WHERE account_id = ? AND epoch = ? AND (model = 'Grant' OR session_uid = ?)`,
+)
+
+function keepThis(
+  dialect: Database['dialect'],
+  { accountId, epoch, sessionUid }: OwnPlace,
+  now: number,
+): Write[] {
+  return [
+    // The apps are read before what names them goes.
+    logoutJobsOfOthers(dialect, accountId, sessionUid, now),
+    write(endSessions, [now, accountId, sessionUid]),
+    write(endFacts, [accountId, sessionUid]),
+    write(endArtefacts, [accountId, sessionUid]),
+    write(keepSession, [sessionUid, accountId, epoch], 'account_changed'),
+    write(keepArtefacts, [accountId, epoch, sessionUid]),
+  ]
+}
