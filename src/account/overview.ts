@@ -12,7 +12,6 @@ import { type AccountOverview, type OwnPasskey, readAccountOverview } from '../s
 import type { Account } from '../store/accounts.ts'
 import type { TextKey } from '../texts.ts'
 import { frameFor, homeOf, tabsOf } from './frame.ts'
-import type { Done } from './own-change.ts'
 
 type Locals = ViewLocals['account']
 
@@ -48,17 +47,20 @@ export function overviewRoutes(services: Services, guard: Guard): Router {
   return router
 }
 
-/** A link may say what was done; it is said where it can be so. */
 const JUST_NOW_MS = 10 * 60 * 1000
+/** What a change says of itself when it leads back here, and since when that is so. */
 const DONE: Readonly<
-  Record<Done, { readonly text: TextKey; readonly at: (overview: AccountOverview) => number | null }>
+  Record<string, { readonly text: TextKey; readonly at: (overview: AccountOverview) => number | null }>
 > = {
   password: { text: 'account.done.password', at: each => each.passwordChangedAt },
+  authenticator: { text: 'account.done.authenticator', at: each => each.authenticator?.setUpAt ?? null },
+  'recovery-code': { text: 'account.done.recoveryCode', at: each => each.recoveryCodeSavedAt },
 }
 
+/** Anybody can make a link that says that something was done: it is said of what was done a moment ago. */
 function noticeOf({ texts, clock }: Services, done: unknown, overview: AccountOverview): string | undefined {
   if (typeof done !== 'string' || !Object.hasOwn(DONE, done)) return undefined
-  const { text, at } = DONE[done as Done]
+  const { text, at } = DONE[done] as (typeof DONE)[string]
   return (at(overview) ?? 0) > clock() - JUST_NOW_MS ? texts.t(text) : undefined
 }
 

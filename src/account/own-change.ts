@@ -43,19 +43,17 @@ export function occasions({ keyring, paths, clock }: Services): (ctx: Context) =
   }
 }
 
-/** What a change has come to, which the overview says. */
-export type Done = 'password'
-
 /**
- * Commits a change, and leads to the overview. What came too late, by a double click, from another tab, or after the
- * account was changed elsewhere, has done nothing: the overview shows what is so now.
+ * Commits a change. What came too late, by a double click, from another tab, or after the account was changed elsewhere,
+ * has done nothing: the overview shows what is so now.
  *
+ * @param to where it leads, below the overview
  * @param late what to do instead, by the refusal
  */
 export async function commitChange(
   services: Services,
   ctx: Context,
-  done: Done,
+  to: string,
   writes: readonly Write[],
   late: Partial<Record<Refusal, () => unknown>> = {},
 ): Promise<void> {
@@ -64,12 +62,10 @@ export async function commitChange(
   } catch (error) {
     if (!(error instanceof CommitRefused)) throw error
     const instead = late[error.refusal]
-    if (instead !== undefined) {
-      await instead()
-      return
-    }
-    return seeOther(ctx, homeOf(services))
+    if (instead === undefined) seeOther(ctx, homeOf(services))
+    else await instead()
+    return
   }
   services.bell.ring()
-  seeOther(ctx, `${homeOf(services)}?done=${done}`)
+  seeOther(ctx, `${homeOf(services)}${to}`)
 }

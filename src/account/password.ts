@@ -72,7 +72,7 @@ export function passwordRoutes(services: Services, guard: Guard): Router {
       return refuse({ password: texts.t('accountPassword.error.same') })
     }
     const hash = await hashNewPassword(password)
-    await commitChange(services, ctx, 'password', [
+    await commitChange(services, ctx, '?done=password', [
       ...changePassword(database.dialect, place, { before, hash }, now),
       retireTokens(account.id, now),
       clearAccountAttempts('password', account.id),

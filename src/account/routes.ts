@@ -4,10 +4,12 @@ import type { Middleware } from 'koa'
 import Router from 'koa-router'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
+import { authenticatorRoutes } from './authenticator.ts'
 import { overviewRoutes } from './overview.ts'
 import { passwordRoutes } from './password.ts'
+import { recoveryCodeRoutes } from './recovery-code.ts'
 
-const PAGES = [overviewRoutes, passwordRoutes]
+const PAGES = [overviewRoutes, passwordRoutes, authenticatorRoutes, recoveryCodeRoutes]
 
 export function accountRoutes(services: Services, guard: Guard): Middleware {
   const router = new Router()

@@ -124,6 +124,9 @@ export interface ViewLocals {
     /** Whether the key shows at once: on a phone nobody can scan its own screen. */
     readonly openKey: boolean
     readonly error?: string
+    /** It takes the place of an authenticator that is on. */
+    readonly moves?: boolean
+    readonly notice?: string
     /** Where it may be put off: until when, if there is an end to it. */
     readonly notNow?: { readonly until?: number }
     readonly steps?: readonly SetupStep[]
@@ -135,6 +138,8 @@ export interface ViewLocals {
     readonly code: string
     /** The code before this one was used just now. */
     readonly replaces?: boolean
+    /** Its user asked for a new one. */
+    readonly asked?: boolean
     readonly error?: string
     readonly steps?: readonly SetupStep[]
   }
@@ -323,6 +328,28 @@ export interface ViewLocals {
     /** It was sent, and its user has proven more since: it is typed again. */
     readonly again?: boolean
     readonly errors?: { readonly current?: string; readonly password?: string }
+  }
+  /** Posts `pending` alone, or nothing; or leads on by a link. */
+  'account-confirm': {
+    readonly frame: AccountFrame
+    /** What is done, as a heading. */
+    readonly question: string
+    /** What happens, each a sentence. */
+    readonly effects: readonly string[]
+    /** What it says, and where it leads; absent: it can't be done. */
+    readonly button?: {
+      readonly text: string
+      readonly post?: string
+      readonly href?: string
+      readonly danger?: boolean
+    }
+    /** Why it can't be done. */
+    readonly refused?: string
+    /** Another way. */
+    readonly other?: { readonly text: string; readonly href: string }
+    /** The id of what was sent, and waits for one more press. */
+    readonly pending?: string
+    readonly error?: string
   }
   'admin-coverage': {
     readonly frame: ConsoleFrame
@@ -601,5 +628,7 @@ export interface CommonLocals {
   assets(name: string): string
   /** Where **Cancel** goes, on whatever page a step-up leads to. */
   readonly cancel?: string | undefined
+  /** Where a link **Cancel** leads, on a prompt that was opened from a page of ours. */
+  readonly back?: string | undefined
   readonly links: { readonly help?: string; readonly privacy?: string }
 }

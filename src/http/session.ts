@@ -33,6 +33,8 @@ export interface Requirement {
   readonly acr?: string
   /** Seconds, at least 1: a factor that meets the level must be at most this old. */
   readonly maxAge?: number
+  /** A recovery code that was used in this session will do too, no longer ago: for a lost authenticator, and nothing else. */
+  readonly recovery?: boolean
 }
 
 /** A form that may have to wait. */
@@ -124,9 +126,11 @@ export function createGuard(provider: Provider, services: Services): Guard {
   }
 
   /** What the prompts would say of this session. */
-  function meets({ account, facts }: OwnSession, { acr, maxAge }: Requirement): boolean {
+  function meets({ account, facts }: OwnSession, { acr, maxAge, recovery }: Requirement): boolean {
     const now = clock()
     if (secondFactorDue(account, facts, now)) return false
+    const since = now - (maxAge ?? Number.POSITIVE_INFINITY) * 1000
+    if (recovery && facts.some(each => each.factor === 'recovery' && each.verifiedAt >= since)) return true
     const asked = { acr: acr === undefined ? [] : [[acr]], ...(maxAge === undefined ? {} : { maxAge }) }
     return judgeAccount(account, asked, facts, now, config.acrAliases).outcome === 'met'
   }

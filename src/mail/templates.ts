@@ -45,6 +45,7 @@ export interface MailContents {
     readonly at: number
   }
   'recovery-code-used': Deed
+  'recovery-code-made': Deed
   'password-changed': Deed
   /** `by` is the admin's name, empty for the operator. */
   'second-factor-reset': {
@@ -80,6 +81,7 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   'passkey-refused': t => t('mail.passkeyRefused.subject'),
   'passkey-removed': t => t('mail.passkeyRemoved.subject'),
   'recovery-code-used': t => t('mail.recoveryCodeUsed.subject'),
+  'recovery-code-made': t => t('mail.recoveryCodeMade.subject'),
   'password-changed': t => t('mail.passwordChanged.subject'),
   'second-factor-reset': t => t('mail.secondFactorReset.subject'),
 }

@@ -25,6 +25,13 @@ export function stayLoggedIn(place: OwnPlace): Write {
   return write(stay, asRead(place), 'account_changed')
 }
 
+const enrol = sql('own_enrol', `UPDATE accounts SET second_factor_reset_at = NULL WHERE ${stands}`)
+
+/** The same, and a pending reset is over: the second factor is set up. Refused as `account_changed`. */
+export function stayEnrolled(place: OwnPlace): Write {
+  return write(enrol, asRead(place), 'account_changed')
+}
+
 const move = sql('own_move', `UPDATE accounts SET epoch = epoch + 1 WHERE ${stands}`)
 
 /**

@@ -31,6 +31,7 @@ const samples: MailContents = {
   },
   'passkey-refused': { ...deed, passkey: 'iCloud Keychain' },
   'recovery-code-used': deed,
+  'recovery-code-made': deed,
   'password-changed': deed,
   'second-factor-reset': { name: 'Dana Whitlock', at, by: 'Priya Raman', removePasskeys: true },
 }
@@ -69,6 +70,7 @@ describe('mails', () => {
     'authenticator-set-up',
     'passkey-added',
     'recovery-code-used',
+    'recovery-code-made',
     'password-changed',
   ] as const) {
     it(`${name}: says when, from which address, and what to do if it wasn’t you; it has no link`, () => {

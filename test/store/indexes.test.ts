@@ -285,6 +285,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     unblockAccount(id),
     noteNotified(id, NOW),
     own.stayLoggedIn(ownPlace),
+    own.stayEnrolled(ownPlace),
     ...own.endOtherAccess(dialect, ownPlace, NOW),
     ...own.changePassword(dialect, ownPlace, { before: 'hash', hash: 'other' }, NOW),
     keepPending(keyring, {}, place, NOW).write,
