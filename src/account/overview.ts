@@ -54,6 +54,13 @@ const DONE: Readonly<
 > = {
   password: { text: 'account.done.password', at: each => each.passwordChangedAt },
   authenticator: { text: 'account.done.authenticator', at: each => each.authenticator?.setUpAt ?? null },
+  'passkey-added': {
+    text: 'account.done.passkeyAdded',
+    at: each => Math.max(0, ...each.passkeys.map(({ createdAt }) => createdAt)),
+  },
+  // Nothing says when; and what is said harms nobody.
+  'passkey-renamed': { text: 'account.done.passkeyRenamed', at: () => Number.POSITIVE_INFINITY },
+  'passkey-removed': { text: 'account.done.passkeyRemoved', at: () => Number.POSITIVE_INFINITY },
   'recovery-code': { text: 'account.done.recoveryCode', at: each => each.recoveryCodeSavedAt },
 }
 

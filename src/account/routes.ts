@@ -6,10 +6,11 @@ import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
 import { authenticatorRoutes } from './authenticator.ts'
 import { overviewRoutes } from './overview.ts'
+import { passkeyRoutes } from './passkeys.ts'
 import { passwordRoutes } from './password.ts'
 import { recoveryCodeRoutes } from './recovery-code.ts'
 
-const PAGES = [overviewRoutes, passwordRoutes, authenticatorRoutes, recoveryCodeRoutes]
+const PAGES = [overviewRoutes, passwordRoutes, authenticatorRoutes, recoveryCodeRoutes, passkeyRoutes]
 
 export function accountRoutes(services: Services, guard: Guard): Middleware {
   const router = new Router()

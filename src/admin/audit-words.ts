@@ -34,6 +34,7 @@ const GROUP: Readonly<Record<AuditEvent, (typeof GROUPS)[number] | null>> = {
   'passkey.added': 'secondFactor',
   'passkey.refused': 'secondFactor',
   'passkey.removed': 'secondFactor',
+  'passkey.renamed': 'secondFactor',
   'passkey.offer_declined': 'secondFactor',
   'second_factor.reset_ordered': 'secondFactor',
   'second_factor.reset': 'secondFactor',

@@ -317,6 +317,28 @@ export interface ViewLocals {
     readonly setUpUrl?: string
     readonly dueAt?: number
   }
+  /** Posts `response`, or `pending` alone. */
+  'account-passkey-new': {
+    readonly frame: AccountFrame
+    readonly action: string
+    readonly options: string
+    /** The id of a passkey that was made, and waits for one more press. */
+    readonly pending?: string
+    /** Why there can't be another. */
+    readonly refused?: string
+    readonly error?: string
+  }
+  /** Posts `name`. */
+  'account-passkey-name': {
+    readonly frame: AccountFrame
+    readonly action: string
+    /** What the passkey is called. */
+    readonly before: string
+    /** What it is to be called. */
+    readonly name: string
+    readonly notice?: string
+    readonly error?: string
+  }
   /** Posts `current`, `password` and `username` (see there). */
   'account-password': {
     readonly frame: AccountFrame

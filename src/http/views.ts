@@ -54,6 +54,8 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'not-found': t => t('notFound.heading'),
   account: (_, { name }) => name,
   'account-confirm': (_, { question }) => question,
+  'account-passkey-name': (t, { before }) => t('accountPasskey.rename', { passkey: before }),
+  'account-passkey-new': t => t('account.passkeys.add'),
   'account-password': t => t('accountPassword.heading'),
   'admin-invitations': t => t('users.heading'),
   'admin-invite': t => t('invite.heading'),

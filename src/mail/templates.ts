@@ -44,6 +44,10 @@ export interface MailContents {
     readonly last: boolean
     readonly at: number
   }
+  /** By its owner; `passkey` is its name. */
+  'own-passkey-removed': Deed & { readonly passkey: string }
+  /** `passkey` is its name, `before` what it was called. */
+  'passkey-renamed': Deed & { readonly passkey: string; readonly before: string }
   'recovery-code-used': Deed
   'recovery-code-made': Deed
   'password-changed': Deed
@@ -80,6 +84,8 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   'passkey-added': t => t('mail.passkeyAdded.subject'),
   'passkey-refused': t => t('mail.passkeyRefused.subject'),
   'passkey-removed': t => t('mail.passkeyRemoved.subject'),
+  'own-passkey-removed': t => t('mail.ownPasskeyRemoved.subject'),
+  'passkey-renamed': t => t('mail.passkeyRenamed.subject'),
   'recovery-code-used': t => t('mail.recoveryCodeUsed.subject'),
   'recovery-code-made': t => t('mail.recoveryCodeMade.subject'),
   'password-changed': t => t('mail.passwordChanged.subject'),

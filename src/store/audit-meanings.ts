@@ -21,7 +21,8 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'recovery_code.saved': 'Confirmed that the recovery code is recorded.',
   'passkey.added': 'A passkey was added.',
   'passkey.refused': 'A passkey was refused, for the reason named.',
-  'passkey.removed': 'An admin removed a passkey.',
+  'passkey.removed': 'A passkey was removed, by its owner or an admin.',
+  'passkey.renamed': 'A passkey was given another name.',
   'passkey.offer_declined': 'Chose not to add a passkey now.',
   'second_factor.reset_ordered':
     'An admin, or the operator, ordered a reset of the second factor of some users.',

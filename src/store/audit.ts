@@ -24,6 +24,7 @@ export type AuditEvent =
   | 'passkey.added'
   | 'passkey.refused'
   | 'passkey.removed'
+  | 'passkey.renamed'
   | 'passkey.offer_declined'
   | 'second_factor.reset_ordered'
   | 'second_factor.reset'

@@ -42,6 +42,71 @@ export function endOtherAccess(dialect: Database['dialect'], place: OwnPlace, no
   return [write(move, asRead(place), 'account_changed'), ...keepThis(dialect, place, now)]
 }
 
+const keepSessions = sql(
+  'own_keep_sessions',
+  'UPDATE oidc_sessions SET epoch = epoch + 1 WHERE account_id = ? AND epoch = ? AND ended_at IS NULL',
+)
+const keepAllArtefacts = sql(
+  'own_keep_all_artefacts',
+  'UPDATE oidc_artefacts SET epoch = epoch + 1 WHERE account_id = ? AND epoch = ?',
+)
+
+/**
+ * Nothing ends, and the epoch moves with everything in it: of a change and a reset at the same moment the one that comes
+ * second is refused, and looks again. Without it a passkey that is added while others are taken would not be seen by
+ * who takes them. Refused as `account_changed`.
+ */
+export function moveOn(place: OwnPlace): Write[] {
+  const { accountId, epoch } = place
+  return [
+    write(move, asRead(place), 'account_changed'),
+    write(keepSessions, [accountId, epoch]),
+    write(keepAllArtefacts, [accountId, epoch]),
+  ]
+}
+
+const removePasskey = sql(
+  'own_passkey_remove',
+  `DELETE FROM passkeys WHERE credential_id = ? AND account_id = ?
+   AND (EXISTS (SELECT 1 FROM authenticators x WHERE x.account_id = passkeys.account_id)
+     OR EXISTS (SELECT 1 FROM passkeys x
+       WHERE x.account_id = passkeys.account_id AND x.credential_id <> passkeys.credential_id))`,
+)
+const forgetPasskey = sql(
+  'own_passkey_forget',
+  'DELETE FROM session_facts WHERE session_uid = ? AND account_id = ? AND credential_id = ?',
+)
+
+/**
+ * Takes a passkey, and ends what {@link endOtherAccess} ends; what it proved in this session is forgotten. The epoch lets
+ * one commit at a time through, so that of the last two passkeys one stays.
+ *
+ * Refused as `not_allowed` if it is gone, or all that the account proves itself with.
+ */
+export function giveUpPasskey(
+  dialect: Database['dialect'],
+  place: OwnPlace,
+  credentialId: string,
+  now: number,
+): Write[] {
+  const { accountId, sessionUid } = place
+  return [
+    ...endOtherAccess(dialect, place, now),
+    write(removePasskey, [credentialId, accountId], 'not_allowed'),
+    write(forgetPasskey, [sessionUid, accountId, credentialId]),
+  ]
+}
+
+const renamePasskeyRow = sql(
+  'own_passkey_rename',
+  'UPDATE passkeys SET name = ? WHERE credential_id = ? AND account_id = ?',
+)
+
+/** Refused as `account_changed`; as `not_allowed` if the passkey is gone. */
+export function renamePasskey(place: OwnPlace, credentialId: string, name: string): Write[] {
+  return [stayLoggedIn(place), write(renamePasskeyRow, [name, credentialId, place.accountId], 'not_allowed')]
+}
+
 const setPassword = sql(
   'own_password',
   `UPDATE accounts SET password_hash = ?, password_changed_at = ?, epoch = epoch + 1

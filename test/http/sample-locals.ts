@@ -334,6 +334,13 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     passkeys: [],
     addPasskeyUrl: '/add',
   }
+  const newPasskey = { frame: accountFrame, action: '/sent', options: creationOptions }
+  const passkeyName = {
+    frame: accountFrame,
+    action: '/sent',
+    before: 'Apple Passwords',
+    name: 'Phone',
+  }
   const accountPassword = { frame: accountFrame, action: '/sent', email, minimum: 8, forgotUrl: '/forgot' }
   return [
     { view: 'email', state: '', locals: email_ },
@@ -596,6 +603,53 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         button: { text: t('accountRecoveryCode.make'), post: '/sent' },
         pending: 'x',
       },
+    },
+    {
+      view: 'account-confirm',
+      state: 'passkey',
+      locals: {
+        frame: accountFrame,
+        question: t('accountPasskey.remove', { passkey: 'ThinkPad at work' }),
+        effects: [
+          t('accountPasskey.remove.effect'),
+          t('accountPasskey.remove.sessions'),
+          t('accountPasskey.remove.here'),
+        ],
+        button: { text: t('account.passkeys.remove'), post: '/sent', danger: true },
+      },
+    },
+    {
+      view: 'account-confirm',
+      state: 'last-passkey',
+      locals: {
+        frame: accountFrame,
+        question: t('accountPasskey.remove', { passkey: 'ThinkPad at work' }),
+        effects: [],
+        refused: t('accountPasskey.error.last'),
+      },
+    },
+    { view: 'account-passkey-new', state: '', locals: newPasskey },
+    {
+      view: 'account-passkey-new',
+      state: 'error',
+      locals: { ...newPasskey, error: t('accountPasskey.error.notSaved') },
+    },
+    { view: 'account-passkey-new', state: 'waiting', locals: { ...newPasskey, pending: 'x' } },
+    {
+      view: 'account-passkey-new',
+      state: 'full',
+      locals: { ...newPasskey, refused: t('accountPasskey.error.tooMany', { most: 20 }) },
+    },
+    { view: 'account-passkey-name', state: '', locals: passkeyName },
+    {
+      view: 'account-passkey-name',
+      state: 'error',
+      locals: { ...passkeyName, name: '', error: t('accountPasskey.error.noName') },
+    },
+    {
+      view: 'account-passkey-name',
+      state: 'waiting',
+      locals: { ...passkeyName, notice: t('reset.waited') },
     },
     { view: 'account-password', state: '', locals: accountPassword },
     {

@@ -30,6 +30,8 @@ const samples: MailContents = {
     last: true,
   },
   'passkey-refused': { ...deed, passkey: 'iCloud Keychain' },
+  'own-passkey-removed': { ...deed, passkey: 'iCloud Keychain' },
+  'passkey-renamed': { ...deed, passkey: 'Work phone', before: 'iCloud Keychain' },
   'recovery-code-used': deed,
   'recovery-code-made': deed,
   'password-changed': deed,
@@ -69,6 +71,8 @@ describe('mails', () => {
   for (const name of [
     'authenticator-set-up',
     'passkey-added',
+    'own-passkey-removed',
+    'passkey-renamed',
     'recovery-code-used',
     'recovery-code-made',
     'password-changed',
