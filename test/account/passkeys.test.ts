@@ -4,6 +4,10 @@ import { expect } from 'chai'
 import { MOST_PASSKEYS } from '../../src/account/passkeys.ts'
 import { readAccountOverview } from '../../src/store/account-overview.ts'
 import { readAccount } from '../../src/store/accounts.ts'
+import { insertPasskey } from '../../src/store/credentials.ts'
+import { CommitRefused, type Write } from '../../src/store/database.ts'
+import { giveUpPasskey, moveOn } from '../../src/store/own-changes.ts'
+import { resetSecondFactor } from '../../src/store/second-factor-resets.ts'
 import { type Member, membersOf } from '../admin/member.ts'
 import { audited, challengeOf, change, givePasskey, MINUTE, rows } from '../attacks/ground.ts'
 import { type Authenticator, createAuthenticator, type RegistrationKnobs } from '../support/authenticator.ts'
@@ -330,6 +334,64 @@ onEveryStage('one’s own passkeys', open => {
       ])
       const account = await readAccount(stage.running.services.database, robin.person.id)
       expect((account?.passkeys ?? 0) > 0 || account?.secondFactorResetAt !== null).to.equal(true)
+    })
+  })
+
+  describe('at the same moment', () => {
+    const commit = (writes: readonly Write[]) =>
+      stage.running.services.database.commit(writes).then(
+        () => 'done',
+        error => (error instanceof CommitRefused ? error.refusal : String(error)),
+      )
+    const credential = (id: string, accountId: string) => ({
+      ...{ credentialId: id, accountId, rpId: 'localhost', publicKey: '', counter: 0, transports: [] },
+      ...{ aaguid: '', backupEligible: false, backedUp: false, name: 'Passkey' },
+    })
+
+    /** The account and a session of it as they are, alive whatever was done to them. */
+    async function placeOf({ id }: Person) {
+      const { epoch = 0 } = (await readAccount(stage.running.services.database, id)) ?? {}
+      const sessions = 'UPDATE oidc_sessions SET epoch = ?, ended_at = NULL WHERE account_id = ?'
+      await change(stage, sessions, [epoch, id])
+      const [session] = await rows(stage, 'SELECT uid FROM oidc_sessions WHERE account_id = ?', [id])
+      return { accountId: id, epoch, sessionUid: String(session?.uid) }
+    }
+
+    it('P8: of two commits that remove the last two, one is refused', async () => {
+      const { dialect } = stage.running.services.database
+      const robin = await passkeyOnly()
+      for (let round = 0; round < 20; round++) {
+        await change(stage, 'DELETE FROM passkeys WHERE account_id = ?', [robin.person.id])
+        const ids = [`one${round}`, `other${round}`]
+        await commit(ids.map(id => insertPasskey(credential(id, robin.person.id), stage.now())))
+        const place = await placeOf(robin.person)
+        const ends = await Promise.all(ids.map(id => commit(giveUpPasskey(dialect, place, id, stage.now()))))
+        expect(ends.toSorted()).to.deep.equal(['account_changed', 'done'])
+        expect(await passkeysOf(robin.person)).to.have.length(1)
+        const [left] = await passkeysOf(robin.person)
+        const last = giveUpPasskey(
+          dialect,
+          await placeOf(robin.person),
+          left?.credentialId ?? '',
+          stage.now(),
+        )
+        expect(await commit(last)).to.equal('not_allowed')
+      }
+    })
+
+    it('none is left by a reset that takes them while another is added', async () => {
+      const { id, organisationId } = dana.person
+      for (let round = 0; round < 20; round++) {
+        const place = await placeOf(dana.person)
+        const user = { id, organisationId, epoch: place.epoch }
+        const [added, reset] = await Promise.all([
+          commit([...moveOn(place), insertPasskey(credential(`c${round}`, id), stage.now())]),
+          commit(resetSecondFactor(user, 'operator', true, stage.now())),
+        ])
+        expect([added, reset].toSorted()).to.deep.equal(['account_changed', 'done'])
+        expect((await passkeysOf(dana.person)).length > 0, `round ${round}`).to.equal(added === 'done')
+        await change(stage, 'DELETE FROM passkeys WHERE account_id = ?', [id])
+      }
     })
   })
 
