@@ -8,7 +8,7 @@ import Router from 'koa-router'
 import { AppError } from '../errors.ts'
 import { codePoints } from '../factors/password.ts'
 import { record } from '../flow/ways/outcome.ts'
-import { addPasskey, creationOptions } from '../flow/ways/passkeys.ts'
+import { addPasskey, creationOptions, OFFER_AGAIN_MS } from '../flow/ways/passkeys.ts'
 import { seeOther } from '../http/see-other.ts'
 import { type Guard, sessionOf } from '../http/session.ts'
 import { mailJob } from '../mail/outbox.ts'
@@ -118,7 +118,8 @@ export function passkeyRoutes(services: Services, guard: Guard): Router {
     const { credentialId: credential, name } = passkey
     await commitChange(services, ctx, '?done=passkey-removed', [
       ...sent.taken,
-      ...giveUpPasskey(database.dialect, place, credential, now),
+      // Whoever has just removed one wants none offered at the next login.
+      ...giveUpPasskey(database.dialect, place, credential, now + OFFER_AGAIN_MS, now),
       record(occasion, 'passkey.removed', { credential, name }),
       mailJob(keyring, {
         to: account.email,

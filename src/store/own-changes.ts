@@ -65,6 +65,10 @@ export function moveOn(place: OwnPlace): Write[] {
   ]
 }
 
+const giveUp = sql(
+  'own_give_up',
+  `UPDATE accounts SET epoch = epoch + 1, passkey_offer_after = ? WHERE ${stands}`,
+)
 const removePasskey = sql(
   'own_passkey_remove',
   `DELETE FROM passkeys WHERE credential_id = ? AND account_id = ?
@@ -82,16 +86,20 @@ const forgetPasskey = sql(
  * one commit at a time through, so that of the last two passkeys one stays.
  *
  * Refused as `not_allowed` if it is gone, or all that the account proves itself with.
+ *
+ * @param offerAfter not before this time is one offered after a login, milliseconds since 1970
  */
 export function giveUpPasskey(
   dialect: Database['dialect'],
   place: OwnPlace,
   credentialId: string,
+  offerAfter: number,
   now: number,
 ): Write[] {
   const { accountId, sessionUid } = place
   return [
-    ...endOtherAccess(dialect, place, now),
+    write(giveUp, [offerAfter, ...asRead(place)], 'account_changed'),
+    ...keepThis(dialect, place, now),
     write(removePasskey, [credentialId, accountId], 'not_allowed'),
     write(forgetPasskey, [sessionUid, accountId, credentialId]),
   ]

@@ -365,7 +365,9 @@ onEveryStage('one’s own passkeys', open => {
         const ids = [`one${round}`, `other${round}`]
         await commit(ids.map(id => insertPasskey(credential(id, robin.person.id), stage.now())))
         const place = await placeOf(robin.person)
-        const ends = await Promise.all(ids.map(id => commit(giveUpPasskey(dialect, place, id, stage.now()))))
+        const ends = await Promise.all(
+          ids.map(id => commit(giveUpPasskey(dialect, place, id, 0, stage.now()))),
+        )
         expect(ends.toSorted()).to.deep.equal(['account_changed', 'done'])
         expect(await passkeysOf(robin.person)).to.have.length(1)
         const [left] = await passkeysOf(robin.person)
@@ -373,6 +375,7 @@ onEveryStage('one’s own passkeys', open => {
           dialect,
           await placeOf(robin.person),
           left?.credentialId ?? '',
+          0,
           stage.now(),
         )
         expect(await commit(last)).to.equal('not_allowed')

@@ -287,7 +287,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     own.stayLoggedIn(ownPlace),
     own.stayEnrolled(ownPlace),
     ...own.moveOn(ownPlace),
-    ...own.giveUpPasskey(dialect, ownPlace, 'c', NOW),
+    ...own.giveUpPasskey(dialect, ownPlace, 'c', NOW, NOW),
     ...own.renamePasskey(ownPlace, 'c', 'name'),
     ...own.endOtherAccess(dialect, ownPlace, NOW),
     ...own.changePassword(dialect, ownPlace, { before: 'hash', hash: 'other' }, NOW),

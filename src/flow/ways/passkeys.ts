@@ -41,7 +41,8 @@ import {
   refused,
 } from './outcome.ts'
 
-const OFFER_AGAIN_MS = 30 * 24 * 60 * 60 * 1000
+/** Whoever wants no passkey is asked again after this time. */
+export const OFFER_AGAIN_MS = 30 * 24 * 60 * 60 * 1000
 
 /** Options for logging in: of the account's passkeys where it is known who it is, else of whatever the browser has. */
 export async function loginOptions({ keyring, config, database }: Services, visit: Visit, known: boolean) {
