@@ -19,12 +19,13 @@ import { seeOther } from '../http/see-other.ts'
 import { type Guard, type OwnSession, sessionOf } from '../http/session.ts'
 import { mailJob } from '../mail/outbox.ts'
 import type { Services } from '../services.ts'
+import { readAccountOverview } from '../store/account-overview.ts'
 import { issueRecoveryCode, putAuthenticator, spendRecoveryCode } from '../store/credentials.ts'
 import { endOtherAccess, stayEnrolled, stayLoggedIn } from '../store/own-changes.ts'
 import { keepPending, readPending, takePending } from '../store/pending-forms.ts'
 import { keepFact } from '../store/session-facts.ts'
 import { frameFor, homeOf } from './frame.ts'
-import { commitChange, FRESH, type OwnOccasion, occasions } from './own-change.ts'
+import { A_MOMENT_MS, commitChange, FRESH, type OwnOccasion, occasions } from './own-change.ts'
 import { showCode } from './recovery-code.ts'
 
 const PATH = '/account/authenticator'
@@ -189,6 +190,11 @@ export function authenticatorRoutes(services: Services, guard: Guard): Router {
 
   /** The key is gone: used, or of ten minutes ago. Another one is shown. */
   async function expired(ctx: Context): Promise<void> {
+    const { authenticator } = await readAccountOverview(database, sessionOf(ctx).account.id)
+    // By the second press of a double click.
+    if (authenticator !== undefined && authenticator.setUpAt >= clock() - A_MOMENT_MS) {
+      return seeOther(ctx, `${home}?done=authenticator`)
+    }
     const secret = newSecret()
     const { id } = await keepKey(ctx, secret)
     show(ctx, id, secret, { error: texts.t('setup.error.expired') })

@@ -19,6 +19,9 @@ import { homeOf } from './frame.ts'
 /** To change something: seconds. A password alone never meets it. */
 export const FRESH = { acr: ACR['2fa'], maxAge: 300 } as const
 
+/** Between the two presses of a double click, and the first one's work. */
+export const A_MOMENT_MS = 10_000
+
 /** A request that changes something. */
 export interface OwnOccasion extends Occasion {
   readonly account: Account

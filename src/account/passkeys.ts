@@ -107,8 +107,9 @@ export function passkeyRoutes(services: Services, guard: Guard): Router {
 
   router.post(REMOVE.page, guard.requireSessionForForm(REMOVE, FRESH), async ctx => {
     const sent = await guard.sentForm(ctx, REMOVE)
-    if (sent === undefined) return seeOther(ctx, home)
-    const passkey = await passkeyOf(ctx)
+    const passkey = await findPasskey(ctx)
+    // Pressed twice: it is gone.
+    if (sent === undefined || passkey === undefined) return seeOther(ctx, home)
     const occasion = occasionOf(ctx)
     const { account, place, now, deed } = occasion
     if (isLast(ctx)) {
@@ -130,11 +131,16 @@ export function passkeyRoutes(services: Services, guard: Guard): Router {
     ])
   })
 
-  /** The user's own passkey that an address names. @throws AppError `not_found` */
-  async function passkeyOf(ctx: Context): Promise<OwnPasskey> {
+  /** The user's own passkey that an address names. */
+  async function findPasskey(ctx: Context): Promise<OwnPasskey | undefined> {
     const { key } = ctx.params as { key: string }
     const { passkeys } = await readAccountOverview(database, sessionOf(ctx).account.id)
-    const found = passkeys.find(each => each.key === key)
+    return passkeys.find(each => each.key === key)
+  }
+
+  /** @throws AppError `not_found` */
+  async function passkeyOf(ctx: Context): Promise<OwnPasskey> {
+    const found = await findPasskey(ctx)
     if (found === undefined) throw new AppError('not_found')
     return found
   }

@@ -10,17 +10,19 @@ import { NO_PROGRESS } from '../flow/progress.ts'
 import { checkPassword } from '../flow/ways/first-factor.ts'
 import { type Refused, record } from '../flow/ways/outcome.ts'
 import type { ViewLocals } from '../http/locals.ts'
+import { seeOther } from '../http/see-other.ts'
 import { type Guard, sessionOf } from '../http/session.ts'
 import { mailJob } from '../mail/outbox.ts'
 import { minimumPasswordLength } from '../organisations/password-rule.ts'
 import type { Services } from '../services.ts'
+import { readAccountOverview } from '../store/account-overview.ts'
 import type { Account } from '../store/accounts.ts'
 import { retireTokens } from '../store/emailed-tokens.ts'
 import { changePassword } from '../store/own-changes.ts'
 import type { TextKey } from '../texts.ts'
 import { frameFor, homeOf } from './frame.ts'
 import { hashNewPassword, newPasswordError } from './new-password.ts'
-import { commitChange, FRESH, occasions } from './own-change.ts'
+import { A_MOMENT_MS, commitChange, FRESH, occasions } from './own-change.ts'
 
 const PATH = '/account/password'
 const FORM = {
@@ -58,6 +60,7 @@ export function passwordRoutes(services: Services, guard: Guard): Router {
       ctx.status = 400
       show(ctx, account, { errors })
     }
+    if (await justChanged(account, password, now)) return seeOther(ctx, `${homeOf(services)}?done=password`)
     if (current === '') return refuse({ current: texts.t('accountPassword.error.missing') })
     // What is wrong with the new one costs no attempt at the one of now.
     const refusal = await newPasswordError(services, account, password, now)
@@ -81,6 +84,13 @@ export function passwordRoutes(services: Services, guard: Guard): Router {
       mailJob(keyring, { to: account.email, template: 'password-changed', contents: deed, now }),
     ])
   })
+
+  /** Whether this is the second press of a double click: the password is the new one already, since a moment ago. */
+  async function justChanged(account: Account, password: string, now: number): Promise<boolean> {
+    const { passwordChangedAt } = await readAccountOverview(database, account.id)
+    if (password === '' || passwordChangedAt === null || passwordChangedAt < now - A_MOMENT_MS) return false
+    return (await accounts.verifyPassword(account, password)).ok
+  }
 
   /** @throws AppError `not_found` where the password isn't ours to change */
   function ownHash({ passwordHash }: Account): string {

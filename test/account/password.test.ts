@@ -175,9 +175,23 @@ onEveryStage('changing one’s own password', open => {
       expect(answer.body).not.to.include(PASSWORD)
     }
     expect(text(await send({ current: PASSWORD, password: '' }))).to.include('Enter a new password.')
+    // Else it could be the second press of a double click.
+    stage.advance(11_000)
     expect(text(await send({ current: PASSWORD, password: PASSWORD }))).to.include('Choose another.')
     expect(await changes()).to.equal(0)
     expect((await send({ current: PASSWORD, password: NEW })).status).to.equal(303)
+  })
+
+  it('F18: says once more that it is done to the second press of a double click, and does it once', async () => {
+    await send({ current: PASSWORD, password: NEW })
+    const twice = await send({ current: PASSWORD, password: NEW })
+    expect(twice.location).to.include('done=password')
+    expect(await changes()).to.equal(1)
+    expect(await audited(stage, 'password.wrong', dana.person)).to.equal(0)
+    stage.advance(11_000)
+    expect(text(await send({ current: PASSWORD, password: NEW }))).to.include(
+      'That isn’t your current password.',
+    )
   })
 
   it('is done once by ten at once, and what is told is true of the one', async () => {
