@@ -569,6 +569,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       locals: {
         ...account,
         authenticatorUrl: '/set-up-app',
+        notice: t('account.done.passkeyAdded'),
         passkeys: [ownPasskey('Passkey', false)],
       },
     },
