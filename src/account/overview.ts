@@ -99,7 +99,7 @@ function waysOf(services: Services, account: Account, overview: AccountOverview)
         : { authenticatorUrl: `${home}/authenticator/new` }
       : {
           authenticatorUrl: `${home}/authenticator`,
-          recoveryCode: savedAt === null ? { newUrl } : { savedAt, newUrl },
+          recoveryCode: savedAt === null ? { newUrl: `${newUrl}?for=none` } : { savedAt, newUrl },
         }),
     addPasskeyUrl: `${home}/passkeys/new`,
     passkeys: passkeys.map(each => {

@@ -57,6 +57,10 @@ export function recoveryCodeRoutes(services: Services, guard: Guard): Router {
   router.get(PATH, guard.requireSession(FRESH), async ctx => {
     const { account } = sessionOf(ctx)
     if (account.authenticator === undefined) return seeOther(ctx, home)
+    // There was none, and one was made and saved on the way here, since a one-time code was asked for.
+    if (ctx.query.for === 'none' && account.recoveryCode?.saved) {
+      return seeOther(ctx, `${home}?done=recovery-code`)
+    }
     confirm(ctx, { pending: (await guard.pendingForm(ctx, NEW))?.id })
   })
 

@@ -121,6 +121,18 @@ onEveryStage('one’s own recovery code', open => {
     expect(text(end)).to.include('Your recovery code is saved.')
   })
 
+  it('is asked for once by somebody who has none, and whose one-time code brings one on the way', async () => {
+    await made()
+    const { body } = await dana.by.get('/account')
+    expect(body).to.include(`href="${PAGE}?for=none"`)
+    stage.advance(6 * MINUTE)
+    const shown = await members.prove(dana, await dana.by.follow(`${PAGE}?for=none`))
+    expect(shown.heading).to.equal(SAVE)
+    await dana.by.post(`/interaction/${uidOf(shown.url)}/recovery-code-saved`, { saved: 'yes' })
+    expect(text(await dana.by.follow(shown.url))).to.include('Your recovery code is saved.')
+    expect((await dana.by.get('/account')).body).to.include(`href="${PAGE}"`)
+  })
+
   it('is nowhere in the clear: not in the database, the log or a mail', async () => {
     const { url, code } = await made()
     await dana.by.post(url, {})
