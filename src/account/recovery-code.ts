@@ -84,6 +84,11 @@ export function recoveryCodeRoutes(services: Services, guard: Guard): Router {
   router.get(`${PATH}/:id`, guard.requireSession(SHOW), async ctx => {
     const shown = await shownCode(ctx)
     if (shown === undefined) return gone(ctx)
+    const { account } = sessionOf(ctx)
+    // Nobody is to write down a code that another one has replaced.
+    if (recoveryHash(services, account, shown.code) === undefined) {
+      return account.recoveryCode?.saved ? gone(ctx) : replaced(ctx)
+    }
     show(ctx, shown)
   })
 

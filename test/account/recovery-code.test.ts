@@ -102,7 +102,8 @@ onEveryStage('one’s own recovery code', open => {
     const [first, second] = [await made(), await made()]
     const late = await dana.by.post(first.url, { saved: 'yes' })
     expect(late.status).to.equal(409)
-    expect(text(late)).to.include('A newer code was made in another tab')
+    expect(text(late)).to.include('A newer code was made')
+    expect((await dana.by.get(first.url)).body, 'nor is it shown').not.to.include(first.code)
     expect(await letsIn(first.code)).to.equal(false)
     const ticks = await Promise.all([1, 2, 3].map(() => dana.by.post(second.url, { saved: 'yes' })))
     expect(ticks.every(each => each.status === 303)).to.equal(true)
@@ -131,6 +132,18 @@ onEveryStage('one’s own recovery code', open => {
     await dana.by.post(`/interaction/${uidOf(shown.url)}/recovery-code-saved`, { saved: 'yes' })
     expect(text(await dana.by.follow(shown.url))).to.include('Your recovery code is saved.')
     expect((await dana.by.get('/account')).body).to.include(`href="${PAGE}"`)
+  })
+
+  it('that waited too long for its tick is replaced on the way, and not shown any more', async () => {
+    const { url, code } = await made()
+    stage.advance(6 * MINUTE)
+    const answer = await dana.by.post(url, { saved: 'yes' })
+    const shown = await members.prove(dana, await dana.by.follow(answer.location ?? ''))
+    expect(textOf(shown.body, 'recovery')).not.to.equal(code)
+    await dana.by.post(`/interaction/${uidOf(shown.url)}/recovery-code-saved`, { saved: 'yes' })
+    const end = await dana.by.follow(shown.url)
+    expect(text(end)).to.include('Your recovery code is saved.')
+    expect(end.body).not.to.include(code)
   })
 
   it('is nowhere in the clear: not in the database, the log or a mail', async () => {
