@@ -5,7 +5,7 @@ import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'o
 import { forgottenPasswordRoutes } from './account/forgotten-password.ts'
 import { linkRoutes } from './account/links.ts'
 import { lockRoutes } from './account/lock.ts'
-import { accountRoutes } from './account/overview.ts'
+import { accountRoutes } from './account/routes.ts'
 import { ownAccounts } from './accounts.ts'
 import { actionDetails, registeredApis } from './actions/rar.ts'
 import { accessRoutes } from './admin/access.ts'
@@ -117,7 +117,7 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   provider.use(linkRoutes(services).routes())
   const guard = createGuard(provider, services)
   provider.use(guard.routes())
-  if (services.paths.account !== undefined) provider.use(accountRoutes(services, guard).routes())
+  if (services.paths.account !== undefined) provider.use(accountRoutes(services, guard))
   if (services.paths.admin !== undefined) {
     provider.use(userRoutes(services, guard).routes())
     provider.use(invitationRoutes(services, guard).routes())

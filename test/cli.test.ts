@@ -258,6 +258,7 @@ describe('the command line', () => {
             '010-sessions.js',
             '011-access-list.js',
             '012-told-apps.js',
+            '013-password-changed.js',
             '016-bounces.js',
             '017-rare-statuses.js',
           ],

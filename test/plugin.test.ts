@@ -187,6 +187,9 @@ describe('the plugin in an existing deployment', function () {
         expect(shown).to.include({ heading: DANA.name, url: `${issuer}/account` })
         expect(shown.headers.get('content-security-policy')).to.include("default-src 'none'")
         expect(shown.body).to.include(DANA.email).and.not.to.include('Organisation')
+        // The host knows the passwords.
+        expect(shown.body).to.include(`${mountPath}/account/`).and.not.to.include('/account/password')
+        expect((await visitor.get(`${mountPath}/account/password`)).status).to.equal(404)
 
         const link = /href="([^"]*session\/end[^"]*)"/.exec(shown.body)?.[1]?.replaceAll('&amp;', '&') ?? ''
         const question = await visitor.get(link)

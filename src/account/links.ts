@@ -4,10 +4,7 @@
 
 import type { Context } from 'koa'
 import Router from 'koa-router'
-import { AppError } from '../errors.ts'
 import { clearAccountAttempts, clearAttempts } from '../factors/attempts.ts'
-import { HashQueueFull, hashPassword } from '../factors/password.ts'
-import { judgePassword } from '../factors/password-strength.ts'
 import { readForm, requireSameOrigin } from '../http/forms.ts'
 import { mailJob } from '../mail/outbox.ts'
 import { minimumPasswordLength } from '../organisations/password-rule.ts'
@@ -18,7 +15,7 @@ import { auditRow } from '../store/audit.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
 import { type EmailedKind, readToken, retireOtherTokens, useToken } from '../store/emailed-tokens.ts'
 import { readOrganisation } from '../store/organisations.ts'
-import { passwordRefusal } from './password-refusal.ts'
+import { hashNewPassword, newPasswordError } from './new-password.ts'
 
 type LinkKind = Exclude<EmailedKind, 'code'>
 const KINDS: readonly LinkKind[] = ['password-reset', 'invitation', 'unblock']
@@ -32,7 +29,7 @@ interface Opened {
 }
 
 export function linkRoutes(services: Services): Router {
-  const { config, paths, views, texts, accounts, database, keyring, clock } = services
+  const { paths, views, accounts, database, keyring, clock } = services
   const onward = paths.account === undefined ? {} : { accountUrl: paths.account }
   const router = new Router()
 
@@ -95,17 +92,9 @@ export function linkRoutes(services: Services): Router {
   async function setPassword(ctx: Context, opened: Opened, password: string): Promise<void> {
     const { kind, token, account } = opened
     const now = clock()
-    const rule = {
-      minLength: minimumPasswordLength(account.subscribedAt, now),
-      names: [account.name, account.email],
-      product: config.productName,
-    }
-    if (password === '') return show(ctx, opened, texts.t('newPassword.error.missing'))
-    const hash = await notBusy(async () => {
-      const verdict = await judgePassword(password, rule)
-      return verdict.ok ? hashPassword(password) : verdict
-    })
-    if (typeof hash !== 'string') return show(ctx, opened, passwordRefusal(texts, hash))
+    const refusal = await newPasswordError(services, account, password, now)
+    if (refusal !== undefined) return show(ctx, opened, refusal)
+    const hash = await hashNewPassword(password)
     await database.commit([
       useToken(kind, token, now),
       retireOtherTokens(account.id, token, now),
@@ -163,13 +152,4 @@ function record(
     },
     now,
   )
-}
-
-/** Hashing is queued; when the queue is full the page says so, and nothing was changed. */
-async function notBusy<T>(work: () => Promise<T>): Promise<T> {
-  return work().catch(error => {
-    throw error instanceof HashQueueFull
-      ? new AppError('busy', 'password hashes are queueing', { cause: error })
-      : error
-  })
 }

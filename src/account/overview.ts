@@ -1,43 +1,121 @@
-// The account page: what a user has to log in with, and the way out. It shows, and changes nothing yet.
+// The account page: what a user has to log in with, where each of it is changed, and the way out. It changes nothing.
 
 import Router from 'koa-router'
+import { deviceFamily } from '../factors/aaguids.ts'
 import { ACR } from '../flow/assurance.ts'
+import type { ViewLocals } from '../http/locals.ts'
 import { seeOther } from '../http/see-other.ts'
 import { type Guard, sessionOf } from '../http/session.ts'
 import { enforcement } from '../organisations/enforcement.ts'
 import type { Services } from '../services.ts'
-import { readOverview } from '../store/accounts.ts'
+import { type AccountOverview, type OwnPasskey, readAccountOverview } from '../store/account-overview.ts'
+import type { Account } from '../store/accounts.ts'
+import type { TextKey } from '../texts.ts'
+import { frameFor, homeOf, tabsOf } from './frame.ts'
 
-export function accountRoutes(services: Services, { requireSession, logoutUrl }: Guard): Router {
-  const { views, paths, database, clock } = services
+type Locals = ViewLocals['account']
+
+export function overviewRoutes(services: Services, guard: Guard): Router {
+  const { views, database, clock } = services
   const router = new Router()
 
-  router.get('/account', requireSession(), async ctx => {
+  router.get('/account', guard.requireSession(), async ctx => {
     const { account } = sessionOf(ctx)
-    const { organisation, lastLoginAt } = await readOverview(database, account.id)
+    const overview = await readAccountOverview(database, account.id)
     const due = enforcement(account.subscribedAt, clock())
+    const { organisation, lastLoginAt } = overview
+    const notice = noticeOf(services, ctx.query.done, overview)
     ctx.type = 'html'
     ctx.body = views.render('account', {
+      frame: frameFor(services, guard, account),
+      tabs: tabsOf(services, ''),
       name: account.name,
       email: account.email,
       ...(organisation === '' ? {} : { organisation }),
-      authenticator: account.authenticator !== undefined,
-      recoveryCode: account.recoveryCode?.saved === true,
-      passkeys: account.passkeys,
       ...(lastLoginAt === null ? {} : { lastLoginAt }),
-      ...(account.authenticator === undefined && account.passkeys === 0
-        ? { setUpUrl: `${paths.account}/set-up` }
-        : {}),
+      ...(notice === undefined ? {} : { notice }),
+      ...waysOf(services, account, overview),
       ...(due.state === 'grace' && due.until !== undefined ? { dueAt: due.until } : {}),
-      ...(paths.admin === undefined || account.role !== 'admin' ? {} : { consoleUrl: paths.admin }),
-      ...(logoutUrl === undefined ? {} : { logoutUrl }),
     })
   })
 
   // Whoever comes here has set two factors up, since the guard asks for both.
-  router.get('/account/set-up', requireSession({ acr: ACR['2fa'] }), ctx => {
-    seeOther(ctx, `${paths.account}`)
+  router.get('/account/set-up', guard.requireSession({ acr: ACR['2fa'] }), ctx => {
+    seeOther(ctx, homeOf(services))
   })
 
   return router
+}
+
+const JUST_NOW_MS = 10 * 60 * 1000
+/** What a change says of itself when it leads back here, and since when that is so. */
+const DONE: Readonly<
+  Record<string, { readonly text: TextKey; readonly at: (overview: AccountOverview) => number | null }>
+> = {
+  password: { text: 'account.done.password', at: each => each.passwordChangedAt },
+  authenticator: { text: 'account.done.authenticator', at: each => each.authenticator?.setUpAt ?? null },
+  'passkey-added': {
+    text: 'account.done.passkeyAdded',
+    at: each => Math.max(0, ...each.passkeys.map(({ createdAt }) => createdAt)),
+  },
+  // Nothing says when; and what is said harms nobody.
+  'passkey-renamed': { text: 'account.done.passkeyRenamed', at: () => Number.POSITIVE_INFINITY },
+  'passkey-removed': { text: 'account.done.passkeyRemoved', at: () => Number.POSITIVE_INFINITY },
+  'recovery-code': { text: 'account.done.recoveryCode', at: each => each.recoveryCodeSavedAt },
+}
+
+/** Anybody can make a link that says that something was done: it is said of what was done a moment ago. */
+function noticeOf({ texts, clock }: Services, done: unknown, overview: AccountOverview): string | undefined {
+  if (typeof done !== 'string' || !Object.hasOwn(DONE, done)) return undefined
+  const { text, at } = DONE[done] as (typeof DONE)[string]
+  return (at(overview) ?? 0) > clock() - JUST_NOW_MS ? texts.t(text) : undefined
+}
+
+type Ways = Pick<
+  Locals,
+  | 'passwordChange'
+  | 'authenticator'
+  | 'authenticatorUrl'
+  | 'recoveryCode'
+  | 'passkeys'
+  | 'addPasskeyUrl'
+  | 'setUpUrl'
+>
+
+function waysOf(services: Services, account: Account, overview: AccountOverview): Ways {
+  const home = homeOf(services)
+  const { passwordChangedAt: lastAt, authenticator, recoveryCodeSavedAt: savedAt, passkeys } = overview
+  const url = `${home}/password`
+  const newUrl = `${home}/recovery-code`
+  const passkeyUrl = ({ key }: OwnPasskey, what: string) => `${home}/passkeys/${key}/${what}`
+  return {
+    ...(services.accounts.passwords !== 'own' || account.passwordHash === null
+      ? {}
+      : { passwordChange: lastAt === null ? { url } : { lastAt, url } }),
+    ...(authenticator === undefined ? {} : { authenticator: withoutNull(authenticator) }),
+    ...(authenticator === undefined
+      ? passkeys.length === 0
+        ? { setUpUrl: `${home}/set-up` }
+        : { authenticatorUrl: `${home}/authenticator/new` }
+      : {
+          authenticatorUrl: `${home}/authenticator`,
+          recoveryCode: savedAt === null ? { newUrl: `${newUrl}?for=none` } : { savedAt, newUrl },
+        }),
+    addPasskeyUrl: `${home}/passkeys/new`,
+    passkeys: passkeys.map(each => {
+      const family = deviceFamily(each.aaguid)
+      return {
+        name: each.name,
+        ...(family === undefined || family === each.name ? {} : { family }),
+        synced: each.synced,
+        ...(each.lastUsedAt === null ? {} : { lastUsedAt: each.lastUsedAt }),
+        renameUrl: passkeyUrl(each, 'rename'),
+        removeUrl: passkeyUrl(each, 'remove'),
+      }
+    }),
+  }
+}
+
+function withoutNull({ setUpAt, lastUsedAt }: NonNullable<AccountOverview['authenticator']>) {
+  return lastUsedAt === null ? { setUpAt } : { setUpAt, lastUsedAt }
 }

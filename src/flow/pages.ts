@@ -140,7 +140,11 @@ export async function page(services: Services, visit: Visit, request: PageReques
         name: 'passkey-offer',
         locals: {
           action: to('passkey-registration'),
-          options: await creationOptions(services, visit),
+          options: await creationOptions(services, {
+            account: accountOf(visit),
+            binding: visit.uid,
+            now: visit.now,
+          }),
           ...stepsOf(visit),
           ...failed,
         },

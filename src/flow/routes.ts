@@ -7,7 +7,7 @@ import Router from 'koa-router'
 import type Provider from 'oidc-provider'
 import { errors } from 'oidc-provider'
 import { AppError } from '../errors.ts'
-import { deviceCookies } from '../http/device.ts'
+import { deviceCookies, isMobile } from '../http/device.ts'
 import { readForm, requireSameOrigin } from '../http/forms.ts'
 import { seeOther } from '../http/see-other.ts'
 import { plainAddress } from '../organisations/access-list.ts'
@@ -351,10 +351,6 @@ function failure(ctx: Context, way: Way, error: Message, form: Record<string, st
 
 function wayOf(text: unknown): Way | undefined {
   return typeof text === 'string' && Object.hasOwn(WAYS, text) ? (text as Way) : undefined
-}
-
-function isMobile(ctx: Context): boolean {
-  return ctx.get('sec-ch-ua-mobile') === '?1' || /\b(Android|iPhone|Mobile)\b/.test(ctx.get('user-agent'))
 }
 
 /** What a page says where a conditional write was too late. @throws whatever has no such words */

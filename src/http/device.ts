@@ -54,3 +54,8 @@ export function deviceCookies(keyring: Keyring, secure: boolean) {
     },
   }
 }
+
+/** Whether the browser says that it is on a phone. */
+export function isMobile(ctx: Context): boolean {
+  return ctx.get('sec-ch-ua-mobile') === '?1' || /\b(Android|iPhone|Mobile)\b/.test(ctx.get('user-agent'))
+}

@@ -52,6 +52,15 @@ export interface ConsoleFrame {
   readonly logoutUrl?: string
 }
 
+/** What is around every page of one's own account. */
+export interface AccountFrame {
+  /** The overview. */
+  readonly home: string
+  /** For an admin. */
+  readonly consoleUrl?: string
+  readonly logoutUrl?: string
+}
+
 /** A filter that is a link. `count` is spelled: "1,240", or "10,000+". */
 export interface Chip {
   readonly text: string
@@ -118,6 +127,9 @@ export interface ViewLocals {
     /** Whether the key shows at once: on a phone nobody can scan its own screen. */
     readonly openKey: boolean
     readonly error?: string
+    /** It takes the place of an authenticator that is on. */
+    readonly moves?: boolean
+    readonly notice?: string
     /** Where it may be put off: until when, if there is an end to it. */
     readonly notNow?: { readonly until?: number }
     readonly steps?: readonly SetupStep[]
@@ -129,6 +141,8 @@ export interface ViewLocals {
     readonly code: string
     /** The code before this one was used just now. */
     readonly replaces?: boolean
+    /** Its user asked for a new one. */
+    readonly asked?: boolean
     readonly error?: string
     readonly steps?: readonly SetupStep[]
   }
@@ -289,20 +303,91 @@ export interface ViewLocals {
   }
   'not-found': Record<never, never>
   account: {
+    readonly frame: AccountFrame
+    /** The pages of an account; one alone needs none. */
+    readonly tabs: readonly Tab[]
     readonly name: string
     readonly email: string
     readonly organisation?: string
-    readonly authenticator: boolean
-    /** There is one, and its user said that it is saved. */
-    readonly recoveryCode: boolean
-    readonly passkeys: number
     readonly lastLoginAt?: number
+    /** What was done last. */
+    readonly notice?: string
+    /** Absent where a host knows the passwords. */
+    readonly passwordChange?: { readonly lastAt?: number; readonly url: string }
+    readonly authenticator?: { readonly setUpAt: number; readonly lastUsedAt?: number }
+    /** Where it is moved to a new phone, or set up beside a passkey. */
+    readonly authenticatorUrl?: string
+    /** Where there is an authenticator. `savedAt`: its user said that it is saved. */
+    readonly recoveryCode?: { readonly savedAt?: number; readonly newUrl: string }
+    readonly passkeys: readonly {
+      readonly name: string
+      /** What the passkey says that it is of, unless that is its name. */
+      readonly family?: string
+      readonly synced: boolean
+      readonly lastUsedAt?: number
+      readonly renameUrl: string
+      readonly removeUrl: string
+    }[]
+    readonly addPasskeyUrl: string
     /** Where there is no second factor: where it is set up, and from when on it is needed. */
     readonly setUpUrl?: string
     readonly dueAt?: number
-    /** For an admin. */
-    readonly consoleUrl?: string
-    readonly logoutUrl?: string
+  }
+  /** Posts `response`, or `pending` alone. */
+  'account-passkey-new': {
+    readonly frame: AccountFrame
+    readonly action: string
+    readonly options: string
+    /** The id of a passkey that was made, and waits for one more press. */
+    readonly pending?: string
+    /** Why there can't be another. */
+    readonly refused?: string
+    readonly error?: string
+  }
+  /** Posts `name`. */
+  'account-passkey-name': {
+    readonly frame: AccountFrame
+    readonly action: string
+    /** What the passkey is called. */
+    readonly before: string
+    /** What it is to be called. */
+    readonly name: string
+    readonly notice?: string
+    readonly error?: string
+  }
+  /** Posts `current`, `password` and `username` (see there). */
+  'account-password': {
+    readonly frame: AccountFrame
+    readonly action: string
+    readonly email: string
+    /** The fewest characters that the organisation's passwords may have. */
+    readonly minimum: number
+    readonly forgotUrl: string
+    /** It was sent, and its user has proven more since: it is typed again. */
+    readonly again?: boolean
+    readonly errors?: { readonly current?: string; readonly password?: string }
+  }
+  /** Posts `pending` alone, or nothing; or leads on by a link. */
+  'account-confirm': {
+    readonly frame: AccountFrame
+    /** What is done, as a heading. */
+    readonly question: string
+    /** What happens, each a sentence. */
+    readonly effects: readonly string[]
+    /** What it says, and where it leads; absent: it can't be done. */
+    readonly button?: {
+      readonly text: string
+      readonly post?: string
+      readonly href?: string
+      readonly danger?: boolean
+    }
+    /** Why it can't be done. */
+    readonly refused?: string
+    /** Another way. */
+    readonly other?: { readonly text: string; readonly href: string }
+    /** The id of what was sent, and waits for one more press. */
+    readonly pending?: string
+    readonly error?: string
   }
   /** Rules are in words. */
   'admin-actions': {
@@ -670,5 +755,7 @@ export interface CommonLocals {
   assets(name: string): string
   /** Where **Cancel** goes, on whatever page a step-up leads to. */
   readonly cancel?: string | undefined
+  /** Where a link **Cancel** leads, on a prompt that was opened from a page of ours. */
+  readonly back?: string | undefined
   readonly links: { readonly help?: string; readonly privacy?: string }
 }

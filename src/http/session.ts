@@ -33,6 +33,8 @@ export interface Requirement {
   readonly acr?: string
   /** Seconds, at least 1: a factor that meets the level must be at most this old. */
   readonly maxAge?: number
+  /** A recovery code that was used in this session will do too, no longer ago: for a lost authenticator, and nothing else. */
+  readonly recovery?: boolean
 }
 
 /** A form that may have to wait. */
@@ -42,6 +44,8 @@ export interface FormKind<Field extends string = string> {
   readonly fields: readonly Field[]
   /** Those of the fields that may come several times, joined by spaces. */
   readonly several?: readonly Field[]
+  /** Those that are never kept, such as passwords: they are typed again. */
+  readonly unkept?: readonly Field[]
   /**
    * Below the issuer: the page that shows the form, and what waits of it. Guarded by the same requirement. `:name` is
    * what the form's own address has there.
@@ -123,10 +127,16 @@ export function createGuard(provider: Provider, services: Services): Guard {
   }
 
   /** What the prompts would say of this session. */
-  function meets(ctx: Context, { account, facts }: OwnSession, { acr, maxAge }: Requirement): boolean {
+  function meets(
+    ctx: Context,
+    { account, facts }: OwnSession,
+    { acr, maxAge, recovery }: Requirement,
+  ): boolean {
     const now = clock()
     if (isOutside(account, ctx.ip)) return false
     if (secondFactorDue(account, facts, now)) return false
+    const since = now - (maxAge ?? Number.POSITIVE_INFINITY) * 1000
+    if (recovery && facts.some(each => each.factor === 'recovery' && each.verifiedAt >= since)) return true
     const asked = { acr: acr === undefined ? [] : [[acr]], ...(maxAge === undefined ? {} : { maxAge }) }
     return judgeAccount(account, asked, facts, now, config.acrAliases).outcome === 'met'
   }
@@ -192,7 +202,7 @@ export function createGuard(provider: Provider, services: Services): Guard {
       }
     },
 
-    requireSessionForForm({ kind, fields, several, page: pattern }, asked = {}) {
+    requireSessionForForm({ kind, fields, several, unkept = [], page: pattern }, asked = {}) {
       const requirement = checked(asked)
       return async (ctx, next) => {
         isolate(ctx)
@@ -210,6 +220,7 @@ export function createGuard(provider: Provider, services: Services): Guard {
         const { pending, ...form } = await readForm(ctx, [...fields, 'pending'], several)
         let id = pending
         if (id === undefined) {
+          for (const each of unkept) delete (form as Record<string, string>)[each]
           const kept = keepPending(keyring, form, placeFor(kind, session), clock())
           await unit().flush([kept.write])
           id = kept.id

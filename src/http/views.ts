@@ -25,7 +25,7 @@ type T = Texts['t']
 const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) => string } = {
   email: t => t('email.heading'),
   password: t => t('password.heading'),
-  setup: t => t('setup.heading'),
+  setup: (t, { moves }) => t(moves ? 'setup.heading.moves' : 'setup.heading'),
   'recovery-code': t => t('recoveryCode.heading'),
   'passkey-offer': t => t('passkeyOffer.heading'),
   code: t => t('code.heading'),
@@ -56,6 +56,10 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'host-mismatch': t => t('hostMismatch.heading'),
   'not-found': t => t('notFound.heading'),
   account: (_, { name }) => name,
+  'account-confirm': (_, { question }) => question,
+  'account-passkey-name': (t, { before }) => t('accountPasskey.rename', { passkey: before }),
+  'account-passkey-new': t => t('account.passkeys.add'),
+  'account-password': t => t('accountPassword.heading'),
   'admin-invitations': t => t('users.heading'),
   'admin-invite': t => t('invite.heading'),
   'admin-user': (_, { name }) => name,
@@ -99,7 +103,7 @@ export interface Views {
   /** A whole HTML document. */
   render<Name extends ViewName>(
     name: Name,
-    locals: ViewLocals[Name] & Pick<CommonLocals, 'cancel'>,
+    locals: ViewLocals[Name] & Pick<CommonLocals, 'cancel' | 'back'>,
     texts?: Texts,
   ): string
 }

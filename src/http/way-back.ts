@@ -17,6 +17,7 @@ export interface WayBack {
   /** What the page asks for. */
   readonly acr?: string
   readonly maxAge?: number
+  readonly recovery?: boolean
 }
 
 interface Kept extends WayBack {

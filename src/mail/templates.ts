@@ -45,7 +45,12 @@ export interface MailContents {
     readonly last: boolean
     readonly at: number
   }
+  /** By its owner; `passkey` is its name. */
+  'own-passkey-removed': Deed & { readonly passkey: string }
+  /** `passkey` is its name, `before` what it was called. */
+  'passkey-renamed': Deed & { readonly passkey: string; readonly before: string }
   'recovery-code-used': Deed
+  'recovery-code-made': Deed
   'password-changed': Deed
   'account-locked': Deed
   /** `by` is the admin's name, empty for the operator. */
@@ -66,7 +71,10 @@ export const NOTICES = [
   'passkey-added',
   'passkey-refused',
   'passkey-removed',
+  'own-passkey-removed',
+  'passkey-renamed',
   'recovery-code-used',
+  'recovery-code-made',
   'password-changed',
   'second-factor-reset',
 ] as const satisfies readonly MailName[]
@@ -95,7 +103,10 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   'passkey-added': t => t('mail.passkeyAdded.subject'),
   'passkey-refused': t => t('mail.passkeyRefused.subject'),
   'passkey-removed': t => t('mail.passkeyRemoved.subject'),
+  'own-passkey-removed': t => t('mail.ownPasskeyRemoved.subject'),
+  'passkey-renamed': t => t('mail.passkeyRenamed.subject'),
   'recovery-code-used': t => t('mail.recoveryCodeUsed.subject'),
+  'recovery-code-made': t => t('mail.recoveryCodeMade.subject'),
   'password-changed': t => t('mail.passwordChanged.subject'),
   'account-locked': t => t('mail.accountLocked.subject'),
   'second-factor-reset': t => t('mail.secondFactorReset.subject'),

@@ -118,28 +118,11 @@ export async function readAccountByEmail(database: Database, email: string): Pro
   return accountOf((await database.read(byEmail, [emailKey(email)]))[0])
 }
 
-const overview = sql(
-  'account_overview',
-  `SELECT o.name, a.last_login_at FROM accounts a LEFT JOIN organisations o ON o.id = a.organisation_id WHERE a.id = ?`,
-)
-
-/** What only the account page shows. */
-export async function readOverview(
-  database: Database,
-  id: string,
-): Promise<{ organisation: string; lastLoginAt: number | null }> {
-  const [row] = await database.read(overview, [id])
-  return {
-    organisation: String(row?.name ?? ''),
-    lastLoginAt: row === undefined || row.last_login_at === null ? null : Number(row.last_login_at),
-  }
-}
-
 const insert = sql(
   'account_insert',
   `INSERT INTO accounts (id, organisation_id, email, email_key, name, name_key, role, status, password_hash,
-     mailbox_proven_at, created_at)
-   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (email_key) DO NOTHING`,
+     password_changed_at, mailbox_proven_at, created_at)
+   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (email_key) DO NOTHING`,
 )
 
 export type NewAccount = Pick<
@@ -161,6 +144,7 @@ export function insertAccount(account: NewAccount, now: number): Write {
       account.role,
       account.status,
       account.passwordHash,
+      account.passwordHash === null ? null : now,
       account.mailboxProvenAt,
       now,
     ],
@@ -180,7 +164,7 @@ export function rehashPassword(account: Account, hash: string): Write {
 
 const setPassword = sql(
   'account_set_password',
-  `UPDATE accounts SET password_hash = ?, epoch = epoch + 1, status = 'active',
+  `UPDATE accounts SET password_hash = ?, password_changed_at = ?, epoch = epoch + 1, status = 'active',
      mailbox_proven_at = coalesce(mailbox_proven_at, ?) WHERE id = ? AND status <> 'deactivated'`,
 )
 
@@ -189,7 +173,7 @@ const setPassword = sql(
  * ends, since the epoch moves.
  */
 export function setPasswordByMail(accountId: string, hash: string, now: number): Write {
-  return write(setPassword, [hash, now, accountId], 'not_allowed')
+  return write(setPassword, [hash, now, now, accountId], 'not_allowed')
 }
 
 const loggedIn = sql('account_logged_in', 'UPDATE accounts SET last_login_at = ? WHERE id = ?')

@@ -12,6 +12,7 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'password.wrong': 'A wrong password was entered.',
   'password.set': 'A new password was set by a mailed link.',
   'account.locked': 'Locked their account, by the link in a notice: it opens by a new password.',
+  'password.changed': 'Changed their password.',
   'password.reset_requested': 'A link to set a new password was asked for.',
   'code.wrong': 'A wrong one-time, recovery or mailed code was entered.',
   'code.blocked': 'Codes are no longer taken for a while: too many were wrong.',
@@ -22,7 +23,8 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'recovery_code.saved': 'Confirmed that the recovery code is recorded.',
   'passkey.added': 'A passkey was added.',
   'passkey.refused': 'A passkey was refused, for the reason named.',
-  'passkey.removed': 'An admin removed a passkey.',
+  'passkey.removed': 'A passkey was removed, by its owner or an admin.',
+  'passkey.renamed': 'A passkey was given another name.',
   'passkey.offer_declined': 'Chose not to add a passkey now.',
   'second_factor.reset_ordered':
     'An admin, or the operator, ordered a reset of the second factor of some users.',

@@ -34,12 +34,22 @@ export function turnOnAuthenticator(
 ): Write[] {
   return [
     write(clearReset, [account.id, account.epoch], 'account_changed'),
-    write(
-      upsertAuthenticator,
-      [account.id, secret, step, now, now, account.authenticator?.secret ?? null],
-      'account_changed',
-    ),
+    putAuthenticator(account, secret, step, now),
   ]
+}
+
+/** The same without the account's own row, for a commit that changes that anyway. */
+export function putAuthenticator(
+  { id, authenticator }: Pick<Account, 'id'> & Partial<Pick<Account, 'authenticator'>>,
+  secret: string,
+  step: number,
+  now: number,
+): Write {
+  return write(
+    upsertAuthenticator,
+    [id, secret, step, now, now, authenticator?.secret ?? null],
+    'account_changed',
+  )
 }
 
 const spendStep = sql(

@@ -78,6 +78,11 @@ const enqueueSession: Record<Database['dialect'], Statement> = {
   sqlite: sql('job_logouts_of_session', SQLITE(OF_SESSION)),
   postgres: sql('job_logouts_of_session_pg', POSTGRES(OF_SESSION)),
 }
+const OF_OTHERS = 's.account_id = ? AND s.uid <> ?'
+const enqueueOthers: Record<Database['dialect'], Statement> = {
+  sqlite: sql('job_logouts_of_others', SQLITE(OF_OTHERS)),
+  postgres: sql('job_logouts_of_others_pg', POSTGRES(OF_OTHERS)),
+}
 
 /** For every app of every session of an account. Must come before the write that ends the sessions. */
 export function logoutJobsOf(dialect: Database['dialect'], accountId: string, now: number): Write {
@@ -92,4 +97,14 @@ export function logoutJobsOfSession(
   now: number,
 ): Write {
   return write(enqueueSession[dialect], [now, now, accountId, uid])
+}
+
+/** The same for every session but one. */
+export function logoutJobsOfOthers(
+  dialect: Database['dialect'],
+  accountId: string,
+  uid: string,
+  now: number,
+): Write {
+  return write(enqueueOthers[dialect], [now, now, accountId, uid])
 }

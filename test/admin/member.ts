@@ -21,7 +21,7 @@ export function membersOf(stage: Stage) {
       return { person, enrolled, by }
     },
     /** Answers a page that asks for a one-time code. @returns where that leads */
-    async prove({ by, enrolled }: Member, page: Answer & { url: string }): Promise<Answer> {
+    async prove({ by, enrolled }: Member, page: Answer & { url: string }) {
       const base = `/interaction/${uidOf(page.url)}`
       stage.advance(30_000)
       await by.post(`${base}/otp`, { code: code(enrolled.secret, stage.now()) })

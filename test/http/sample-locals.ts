@@ -380,14 +380,31 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
   } as const
   const { files: _, ...unfiled } = events
   const nothing = { ...unfiled, events: [], pages: {} }
-  const account = {
+  const accountFrame = { home: accountUrl, logoutUrl: '/sent/logout' }
+  const ownPasskey = (name: string, synced: boolean) => ({
+    name,
+    synced,
+    renameUrl: '/rename',
+    removeUrl: '/remove',
+  })
+  const account: ViewLocals['account'] = {
+    frame: accountFrame,
+    tabs: [{ text: t('account.tab.overview'), href: accountUrl, current: true }],
     name: 'Dana Whitlock',
     email,
     organisation: 'Northgate IT',
-    authenticator: false,
-    recoveryCode: false,
-    passkeys: 0,
+    passwordChange: { url: '/change' },
+    passkeys: [],
+    addPasskeyUrl: '/add',
   }
+  const newPasskey = { frame: accountFrame, action: '/sent', options: creationOptions }
+  const passkeyName = {
+    frame: accountFrame,
+    action: '/sent',
+    before: 'Apple Passwords',
+    name: 'Phone',
+  }
+  const accountPassword = { frame: accountFrame, action: '/sent', email, minimum: 8, forgotUrl: '/forgot' }
   return [
     { view: 'email', state: '', locals: email_ },
     { view: 'email', state: 'bare', locals: { action: '/sent' } },
@@ -407,7 +424,21 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     { view: 'setup', state: 'endless', locals: { ...setup, notNow: {} } },
     { view: 'setup', state: 'phone', locals: { ...setup, openKey: true } },
     { view: 'setup', state: 'error', locals: { ...setup, error: t('setup.error.wrong') } },
+    {
+      view: 'setup',
+      state: 'moves',
+      locals: {
+        action: '/sent',
+        qr,
+        key,
+        uri,
+        openKey: false,
+        moves: true,
+        notice: t('accountAuthenticator.again'),
+      },
+    },
     { view: 'recovery-code', state: '', locals: { ...recoveryCode, steps } },
+    { view: 'recovery-code', state: 'asked', locals: { ...recoveryCode, asked: true } },
     {
       view: 'recovery-code',
       state: 'replaces-error',
@@ -593,17 +624,116 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       state: '',
       locals: {
         ...account,
-        authenticator: true,
-        recoveryCode: true,
-        passkeys: 2,
+        frame: { ...accountFrame, consoleUrl: '/admin' },
+        passwordChange: { lastAt: time, url: '/change' },
+        authenticator: { setUpAt: time, lastUsedAt: time },
+        authenticatorUrl: '/move',
+        recoveryCode: { savedAt: time, newUrl: '/code' },
+        passkeys: [
+          { ...ownPasskey('ThinkPad at work', false), family: 'Windows Hello', lastUsedAt: time },
+          ownPasskey('Apple Passwords', true),
+        ],
         lastLoginAt: time,
-        consoleUrl: '/admin',
-        logoutUrl: '/sent/logout',
       },
     },
     { view: 'account', state: 'off', locals: { ...account, setUpUrl: '/set-up', dueAt: time } },
     { view: 'account', state: 'off-endless', locals: { ...account, setUpUrl: '/set-up' } },
-    { view: 'account', state: 'passkey', locals: { ...account, passkeys: 1 } },
+    {
+      view: 'account',
+      state: 'passkey',
+      locals: {
+        ...account,
+        authenticatorUrl: '/set-up-app',
+        notice: t('account.done.passkeyAdded'),
+        passkeys: [ownPasskey('Passkey', false)],
+      },
+    },
+    {
+      view: 'account',
+      state: 'unsaved',
+      locals: {
+        ...account,
+        authenticator: { setUpAt: time },
+        authenticatorUrl: '/move',
+        recoveryCode: { newUrl: '/code' },
+      },
+    },
+    {
+      view: 'account-confirm',
+      state: 'move',
+      locals: {
+        frame: accountFrame,
+        question: t('accountAuthenticator.heading'),
+        effects: [t('accountAuthenticator.proof'), t('accountAuthenticator.effect')],
+        button: { text: t('page.continue'), href: '/new' },
+        other: { text: t('accountAuthenticator.lost'), href: '/lost' },
+      },
+    },
+    {
+      view: 'account-confirm',
+      state: 'recovery-code',
+      locals: {
+        frame: accountFrame,
+        question: t('accountRecoveryCode.heading'),
+        effects: [t('accountRecoveryCode.effect'), t('accountRecoveryCode.ready')],
+        button: { text: t('accountRecoveryCode.make'), post: '/sent' },
+        pending: 'x',
+      },
+    },
+    {
+      view: 'account-confirm',
+      state: 'passkey',
+      locals: {
+        frame: accountFrame,
+        question: t('accountPasskey.remove', { passkey: 'ThinkPad at work' }),
+        effects: [
+          t('accountPasskey.remove.effect'),
+          t('accountPasskey.remove.sessions'),
+          t('accountPasskey.remove.here'),
+        ],
+        button: { text: t('account.passkeys.remove'), post: '/sent', danger: true },
+      },
+    },
+    {
+      view: 'account-confirm',
+      state: 'last-passkey',
+      locals: {
+        frame: accountFrame,
+        question: t('accountPasskey.remove', { passkey: 'ThinkPad at work' }),
+        effects: [],
+        refused: t('accountPasskey.error.last'),
+      },
+    },
+    { view: 'account-passkey-new', state: '', locals: newPasskey },
+    {
+      view: 'account-passkey-new',
+      state: 'error',
+      locals: { ...newPasskey, error: t('accountPasskey.error.notSaved') },
+    },
+    { view: 'account-passkey-new', state: 'waiting', locals: { ...newPasskey, pending: 'x' } },
+    {
+      view: 'account-passkey-new',
+      state: 'full',
+      locals: { ...newPasskey, refused: t('accountPasskey.error.tooMany', { most: 20 }) },
+    },
+    { view: 'account-passkey-name', state: '', locals: passkeyName },
+    {
+      view: 'account-passkey-name',
+      state: 'error',
+      locals: { ...passkeyName, name: '', error: t('accountPasskey.error.noName') },
+    },
+    {
+      view: 'account-passkey-name',
+      state: 'waiting',
+      locals: { ...passkeyName, notice: t('reset.waited') },
+    },
+    { view: 'account-password', state: '', locals: accountPassword },
+    {
+      view: 'account-password',
+      state: 'error',
+      locals: { ...accountPassword, errors: { password: t('newPassword.error.guessable') } },
+    },
+    { view: 'account-password', state: 'again', locals: { ...accountPassword, again: true } },
     { view: 'admin-users', state: '', locals: users },
     {
       view: 'admin-users',
@@ -1016,6 +1146,5 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       state: 'finished',
       locals: { ...result, done: 30, skipped: 1, waiting: 0, users: result.users.slice(0, 2) },
     },
-    { view: 'account', state: 'unsaved', locals: { ...account, authenticator: true } },
   ]
 }

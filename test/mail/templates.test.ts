@@ -31,7 +31,10 @@ const samples: MailContents = {
     last: true,
   },
   'passkey-refused': { ...deed, passkey: 'iCloud Keychain' },
+  'own-passkey-removed': { ...deed, passkey: 'iCloud Keychain' },
+  'passkey-renamed': { ...deed, passkey: 'Work phone', before: 'iCloud Keychain' },
   'recovery-code-used': deed,
+  'recovery-code-made': deed,
   'password-changed': deed,
   'account-locked': deed,
   'second-factor-reset': { name: 'Dana Whitlock', at, by: 'Priya Raman', removePasskeys: true },
@@ -70,7 +73,10 @@ describe('mails', () => {
   for (const name of [
     'authenticator-set-up',
     'passkey-added',
+    'own-passkey-removed',
+    'passkey-renamed',
     'recovery-code-used',
+    'recovery-code-made',
     'password-changed',
   ] as const) {
     it(`${name}: says when, from which address, and what to do if it wasn’t you; it has no link`, () => {

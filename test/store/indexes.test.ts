@@ -12,6 +12,7 @@ import {
   unblockAccount,
 } from '../../src/factors/attempts.ts'
 import { lockAccount } from '../../src/store/account-lock.ts'
+import { readAccountOverview } from '../../src/store/account-overview.ts'
 import { endSessionOf, hasAccess, readSessionsOf } from '../../src/store/account-sessions.ts'
 import * as accounts from '../../src/store/accounts.ts'
 import { changeActionRule, readActionRules } from '../../src/store/action-rules.ts'
@@ -39,6 +40,7 @@ import * as logOuts from '../../src/store/log-outs.ts'
 import * as memberships from '../../src/store/memberships.ts'
 import * as sessions from '../../src/store/oidc-sessions.ts'
 import * as organisations from '../../src/store/organisations.ts'
+import * as own from '../../src/store/own-changes.ts'
 import { keepPending, readPending, takePending } from '../../src/store/pending-forms.ts'
 import { createKeyring } from '../../src/store/seal.ts'
 import * as resets from '../../src/store/second-factor-resets.ts'
@@ -69,6 +71,7 @@ const FILES = [
   'factors/attempts',
   'store/account-lock',
   'store/account-sessions',
+  'store/account-overview',
   'store/accounts',
   'store/action-rules',
   'store/apis',
@@ -89,6 +92,7 @@ const FILES = [
   'store/memberships',
   'store/oidc-sessions',
   'store/organisations',
+  'store/own-changes',
   'store/pending-forms',
   'store/second-factor-resets',
   'store/session-facts',
@@ -145,6 +149,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   const keyring = createKeyring([SECRET_KEY])
   const clients = createClients(database, keyring, () => NOW)
   const place = { kind: 'form', sessionUid: 'u', accountId: id }
+  const ownPlace = { accountId: id, epoch: 0, sessionUid: 'u' }
   const client = { metadata: { client_id: 'app' }, firstParty: true }
   const action = { organisationId: 'org_1', clientId: 'app', action: 'a' }
   const organisation = { id: 'org_1', name: 'N', plan: 'P', subscribedAt: null }
@@ -236,7 +241,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   await logOuts.countLoggedIn(database, 'org_1')
   await logOuts.readLoggedIn(database, 'org_1', NOW, '', 64)
   await clients.find('app')
-  await accounts.readOverview(database, id)
+  await readAccountOverview(database, id).catch(() => undefined)
   await readPending(database, keyring, 'x', place, NOW)
   await readAnswer(database, { clientId: 'app', key: 'k', request: '' }, NOW)
   await readActionRules(database, 'org_1')
@@ -329,6 +334,13 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     clearAccountAttempts('code', id),
     unblockAccount(id),
     noteNotified(id, NOW),
+    own.stayLoggedIn(ownPlace),
+    own.stayEnrolled(ownPlace),
+    ...own.moveOn(ownPlace),
+    ...own.giveUpPasskey(dialect, ownPlace, 'c', NOW, NOW),
+    ...own.renamePasskey(ownPlace, 'c', 'name'),
+    ...own.endOtherAccess(dialect, ownPlace, NOW),
+    ...own.changePassword(dialect, ownPlace, { before: 'hash', hash: 'other' }, NOW),
     keepPending(keyring, {}, place, NOW).write,
     keepAnswer({ clientId: 'app', key: 'k', request: '' }, '{}', NOW),
     takePending('x', place, NOW),

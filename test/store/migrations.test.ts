@@ -22,6 +22,7 @@ const ALL = [
   '010-sessions.js',
   '011-access-list.js',
   '012-told-apps.js',
+  '013-password-changed.js',
   '016-bounces.js',
   '017-rare-statuses.js',
 ]

@@ -21,32 +21,46 @@ import {
 import { cleanOneTimeCode, verifyTotp } from '../../factors/totp.ts'
 import { mailJob } from '../../mail/outbox.ts'
 import type { Services } from '../../services.ts'
+import type { Account } from '../../store/accounts.ts'
 import { issueRecoveryCode, spendRecoveryCode, spendTotpStep } from '../../store/credentials.ts'
 import { CommitRefused, type Write } from '../../store/database.ts'
 import { issueToken, useToken } from '../../store/emailed-tokens.ts'
 import { interactionSecrets, type Progress } from '../progress.ts'
 import type { Visit } from '../visit.ts'
-import { accountOf, type Handler, type Outcome, proven, record, refused } from './outcome.ts'
+import { accountOf, type Handler, type Occasion, proven, type Refused, record, refused } from './outcome.ts'
 
 const MINUTE = 60 * 1000
 
-/** Reserves an attempt. @returns what to answer if there is none */
-export async function reserveCode({ database }: Services, visit: Visit): Promise<Outcome | undefined> {
-  const account = accountOf(visit)
-  const subject = codeSubject(account.id, visit.visitor.device)
+/** Reserves an attempt in an interaction. @returns what to answer if there is none */
+export function reserveCode(services: Services, visit: Visit): Promise<Refused | undefined> {
+  return reserveAccountCode(services, { ...visit, account: accountOf(visit) }, [
+    reserveAttempt('interaction', interactionSubject(visit.cid), visit.now),
+  ])
+}
+
+/**
+ * Reserves an attempt at a code of an account.
+ *
+ * @param also what is reserved with it
+ * @returns what to answer if there is none
+ */
+export async function reserveAccountCode(
+  { database }: Services,
+  occasion: Occasion & { readonly account: Account },
+  also: readonly Write[] = [],
+): Promise<Refused | undefined> {
+  const { account, visitor, now } = occasion
+  const subject = codeSubject(account.id, visitor.device)
   try {
-    await database.commit([
-      reserveAttempt('interaction', interactionSubject(visit.cid), visit.now),
-      reserveAttempt('code', subject, visit.now),
-    ])
+    await database.commit([...also, reserveAttempt('code', subject, now)])
     return undefined
   } catch (error) {
     if (!(error instanceof CommitRefused)) throw error
     if (error.refusal === 'start_again') throw new AppError('too_many_tries', 'five codes in one interaction')
-    const blocked = [record(visit, 'code.blocked', { budget: 'code' })]
+    const blocked = [record(occasion, 'code.blocked', { budget: 'code' })]
     const until = await blockedUntil(database, 'code', subject)
     if (until === undefined) return refused('code.error.stopped', blocked)
-    const minutes = Math.max(1, Math.ceil((until - visit.now) / MINUTE))
+    const minutes = Math.max(1, Math.ceil((until - now) / MINUTE))
     if (minutes > 60) return refused('code.error.day', blocked)
     return refused(account.passkeys > 0 ? 'code.error.waitOrPasskey' : 'code.error.wait', blocked, {
       minutes,
@@ -109,15 +123,8 @@ export const recovery: Handler = async (services, visit, form) => {
   if (typed.trim() === '') return refused('recovery.error.missing')
   const stopped = await reserveCode(services, visit)
   if (stopped !== undefined) return stopped
-  const code = cleanRecoveryCode(typed)
-  const stored = account.recoveryCode?.hash
-  const right =
-    code !== undefined &&
-    stored !== undefined &&
-    services.keyring
-      .keys('recovery-code')
-      .some(key => sameHash(stored, hashRecoveryCode(code, key, account.id)))
-  if (!right) {
+  const stored = recoveryHash(services, account, typed)
+  if (stored === undefined) {
     return refused('recovery.error.wrong', [record(visit, 'code.wrong', { factor: 'recovery' })])
   }
   const successor = newRecovery(services, visit, true)
@@ -140,15 +147,32 @@ export const recovery: Handler = async (services, visit, form) => {
   }
 }
 
+/** The stored hash of an account's recovery code, if it is what was typed. */
+export function recoveryHash({ keyring }: Services, account: Account, typed: string): string | undefined {
+  const code = cleanRecoveryCode(typed)
+  const stored = account.recoveryCode?.hash
+  const right =
+    code !== undefined &&
+    stored !== undefined &&
+    keyring.keys('recovery-code').some(key => sameHash(stored, hashRecoveryCode(code, key, account.id)))
+  return right ? stored : undefined
+}
+
+/** A recovery code that nobody has yet, and what is stored of it. */
+export function makeRecoveryCode({ keyring }: Services, accountId: string): { code: string; hash: string } {
+  const code = newRecoveryCode()
+  return { code, hash: hashRecoveryCode(code, keyring.keys('recovery-code')[0], accountId) }
+}
+
 /** A fresh recovery code: itself, sealed, for the page that shows it, and the writes that make it valid by themselves. */
 export function newRecovery(
-  { keyring }: Services,
+  services: Services,
   visit: Visit,
   replaces: boolean,
 ): { hash: string; change: Partial<Progress>; writes: Write[] } {
   const { id } = accountOf(visit)
-  const code = newRecoveryCode()
-  const hash = hashRecoveryCode(code, keyring.keys('recovery-code')[0], id)
+  const { keyring } = services
+  const { code, hash } = makeRecoveryCode(services, id)
   return {
     hash,
     change: {

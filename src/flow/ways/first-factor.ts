@@ -21,8 +21,8 @@ import { emailKey, rehashPassword } from '../../store/accounts.ts'
 import { CommitRefused, type Database, type Write } from '../../store/database.ts'
 import { issueToken } from '../../store/emailed-tokens.ts'
 import { digest, newToken } from '../../store/ids.ts'
-import type { Visit } from '../visit.ts'
-import { type Handler, type Outcome, proven, record, refused } from './outcome.ts'
+import type { Progress } from '../progress.ts'
+import { type Handler, type Occasion, proven, type Refused, record, refused } from './outcome.ts'
 
 /** Names somebody. Whoever was named before, and whatever was proven, is forgotten. */
 export const identify: Handler = async ({ accounts }, _, form) => {
@@ -44,29 +44,10 @@ export const identify: Handler = async ({ accounts }, _, form) => {
 }
 
 export const password: Handler = async (services, visit, form) => {
-  const { database, accounts } = services
   const typed = form.password ?? ''
   if (typed === '') return refused('password.error.missing')
-  const drawn = budgetsOf(services, visit)
-  try {
-    await database.commit(drawn.map(([name, of]) => reserveAttempt(name, of, visit.now)))
-  } catch (error) {
-    if (!(error instanceof CommitRefused)) throw error
-    return blocked(services, visit, error.refusal === 'stopped' ? 'password-everywhere' : 'password', [])
-  }
-  const checked = await accounts.verifyPassword(visit.account, typed).catch(async error => {
-    if (!(error instanceof HashQueueFull)) throw error
-    // Nothing was compared: a crowded server must not use up anybody's tries.
-    await database.commit(drawn.map(([name, of]) => giveBackAttempt(name, of)))
-    throw new AppError('busy', 'password hashes are queueing', { cause: error })
-  })
-  if (!checked.ok || visit.account === undefined) {
-    const wrong = [record(visit, 'password.wrong')]
-    const budget = await usedUp(database, drawn, visit.now)
-    return budget === undefined
-      ? refused('password.error.wrong', wrong)
-      : blocked(services, visit, budget, wrong)
-  }
+  const checked = await checkPassword(services, visit, typed)
+  if (!checked.ok) return checked.refused
   return {
     kind: 'advanced',
     progress: proven(
@@ -74,19 +55,66 @@ export const password: Handler = async (services, visit, form) => {
       { factor: 'pwd', kind: 'pwd' },
       form.webauthn === undefined ? {} : { platformAuthenticator: form.webauthn === 'platform' },
     ),
+    writes: checked.writes,
+  }
+}
+
+/** Whose password is typed: an account's, or that of an address that nobody has. */
+export interface Claim extends Occasion {
+  readonly progress: Pick<Progress, 'account'>
+}
+
+/**
+ * Whether a password is the account's. The attempt is reserved before it is compared.
+ *
+ * @returns `writes`: what is true with a right one; `refused`: what to say of another, and to record
+ */
+export async function checkPassword(
+  services: Services,
+  claim: Claim,
+  typed: string,
+): Promise<{ ok: true; writes: Write[] } | { ok: false; refused: Refused }> {
+  const { database, accounts } = services
+  const drawn = budgetsOf(services, claim)
+  try {
+    await database.commit(drawn.map(([name, of]) => reserveAttempt(name, of, claim.now)))
+  } catch (error) {
+    if (!(error instanceof CommitRefused)) throw error
+    const budget = error.refusal === 'stopped' ? 'password-everywhere' : 'password'
+    return { ok: false, refused: await blocked(services, claim, budget, []) }
+  }
+  const checked = await accounts.verifyPassword(claim.account, typed).catch(async error => {
+    if (!(error instanceof HashQueueFull)) throw error
+    // Nothing was compared: a crowded server must not use up anybody's tries.
+    await database.commit(drawn.map(([name, of]) => giveBackAttempt(name, of)))
+    throw new AppError('busy', 'password hashes are queueing', { cause: error })
+  })
+  if (!checked.ok || claim.account === undefined) {
+    const wrong = [record(claim, 'password.wrong')]
+    const budget = await usedUp(database, drawn, claim.now)
+    return {
+      ok: false,
+      refused:
+        budget === undefined
+          ? refused('password.error.wrong', wrong)
+          : await blocked(services, claim, budget, wrong),
+    }
+  }
+  return {
+    ok: true,
     writes: [
       ...drawn.map(([name, of]) => clearAttempts(name, of)),
       // Right from a known device, too: the tries in a row end here.
       ...(drawn.length > 1
         ? []
-        : [clearAttempts('password-everywhere', everywhereSubject(visit.account.id))]),
-      ...(checked.rehashed === undefined ? [] : [rehashPassword(visit.account, checked.rehashed)]),
+        : [clearAttempts('password-everywhere', everywhereSubject(claim.account.id))]),
+      ...(checked.rehashed === undefined ? [] : [rehashPassword(claim.account, checked.rehashed)]),
     ],
   }
 }
 
 /** What a password draws on: its pair of account and network, and the account's count from everywhere. */
-function budgetsOf({ accounts }: Services, { account, progress, visitor }: Visit): [BudgetName, Subject][] {
+function budgetsOf({ accounts }: Services, { account, progress, visitor }: Claim): [BudgetName, Subject][] {
   const who = account?.id ?? digest(emailKey(progress.account?.email ?? ''))
   const pair: [BudgetName, Subject] = ['password', passwordSubject(who, visitor.address, visitor.device)]
   // A known device is apart: nobody elsewhere can use up its tries. A host's passwords are the host's to count.
@@ -107,10 +135,10 @@ async function usedUp(
 /** No further passwords: the page says so, and the owner is told with the row of the audit, or was told before. */
 async function blocked(
   services: Services,
-  visit: Visit,
+  visit: Claim,
   budget: BudgetName,
   before: readonly Write[],
-): Promise<Outcome> {
+): Promise<Refused> {
   const rows = [...before, record(visit, 'login.blocked', { budget })]
   const told = await tellOwner(services, visit, budget, rows)
   return refused(
@@ -127,7 +155,7 @@ async function blocked(
  */
 async function tellOwner(
   { database, keyring }: Services,
-  visit: Visit,
+  visit: Claim,
   budget: BudgetName,
   rows: readonly Write[],
 ): Promise<boolean> {

@@ -37,9 +37,11 @@ export type Outcome =
       readonly writes: readonly Write[]
     }
 
+export type Refused = Outcome & { readonly kind: 'refused' }
+
 export type Handler = (services: Services, visit: Visit, form: Form) => Promise<Outcome>
 
-export function refused(key: TextKey, writes: readonly Write[] = [], values?: TextValues): Outcome {
+export function refused(key: TextKey, writes: readonly Write[] = [], values?: TextValues): Refused {
   return { kind: 'refused', message: values === undefined ? { key } : { key, values }, writes }
 }
 
@@ -61,8 +63,17 @@ export function chosen(visit: Visit, choice: Progress['choices'], change: Partia
   return { ...visit.progress, ...change, choices: { ...visit.progress.choices, ...choice } }
 }
 
-/** An audit row about the visit's account. */
-export function record(visit: Visit, event: AuditEntry['event'], details: AuditEntry['details'] = {}): Write {
+/** Who does something, where and when: in an interaction, or on a page of their own. */
+export interface Occasion extends Pick<Visit, 'account' | 'visitor' | 'clientId' | 'now'> {
+  readonly cid?: string | undefined
+}
+
+/** An audit row about the occasion's account. */
+export function record(
+  visit: Occasion,
+  event: AuditEntry['event'],
+  details: AuditEntry['details'] = {},
+): Write {
   return auditRow(
     {
       event,

@@ -29,9 +29,20 @@ import {
 import { CommitRefused, type Database, type Write } from '../../store/database.ts'
 import { digest } from '../../store/ids.ts'
 import type { Visit } from '../visit.ts'
-import { accountOf, chosen, type Handler, type Outcome, proven, record, refused } from './outcome.ts'
+import {
+  accountOf,
+  chosen,
+  type Handler,
+  type Occasion,
+  type Outcome,
+  proven,
+  type Refused,
+  record,
+  refused,
+} from './outcome.ts'
 
-const OFFER_AGAIN_MS = 30 * 24 * 60 * 60 * 1000
+/** Whoever wants no passkey is asked again after this time. */
+export const OFFER_AGAIN_MS = 30 * 24 * 60 * 60 * 1000
 
 /** Options for logging in: of the account's passkeys where it is known who it is, else of whatever the browser has. */
 export async function loginOptions({ keyring, config, database }: Services, visit: Visit, known: boolean) {
@@ -51,9 +62,15 @@ export async function loginOptions({ keyring, config, database }: Services, visi
   )
 }
 
-/** Options for adding a passkey to the account. */
-export async function creationOptions({ keyring, config, database }: Services, visit: Visit) {
-  const account = accountOf(visit)
+/**
+ * Options for adding a passkey to an account.
+ *
+ * @param binding what they are good in alone: an interaction, or a session
+ */
+export async function creationOptions(
+  { keyring, config, database }: Services,
+  { account, binding, now }: { readonly account: Account; readonly binding: string; readonly now: number },
+) {
   return JSON.stringify(
     await registrationOptions({
       rp: { id: rpId(config.issuer), name: config.productName },
@@ -62,8 +79,8 @@ export async function creationOptions({ keyring, config, database }: Services, v
       challenge: newChallenge({
         key: keyring.keys('passkey-challenge')[0],
         purpose: 'register',
-        binding: visit.uid,
-        now: visit.now,
+        binding,
+        now,
       }),
     }),
   )
@@ -171,49 +188,67 @@ async function refusalOf(database: Database, writes: readonly Write[]): Promise<
   }
 }
 
-export const registerPasskey: Handler = async ({ keyring, config, paths }, visit, form) => {
-  const account = accountOf(visit)
-  const response = form.response ?? ''
+export const registerPasskey: Handler = async (services, visit, form) => {
+  const occasion = { ...visit, account: accountOf(visit) }
+  const added = await addPasskey(services, occasion, visit.uid, form.response ?? '')
+  if (!added.ok) return added.refused
+  return {
+    kind: 'advanced',
+    progress: chosen(visit, { passkeyOffer: 'taken' }),
+    writes: added.writes,
+    refused: {
+      already_used: { key: 'passkey.error.expired' },
+      already_exists: { key: 'passkey.error.notSaved' },
+    },
+  }
+}
+
+/**
+ * What a browser made of {@link creationOptions}.
+ *
+ * @returns the writes that add it, record it and tell its owner; or what to say of it
+ */
+export async function addPasskey(
+  { keyring, config, paths }: Services,
+  occasion: Occasion & { readonly account: Account },
+  binding: string,
+  response: string,
+): Promise<
+  { readonly ok: true; readonly writes: Write[] } | { readonly ok: false; readonly refused: Refused }
+> {
+  const { account, now, visitor } = occasion
+  const no = (...how: Parameters<typeof refused>) => ({ ok: false, refused: refused(...how) }) as const
   const presented = readRegistrationChallenge(response)
-  if (presented === undefined) return refused('passkey.error.notSaved')
-  const challenge = openChallenge(presented, {
-    keys: keyring.keys('passkey-challenge'),
-    purpose: 'register',
-    binding: visit.uid,
-    now: visit.now,
-  })
-  if (!challenge.ok) return refused('passkey.error.expired')
+  if (presented === undefined) return no('passkey.error.notSaved')
+  const keys = keyring.keys('passkey-challenge')
+  const challenge = openChallenge(presented, { keys, purpose: 'register', binding, now })
+  if (!challenge.ok) return no('passkey.error.expired')
   const verdict = await verifyRegistration({
     response,
     expected: { challenge: presented, origins: [paths.origin], rpId: rpId(config.issuer) },
   })
   if (!verdict.ok) {
-    return refused(
+    return no(
       verdict.reason === 'user_not_verified' ? 'passkey.error.unverified' : 'passkey.error.notSaved',
-      [record(visit, 'passkey.refused', { reason: verdict.reason })],
+      [record(occasion, 'passkey.refused', { reason: verdict.reason })],
     )
   }
   const { credential } = verdict
   const name = deviceFamily(credential.aaguid) ?? 'Passkey'
   return {
-    kind: 'advanced',
-    progress: chosen(visit, { passkeyOffer: 'taken' }),
+    ok: true,
     writes: [
       spend('passkey-challenge', challenge.id, challenge.expiresAt),
-      insertPasskey({ ...credential, accountId: account.id, rpId: rpId(config.issuer), name }, visit.now),
-      record(visit, 'passkey.added', { credential: credential.credentialId, name }),
+      insertPasskey({ ...credential, accountId: account.id, rpId: rpId(config.issuer), name }, now),
+      record(occasion, 'passkey.added', { credential: credential.credentialId, name }),
       mailJob(keyring, {
         to: account.email,
         accountId: account.id,
         template: 'passkey-added',
-        contents: { name: account.name, passkey: name, at: visit.now, address: visit.visitor.address },
-        now: visit.now,
+        contents: { name: account.name, passkey: name, at: now, address: visitor.address },
+        now,
       }),
     ],
-    refused: {
-      already_used: { key: 'passkey.error.expired' },
-      already_exists: { key: 'passkey.error.notSaved' },
-    },
   }
 }
 

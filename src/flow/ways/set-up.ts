@@ -2,12 +2,12 @@
 // code was accepted, in the same commit that makes a recovery code valid: never "on" without a way in.
 
 import { AppError } from '../../errors.ts'
-import { hashRecoveryCode, sameHash } from '../../factors/recovery-code.ts'
 import { verifyTotp } from '../../factors/totp.ts'
 import { mailJob } from '../../mail/outbox.ts'
+import type { Account } from '../../store/accounts.ts'
 import { recoveryCodeSaved, turnOnAuthenticator } from '../../store/credentials.ts'
 import { interactionSecrets, SETUP_KEY_MS } from '../progress.ts'
-import { newRecovery, reserveCode, rightCode } from './codes.ts'
+import { newRecovery, recoveryHash, reserveCode, rightCode } from './codes.ts'
 import { accountOf, chosen, type Handler, proven, record, refused } from './outcome.ts'
 
 export const setUp: Handler = async (services, visit, form) => {
@@ -26,9 +26,7 @@ export const setUp: Handler = async (services, visit, form) => {
       record(visit, 'code.wrong', { factor: 'set-up', reason: verdict.reason }),
     ])
   }
-  // A reset voids the recovery code of before: it must not come back with the new authenticator.
-  const keepsRecoveryCode = account.recoveryCode?.saved === true && account.secondFactorResetAt === null
-  const recovery = keepsRecoveryCode ? undefined : newRecovery(services, visit, false)
+  const recovery = keepsRecoveryCode(account) ? undefined : newRecovery(services, visit, false)
   const { setupKey: _, ...rest } = visit.progress
   return {
     kind: 'advanced',
@@ -55,6 +53,11 @@ export const setUp: Handler = async (services, visit, form) => {
   }
 }
 
+/** Whether a new authenticator leaves the recovery code as it is. A reset voids that of before: it must not come back. */
+export function keepsRecoveryCode({ recoveryCode, secondFactorResetAt }: Account): boolean {
+  return recoveryCode?.saved === true && secondFactorResetAt === null
+}
+
 export const putOff: Handler = async (_, visit) => ({
   kind: 'advanced',
   progress: chosen(visit, { setUpPutOff: true }),
@@ -67,13 +70,9 @@ export const saveRecoveryCode: Handler = async (services, visit, form) => {
   const account = accountOf(visit)
   const { recoveryCode: shown, ...rest } = visit.progress
   if (shown === undefined) throw new Error('no recovery code was shown')
-  const { keyring } = services
-  const code = interactionSecrets(keyring, visit.uid).open('recovery-code', shown.sealed).toString()
-  const valid = account.recoveryCode?.hash
-  const current =
-    valid !== undefined &&
-    keyring.keys('recovery-code').some(key => sameHash(valid, hashRecoveryCode(code, key, account.id)))
-  if (!current) {
+  const code = interactionSecrets(services.keyring, visit.uid).open('recovery-code', shown.sealed).toString()
+  const valid = recoveryHash(services, account, code)
+  if (valid === undefined) {
     const { change, writes } = newRecovery(services, visit, shown.replaces)
     return { kind: 'advanced', progress: { ...visit.progress, ...change }, writes }
   }

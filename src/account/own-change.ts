@@ -1,0 +1,74 @@
+// What every change to one's own account has in common: a second factor of the last five minutes, somebody's session, and
+// what to do where a conditional write was too late. Leaves out the changes.
+
+import type { Context } from 'koa'
+import { ACR } from '../flow/assurance.ts'
+import type { Occasion } from '../flow/ways/outcome.ts'
+import { deviceCookies } from '../http/device.ts'
+import { seeOther } from '../http/see-other.ts'
+import { sessionOf } from '../http/session.ts'
+import type { MailContents } from '../mail/templates.ts'
+import type { Services } from '../services.ts'
+import type { Account } from '../store/accounts.ts'
+import { CommitRefused, type Write } from '../store/database.ts'
+import type { OwnPlace } from '../store/own-changes.ts'
+import { OWN_CLIENT_ID } from '../store/own-client.ts'
+import type { Refusal } from '../store/statement.ts'
+import { homeOf } from './frame.ts'
+
+/** To change something: seconds. A password alone never meets it. */
+export const FRESH = { acr: ACR['2fa'], maxAge: 300 } as const
+
+/** Between the two presses of a double click, and the first one's work. */
+export const A_MOMENT_MS = 10_000
+
+/** A request that changes something. */
+export interface OwnOccasion extends Occasion {
+  readonly account: Account
+  readonly place: OwnPlace
+  /** For a mail about it. */
+  readonly deed: MailContents['password-changed']
+}
+
+export function occasions({ keyring, paths, clock }: Services): (ctx: Context) => OwnOccasion {
+  const devices = deviceCookies(keyring, paths.https)
+  return ctx => {
+    const { account, uid } = sessionOf(ctx)
+    const now = clock()
+    return {
+      account,
+      place: { accountId: account.id, epoch: account.epoch, sessionUid: uid },
+      visitor: { address: ctx.ip, device: devices.deviceOf(ctx, account.id, now) },
+      clientId: OWN_CLIENT_ID,
+      now,
+      deed: { name: account.name, at: now, address: ctx.ip },
+    }
+  }
+}
+
+/**
+ * Commits a change. What came too late, by a double click, from another tab, or after the account was changed elsewhere,
+ * has done nothing: the overview shows what is so now.
+ *
+ * @param to where it leads, below the overview
+ * @param late what to do instead, by the refusal
+ */
+export async function commitChange(
+  services: Services,
+  ctx: Context,
+  to: string,
+  writes: readonly Write[],
+  late: Partial<Record<Refusal, () => unknown>> = {},
+): Promise<void> {
+  try {
+    await services.database.commit(writes)
+  } catch (error) {
+    if (!(error instanceof CommitRefused)) throw error
+    const instead = late[error.refusal]
+    if (instead === undefined) seeOther(ctx, homeOf(services))
+    else await instead()
+    return
+  }
+  services.bell.ring()
+  seeOther(ctx, `${homeOf(services)}${to}`)
+}
