@@ -10,7 +10,7 @@ import { ACTION_TYPE } from './actions/binding.ts'
 import { actionDetails, besideHost, proofLifetime, resourceOfCode } from './actions/rar.ts'
 import { checkActions, type ProtectedAction } from './actions/registry.ts'
 import { startBackground } from './background.ts'
-import type { Config } from './config.ts'
+import { type Config, DAY_MS } from './config.ts'
 import { AppError } from './errors.ts'
 import { ACR, ACR_ALIASES, type Level } from './flow/assurance.ts'
 import { loadGrant } from './flow/consent.ts'
@@ -188,6 +188,8 @@ function configOf(options: SecondFactorOptions): Config {
     acrAliases: { ...ACR_ALIASES, ...options.acrAliases },
     productName: options.productName ?? 'Sallyport',
     ssoPlans: SPECIAL_PLANS,
+    supportAfterMs: DAY_MS,
+    supportWaitMs: DAY_MS,
     warnings: [],
   } satisfies Config)
 }
