@@ -98,6 +98,7 @@ const OURS = new Set([
 const PAGES = /^\/(interaction|forgot-password|link|assets|session\/(return|over))(\/|$)/
 const ACCOUNT_PAGES = /^\/account(\/|$)/
 const ADMIN_PAGES = /^\/admin(\/|$)/
+const SUPPORT_PAGES = /^\/support(\/|$)/
 const OPENID_CLAIMS = ['sub', 'acr', 'amr', 'auth_time']
 
 /**
@@ -113,6 +114,7 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
     PAGES,
     ...(options.account === false ? [] : [ACCOUNT_PAGES]),
     ...(options.admin === false ? [] : [ADMIN_PAGES]),
+    ...(hasSupport(options) ? [SUPPORT_PAGES] : []),
   ]
   const ownPages = new RegExp(pages.map(each => each.source).join('|'))
   const actions = actionsOf(host, options)
@@ -128,6 +130,7 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
     clients: () => hostClients(() => provider, actions, options.firstParty),
     accountPage: options.account,
     console: options.admin,
+    support: hasSupport(options),
     ownClientMetadata: ownMetadata,
   })
 
@@ -154,6 +157,11 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
       }
     },
   }
+}
+
+/** A host that has the accounts has support of its own. */
+function hasSupport({ accounts, admin }: SecondFactorOptions): boolean {
+  return accounts === undefined && admin !== false
 }
 
 async function openMigrated(url: string): Promise<Database> {

@@ -9,6 +9,7 @@ import { ownAccounts } from './accounts.ts'
 import { actionDetails, registeredApis } from './actions/rar.ts'
 import { auditRoutes } from './admin/audit.ts'
 import { coverageRoutes } from './admin/coverage.ts'
+import { helpRoutes } from './admin/help.ts'
 import { invitationRoutes } from './admin/invitations.ts'
 import { resetRoutes } from './admin/resets.ts'
 import { userChangeRoutes } from './admin/user-changes.ts'
@@ -110,6 +111,7 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   if (services.paths.account !== undefined) provider.use(accountRoutes(services, guard).routes())
   if (services.paths.admin !== undefined) {
     provider.use(userRoutes(services, guard).routes())
+    provider.use(helpRoutes(services, guard).routes())
     provider.use(invitationRoutes(services, guard).routes())
     provider.use(userPageRoutes(services, guard).routes())
     provider.use(userChangeRoutes(services, guard).routes())

@@ -103,6 +103,7 @@ describe('the structure of the source', () => {
       'actions/titles.ts',
       'organisations/enforcement.ts',
       'organisations/plan.ts',
+      'support/case-state.ts',
     ]
     const reached = imports.filter(each => pure.includes(each.from) && !each.typeOnly).map(each => each.to)
     expect(reached.filter(each => !pure.includes(each))).to.deep.equal([])
@@ -113,7 +114,7 @@ describe('the structure of the source', () => {
     ['the package for apps', /^step-up\//],
     [
       'the pure core',
-      /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|organisations\/(enforcement|password-rule|plan))\.ts$/,
+      /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|support\/case-state|organisations\/(enforcement|password-rule|plan))\.ts$/,
     ],
     ['configuration and log', /^(config|log)\.ts$/],
     ['store, factors, mail', /^(store|factors|mail)\//],
@@ -121,10 +122,13 @@ describe('the structure of the source', () => {
       'accounts, organisations, clients',
       /^(accounts|clients|apis|audit-export)\.ts$|^organisations\/(directory|enforcement-report|subscription|user-access|users)\.ts$|^actions\/(registry|requested|registration)\.ts$/,
     ],
-    ['services and http', /^(services|background|backchannel-logout)\.ts$|^http\/(?!session\.)/],
+    [
+      'services and http',
+      /^(services|background|backchannel-logout)\.ts$|^support\/(notices|settle)\.ts$|^http\/(?!session\.)/,
+    ],
     [
       'the flow and its pages',
-      /^flow\/|^http\/session\.ts$|^actions\/rar\.ts$|^(account|admin|api)\/|^organisations\/first-run\.ts$/,
+      /^flow\/|^http\/session\.ts$|^actions\/rar\.ts$|^(account|admin|api|support)\/|^organisations\/first-run\.ts$/,
     ],
     ['the provider', /^provider\.ts$/],
     ['the plugin', /^(plugin|mounted-client)\.ts$/],

@@ -95,11 +95,20 @@ export function frameFor(
 
 /** The pages of Security and authentication, two of them with how many they list. */
 export async function tabsOf(
-  { database, texts, paths }: Services,
+  services: Services,
   organisationId: string,
   current: 'users' | 'invitations' | 'coverage',
 ): Promise<Tab[]> {
-  const { users, invited } = await countInvited(database, organisationId)
+  return (await tabsAndHelp(services, organisationId, current)).tabs
+}
+
+/** The same, with how many users ask for help. */
+export async function tabsAndHelp(
+  { database, texts, paths }: Services,
+  organisationId: string,
+  current: 'users' | 'invitations' | 'coverage',
+): Promise<{ tabs: Tab[]; asking: number }> {
+  const { users, invited, asking } = await countInvited(database, organisationId)
   const spelt = (n: number) => (n > MOST_COUNTED ? `${texts.number(MOST_COUNTED)}+` : texts.number(n))
   const tab = (page: typeof current, count?: string): Tab => ({
     text: texts.t(`${page}.tab`),
@@ -107,7 +116,7 @@ export async function tabsOf(
     href: `${paths.admin}/${page}`,
     current: page === current,
   })
-  return [tab('users', spelt(users)), tab('invitations', spelt(invited)), tab('coverage')]
+  return { tabs: [tab('users', spelt(users)), tab('invitations', spelt(invited)), tab('coverage')], asking }
 }
 
 /** The first letters of the first and the last word. */

@@ -64,6 +64,7 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
       ...(user.id === account.id ? { you: true } : {}),
       ...notice(ctx, user, blocked !== undefined),
       ...(blocked === undefined ? {} : { blocked }),
+      ...(user.helpSince === null ? {} : { helpSince: user.helpSince }),
       ...(lastAdmin ? { lastAdmin: texts.t('user.lastAdmin', { name }) } : {}),
       passkeys: user.passkeys.map(each => ({
         name: each.name,

@@ -6,12 +6,16 @@ import { groupRecoveryCode } from '../factors/recovery-code.ts'
 import { newSecret, otpauthUri, qrSvg, setupKey } from '../factors/totp.ts'
 import type { ActionDetails, SetupStep, ViewLocals, ViewName } from '../http/locals.ts'
 import type { Services } from '../services.ts'
+import { caseState } from '../support/case-state.ts'
 import { interactionSecrets, SETUP_KEY_MS } from './progress.ts'
 import type { Way } from './step.ts'
 import type { Visit } from './visit.ts'
 import { sendCode } from './ways/codes.ts'
+import { helpNow, mailboxProven } from './ways/locked-out.ts'
 import { accountOf, type Message, type Outcome } from './ways/outcome.ts'
 import { creationOptions, loginOptions } from './ways/passkeys.ts'
+
+const HOUR = 60 * 60 * 1000
 
 export interface PageRequest {
   /** Which of the step's ways to show, where it has several. */
@@ -19,7 +23,7 @@ export interface PageRequest {
   /** What just went wrong. */
   readonly error?: Message | undefined
   /** What was typed and may be shown again. */
-  readonly typed?: { readonly email?: string | undefined }
+  readonly typed?: { readonly email?: string | undefined; readonly reason?: string | undefined }
   /** The browser is on a phone. */
   readonly mobile: boolean
   /** `login_hint`. */
@@ -81,8 +85,13 @@ export async function page(services: Services, visit: Visit, request: PageReques
     }
     case 'code':
       if (way === 'recovery') {
-        return { name: 'recovery', locals: { action: to('recovery'), codeUrl: show('otp'), ...failed } }
+        return {
+          name: 'recovery',
+          locals: { action: to('recovery'), codeUrl: show('otp'), ...lockedOut(), ...failed },
+        }
       }
+      if (way === 'mailed-code') return mailedCodePage()
+      if (way === 'ask-admin' || way === 'open-case' || way === 'send-code') return lockedOutPage(way)
       if (stepUp) return stepUpPage({ codeAction: to('otp'), ...besidePasskey })
       return {
         name: 'code',
@@ -92,6 +101,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
           ...(step.ways.includes('recovery') ? { recoveryUrl: show('recovery') } : {}),
           ...(step.ways.includes('passkey') ? { passkey: await passkey(true) } : {}),
           ...(step.ways.includes('set-up-again') ? { setUpAgain: to('set-up-again') } : {}),
+          ...lockedOut(),
           ...besidePasskey,
         },
       }
@@ -105,15 +115,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
         },
       }
     case 'mailed-code':
-      return {
-        name: 'mailed-code',
-        locals: {
-          action: to('mailed-code'),
-          email: accountOf(visit).email,
-          resend: to('send-code'),
-          ...mailed(),
-        },
-      }
+      return mailedCodePage()
     case 'set-up':
       return {
         name: 'setup',
@@ -165,6 +167,54 @@ export async function page(services: Services, visit: Visit, request: PageReques
         ...(step.ways.includes('set-up-again') ? { setUpAgain: to('set-up-again') } : {}),
         ...(step.ways.includes('cannot-use-passkey') ? { cantUse: to('cannot-use-passkey') } : {}),
         cancel: to('cancel'),
+      },
+    }
+  }
+
+  function mailedCodePage(): Page {
+    return {
+      name: 'mailed-code',
+      locals: {
+        action: to('mailed-code'),
+        email: accountOf(visit).email,
+        resend: to('send-code'),
+        ...mailed(),
+      },
+    }
+  }
+
+  function lockedOut(): { lockedOutUrl?: string } {
+    return step.ways.includes('ask-admin') ? { lockedOutUrl: show('ask-admin') } : {}
+  }
+
+  async function lockedOutPage(shown: Way): Promise<Page> {
+    const { help, facts } = await helpNow(services, visit)
+    const { supportAfterMs, supportWaitMs } = services.config
+    const { openCase: open, askedAt, askedSince } = facts
+    const state = open && caseState(open, visit.now)
+    return {
+      name: 'locked-out',
+      locals: {
+        email: accountOf(visit).email,
+        help,
+        ask: to('ask-admin'),
+        send: to('send-code'),
+        open: to('open-case'),
+        admins: facts.otherAdminCount,
+        waitHours: Math.ceil(supportWaitMs / HOUR),
+        ...(help === 'asked' && askedAt !== null ? { askedAt } : {}),
+        ...(help === 'asked' && askedSince !== null ? { caseFrom: askedSince + supportAfterMs } : {}),
+        ...(mailboxProven(visit) ? { mailboxProven: true } : {}),
+        ...(help === 'opened' && open !== undefined ? { openedAt: open.openedAt } : {}),
+        ...(help === 'opened' && open !== undefined && state === 'waiting'
+          ? { waitUntil: open.waitUntil }
+          : {}),
+        ...(help === 'opened' && state === 'link' && open?.linkUntil ? { linkUntil: open.linkUntil } : {}),
+        codeUrl: show('otp'),
+        ...(step.ways.includes('recovery') ? { recoveryUrl: show('recovery') } : {}),
+        ...(shown === 'open-case' && error !== undefined && help === 'case' && mailboxProven(visit)
+          ? { reasonError: error, reason: request.typed?.reason ?? '' }
+          : failed),
       },
     }
   }

@@ -30,6 +30,7 @@ import { standing, type Visit } from './visit.ts'
 import { mailedCode, otp, recovery, sendCode } from './ways/codes.ts'
 import { cancel, confirm, confirming, giveUp } from './ways/confirm.ts'
 import { identify, password } from './ways/first-factor.ts'
+import { askAdmin, openCase } from './ways/locked-out.ts'
 import type { Handler, Message, Outcome } from './ways/outcome.ts'
 import { cannotUsePasskey, declinePasskey, passkey, registerPasskey } from './ways/passkeys.ts'
 import { putOff, saveRecoveryCode, setUp, setUpAgain } from './ways/set-up.ts'
@@ -53,6 +54,8 @@ const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: 
   'mailed-code': { fields: ['code'], handler: mailedCode },
   'send-code': { fields: [], handler: sendCode },
   'give-up': { fields: [], handler: giveUp },
+  'ask-admin': { fields: [], handler: askAdmin },
+  'open-case': { fields: ['reason'], handler: openCase },
   confirm: { fields: [], handler: confirm },
   cancel: { fields: [], handler: cancel },
 }
@@ -60,7 +63,11 @@ const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: 
 export function interactionRoutes(provider: Provider, services: Services): Router {
   const { clock, config, views } = services
   const devices = deviceCookies(services.keyring, services.paths.https)
-  const settings = { emailProof: config.enrolmentEmailProof, acrAliases: config.acrAliases }
+  const settings = {
+    emailProof: config.enrolmentEmailProof,
+    acrAliases: config.acrAliases,
+    helps: services.paths.support !== undefined,
+  }
   const router = new Router()
 
   router.get('/interaction/:uid', async ctx => {
@@ -124,7 +131,8 @@ export function interactionRoutes(provider: Provider, services: Services): Route
           ...outcome,
           progress: { ...outcome.progress, last: way },
         })
-        if (message === undefined) return seeOther(ctx, services.paths.interaction(visit.uid))
+        const shown = outcome.show === undefined ? '' : `?with=${outcome.show}`
+        if (message === undefined) return seeOther(ctx, `${services.paths.interaction(visit.uid)}${shown}`)
         return show(ctx, details, visit, failure(ctx, way, message, form))
       }
       case 'refused': {
@@ -320,7 +328,7 @@ function insteadOf(way: Way, form: Record<string, string>, visit: Visit): Way {
 }
 
 function failure(ctx: Context, way: Way, error: Message, form: Record<string, string>): PageRequest {
-  return { way, error, mobile: isMobile(ctx), typed: { email: form.email } }
+  return { way, error, mobile: isMobile(ctx), typed: { email: form.email, reason: form.reason } }
 }
 
 function wayOf(text: unknown): Way | undefined {

@@ -148,6 +148,8 @@ export interface ViewLocals {
     readonly passkey?: PasskeyForm
     /** Posts `answer=yes`: after a recovery code, where the app wants a second factor all the same. */
     readonly setUpAgain?: string
+    /** For whoever has lost all of it. */
+    readonly lockedOutUrl?: string
   }
   /**
    * Posts `code` to `codeAction`, or nothing to `confirmAction`; the passkey's form posts `response`. One of the three is
@@ -185,6 +187,32 @@ export interface ViewLocals {
   recovery: {
     readonly action: string
     readonly codeUrl: string
+    readonly lockedOutUrl?: string
+    readonly error?: string
+  }
+  /** Posts nothing to `ask` or `send`, `reason` to `open`; one of them is there, or nothing is left to do. */
+  'locked-out': {
+    readonly email: string
+    readonly help: 'ask' | 'asked' | 'case' | 'opened'
+    readonly ask: string
+    readonly send: string
+    readonly open: string
+    /** How many other admins there are. */
+    readonly admins: number
+    readonly askedAt?: number
+    /** When a support case can be opened, if no admin helps. */
+    readonly caseFrom?: number
+    /** How long a case waits at least. */
+    readonly waitHours: number
+    readonly mailboxProven?: boolean
+    readonly reason?: string
+    readonly reasonError?: string
+    readonly openedAt?: number
+    /** Until when nobody decides, while that is ahead; and until when the link works, once it is sent. */
+    readonly waitUntil?: number
+    readonly linkUntil?: number
+    readonly codeUrl: string
+    readonly recoveryUrl?: string
     readonly error?: string
   }
   /** Posts `answer=yes|no`. */
@@ -433,6 +461,16 @@ export interface ViewLocals {
       readonly next?: string
     }
   }
+  'admin-help': {
+    readonly frame: ConsoleFrame
+    readonly listUrl: string
+    readonly requests: readonly {
+      readonly name: string
+      readonly email: string
+      readonly since: number
+      readonly href: string
+    }[]
+  }
   /** Posts `name`, `email` and `role`. */
   'admin-invite': {
     readonly frame: ConsoleFrame
@@ -467,6 +505,8 @@ export interface ViewLocals {
     readonly you?: boolean
     /** What was done just now. */
     readonly notice?: string
+    /** Since when they ask for help, with nothing left but the password. */
+    readonly helpSince?: number
     /** What is not taken from this user, because too many were wrong. */
     readonly blocked?: string
     /** Why the last active admin stays one. */
@@ -507,6 +547,8 @@ export interface ViewLocals {
     readonly frame: ConsoleFrame
     readonly tabs: readonly Tab[]
     readonly inviteUrl: string
+    /** How many users ask for help, and where they are listed. */
+    readonly asking?: { readonly count: number; readonly href: string }
     /** Where the organisation has no subscription: nobody has to have a second factor yet. */
     readonly noSubscription?: boolean
     readonly error?: string

@@ -35,7 +35,8 @@ export function askForHelp(
 const open = `h.epoch = a.epoch AND a.status = 'active' AND (a.last_login_at IS NULL OR a.last_login_at < h.since)`
 
 /** The columns `help_since` and `help_asked_at` for a statement that has accounts as `a` and {@link helpJoin}. */
-export const helpColumns = 'h.since AS help_since, h.asked_at AS help_asked_at, a.last_login_at AS help_login_at'
+export const helpColumns =
+  'h.since AS help_since, h.asked_at AS help_asked_at, a.last_login_at AS help_login_at'
 export const helpJoin = `LEFT JOIN help_requests h ON h.account_id = a.id AND ${open}`
 
 /** Since when a user asks for help, for a statement that has accounts as `a`. */

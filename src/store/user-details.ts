@@ -4,6 +4,7 @@
 
 import type { Role, Status } from './accounts.ts'
 import type { Database, Param, Row } from './database.ts'
+import { helpSince } from './help-requests.ts'
 import { digest } from './ids.ts'
 import { sql } from './statement.ts'
 import { STANDINGS, type Standing } from './user-list.ts'
@@ -33,6 +34,8 @@ export interface UserDetails {
   readonly lastLoginAt: number | null
   /** Who has none was invited and has not come yet. */
   readonly hasPassword: boolean
+  /** Since when they ask the admins for help; null: they don't. */
+  readonly helpSince: number | null
   /** Nobody else is an active admin of the organisation. */
   readonly lastAdmin: boolean
   readonly passkeys: readonly UserPasskey[]
@@ -46,7 +49,7 @@ const find = sql(
      (SELECT count(*) FROM recovery_codes x WHERE x.account_id = a.id AND x.saved_at IS NOT NULL) AS recovery_codes,
      (SELECT count(*) FROM accounts x WHERE x.organisation_id = a.organisation_id AND x.role = 'admin'
         AND x.status = 'active' AND x.id <> a.id) AS other_admins,
-     p.credential_id, p.name AS passkey_name, p.created_at AS passkey_created_at, p.last_used_at
+     ${helpSince} AS help_since, p.credential_id, p.name AS passkey_name, p.created_at AS passkey_created_at, p.last_used_at
    FROM accounts a JOIN organisations o ON o.id = a.organisation_id
    LEFT JOIN passkeys p ON p.account_id = a.id
    WHERE a.id = ? AND a.organisation_id = ? ORDER BY p.created_at, p.credential_id`,
@@ -74,6 +77,7 @@ export async function readUserDetails(
     lastLoginAt: time(row.last_login_at),
     hasPassword: Number(row.has_password) === 1,
     lastAdmin: row.role === 'admin' && row.status === 'active' && Number(row.other_admins) === 0,
+    helpSince: time(row.help_since),
     passkeys: rows.flatMap(passkeyOf),
   }
 }

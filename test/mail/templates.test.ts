@@ -32,6 +32,17 @@ const samples: MailContents = {
   'passkey-refused': { ...deed, passkey: 'iCloud Keychain' },
   'recovery-code-used': deed,
   'password-changed': deed,
+  'help-asked': { ...deed, user: 'Dana Whitlock', account: 'dana@northgate.example', userId: 'usr_1' },
+  'support-case': {
+    name: deed.name,
+    step: 'opened',
+    at,
+    stop: 'cas_1.stop',
+    until: at + 86_400_000,
+    address: deed.address,
+  },
+  'support-set-up': { name: deed.name, token: 'tok-set-up', stop: 'cas_1.stop', at },
+  'support-case-ended': { name: deed.name, why: 'stopped', at },
   'second-factor-reset': { name: 'Dana Whitlock', at, by: 'Priya Raman', removePasskeys: true },
 }
 const show = (name: MailName, contents: Partial<Record<string, unknown>> = {}) =>

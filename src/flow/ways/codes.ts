@@ -25,6 +25,7 @@ import { issueRecoveryCode, spendRecoveryCode, spendTotpStep } from '../../store
 import { CommitRefused, type Write } from '../../store/database.ts'
 import { issueToken, useToken } from '../../store/emailed-tokens.ts'
 import { interactionSecrets, type Progress } from '../progress.ts'
+import type { Way } from '../step.ts'
 import type { Visit } from '../visit.ts'
 import { accountOf, type Handler, type Outcome, proven, record, refused } from './outcome.ts'
 
@@ -166,9 +167,11 @@ export const mailedCode: Handler = async (services, visit, form) => {
   return {
     kind: 'advanced',
     progress: proven(visit, { factor: 'mail', kind: 'mail' }),
+    ...forCase(visit, 'open-case'),
     writes: [
       useToken('code', mailedToken(services, visit, code ?? ''), visit.now),
-      ...rightCode(visit),
+      // Where it stands beside a one-time code it is no right one of those: their count must not start anew by it.
+      ...(visit.step.kind === 'code' ? spentCode(visit) : rightCode(visit)),
       record(visit, 'mailbox.proven'),
     ],
     refused: { already_used: { key: 'mailedCode.error.wrong' } },
@@ -188,6 +191,7 @@ export const sendCode: Handler = async (services, visit) => {
       codeMailedAt: visit.now,
       ...(last === undefined ? {} : { codeMailedAgain: true }),
     },
+    ...forCase(visit, 'mailed-code'),
     writes: [
       // A page that is opened twice at once sends one code.
       noteNotified(visit.cid, visit.now, MINUTE),
@@ -206,6 +210,11 @@ export const sendCode: Handler = async (services, visit) => {
       too_many_tries: { key: 'mailedCode.error.day' },
     },
   }
+}
+
+/** Beside the page for a one-time code, a mailed one proves the mailbox for a support case. */
+function forCase({ step }: Visit, show: Way): { show?: Way } {
+  return step.kind === 'code' ? { show } : {}
 }
 
 /** A mailed code is good in its own authorization request only; six digits are stored under a key, not just hashed. */
