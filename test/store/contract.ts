@@ -204,6 +204,8 @@ const TABLES = [
   'second_factor_resets',
   'second_factor_reset_users',
   'idempotency_keys',
+  'help_requests',
+  'support_cases',
 ] as const
 export type Table = (typeof TABLES)[number]
 const dumps = Object.fromEntries(

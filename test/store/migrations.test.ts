@@ -19,6 +19,7 @@ const ALL = [
   '007-user-list.js',
   '008-idempotency.js',
   '009-invitations.js',
+  '014-support-cases.js',
 ]
 
 const newer = sql(
