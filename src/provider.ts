@@ -41,6 +41,8 @@ import type { Database } from './store/database.ts'
 import { OWN_API_SCOPE } from './store/own-api.ts'
 import { signingKeys } from './store/signing-keys.ts'
 import { unit } from './store/unit-of-work.ts'
+import { supportLinkRoutes } from './support/links.ts'
+import { stopRoutes } from './support/stop.ts'
 
 const MINUTE = 60
 const HOUR = 60 * MINUTE
@@ -108,6 +110,10 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   provider.use(linkRoutes(services).routes())
   const guard = createGuard(provider, services)
   provider.use(guard.routes())
+  if (services.paths.support !== undefined) {
+    provider.use(supportLinkRoutes(services).routes())
+    if (services.paths.account !== undefined) provider.use(stopRoutes(services, guard).routes())
+  }
   if (services.paths.account !== undefined) provider.use(accountRoutes(services, guard).routes())
   if (services.paths.admin !== undefined) {
     provider.use(userRoutes(services, guard).routes())

@@ -14,7 +14,7 @@ export function accountRoutes(services: Services, { requireSession, logoutUrl }:
 
   router.get('/account', requireSession(), async ctx => {
     const { account } = sessionOf(ctx)
-    const { organisation, lastLoginAt } = await readOverview(database, account.id)
+    const { organisation, lastLoginAt, caseOpenedAt } = await readOverview(database, account.id)
     const due = enforcement(account.subscribedAt, clock())
     ctx.type = 'html'
     ctx.body = views.render('account', {
@@ -25,6 +25,10 @@ export function accountRoutes(services: Services, { requireSession, logoutUrl }:
       recoveryCode: account.recoveryCode?.saved === true,
       passkeys: account.passkeys,
       ...(lastLoginAt === null ? {} : { lastLoginAt }),
+      ...(caseOpenedAt === null
+        ? {}
+        : { supportCase: { openedAt: caseOpenedAt, stop: `${paths.account}/support-case/stop` } }),
+      ...(paths.support === undefined || account.role !== 'support' ? {} : { supportUrl: paths.support }),
       ...(account.authenticator === undefined && account.passkeys === 0
         ? { setUpUrl: `${paths.account}/set-up` }
         : {}),

@@ -273,6 +273,17 @@ export interface ViewLocals {
   /** Always the same: a link that was used, is too old, was replaced or never existed. */
   'link-used': Record<never, never>
   /** Posts nothing. */
+  'support-stop': { readonly action: string; readonly email: string; readonly openedAt: number }
+  'support-stopped': { readonly forgotUrl: string }
+  /** Posts `password` (and `username`, see there), and `passkeys=remove`. Opened from a mail, so it loads no script. */
+  'support-set-up': {
+    readonly action: string
+    readonly email: string
+    readonly passkeys: number
+    readonly error?: string
+  }
+  'support-ready': { readonly email: string; readonly accountUrl?: string }
+  /** Posts nothing. */
   unblock: { readonly action: string; readonly email: string }
   unblocked: { readonly accountUrl?: string }
   /** Posts `organisation`, `name`, `email`, `password`. */
@@ -312,6 +323,10 @@ export interface ViewLocals {
     /** Where there is no second factor: where it is set up, and from when on it is needed. */
     readonly setUpUrl?: string
     readonly dueAt?: number
+    /** Somebody has opened a support case for this account. `stop` is posted nothing. */
+    readonly supportCase?: { readonly openedAt: number; readonly stop: string }
+    /** For a support agent. */
+    readonly supportUrl?: string
     /** For an admin. */
     readonly consoleUrl?: string
     readonly logoutUrl?: string

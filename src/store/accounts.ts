@@ -104,18 +104,25 @@ export async function readAccountByEmail(database: Database, email: string): Pro
 
 const overview = sql(
   'account_overview',
-  `SELECT o.name, a.last_login_at FROM accounts a LEFT JOIN organisations o ON o.id = a.organisation_id WHERE a.id = ?`,
+  `SELECT o.name, a.last_login_at, (SELECT c.opened_at FROM support_cases c WHERE c.account_id = a.id
+       AND c.closed_at IS NULL AND c.used_at IS NULL AND c.epoch = a.epoch) AS case_opened_at
+   FROM accounts a LEFT JOIN organisations o ON o.id = a.organisation_id WHERE a.id = ?`,
 )
 
 /** What only the account page shows. */
 export async function readOverview(
   database: Database,
   id: string,
-): Promise<{ organisation: string; lastLoginAt: number | null }> {
+): Promise<{ organisation: string; lastLoginAt: number | null; caseOpenedAt: number | null }> {
   const [row] = await database.read(overview, [id])
   return {
     organisation: String(row?.name ?? ''),
     lastLoginAt: row === undefined || row.last_login_at === null ? null : Number(row.last_login_at),
+    // Whoever logged in since has ended it.
+    caseOpenedAt:
+      row?.case_opened_at == null || Number(row.case_opened_at) < Number(row.last_login_at)
+        ? null
+        : Number(row.case_opened_at),
   }
 }
 

@@ -44,15 +44,47 @@ export const identify: Handler = async ({ accounts }, _, form) => {
 }
 
 export const password: Handler = async (services, visit, form) => {
+  const checked = await checkPassword(services, visit, form.password ?? '')
+  if (!checked.ok) return checked.outcome
+  return {
+    kind: 'advanced',
+    progress: proven(
+      visit,
+      { factor: 'pwd', kind: 'pwd' },
+      form.webauthn === undefined ? {} : { platformAuthenticator: form.webauthn === 'platform' },
+    ),
+    writes: checked.writes,
+  }
+}
+
+/** Of a visit, what a password is checked by: a page outside the prompts asks for one too. */
+export type PasswordVisit = Pick<Visit, 'account' | 'progress' | 'visitor' | 'now' | 'cid' | 'clientId'>
+
+/**
+ * Checks a password, on the account's budgets.
+ *
+ * @returns what must be true with it, or what to say
+ * @throws AppError `busy`
+ */
+export async function checkPassword(
+  services: Services,
+  visit: PasswordVisit,
+  typed: string,
+): Promise<
+  | { readonly ok: true; readonly writes: readonly Write[] }
+  | { readonly ok: false; readonly outcome: Outcome & { kind: 'refused' } }
+> {
   const { database, accounts } = services
-  const typed = form.password ?? ''
-  if (typed === '') return refused('password.error.missing')
+  const no = (outcome: Outcome & { kind: 'refused' }) => ({ ok: false, outcome }) as const
+  if (typed === '') return no(refused('password.error.missing'))
   const drawn = budgetsOf(services, visit)
   try {
     await database.commit(drawn.map(([name, of]) => reserveAttempt(name, of, visit.now)))
   } catch (error) {
     if (!(error instanceof CommitRefused)) throw error
-    return blocked(services, visit, error.refusal === 'stopped' ? 'password-everywhere' : 'password', [])
+    return no(
+      await blocked(services, visit, error.refusal === 'stopped' ? 'password-everywhere' : 'password', []),
+    )
   }
   const checked = await accounts.verifyPassword(visit.account, typed).catch(async error => {
     if (!(error instanceof HashQueueFull)) throw error
@@ -63,17 +95,14 @@ export const password: Handler = async (services, visit, form) => {
   if (!checked.ok || visit.account === undefined) {
     const wrong = [record(visit, 'password.wrong')]
     const budget = await usedUp(database, drawn, visit.now)
-    return budget === undefined
-      ? refused('password.error.wrong', wrong)
-      : blocked(services, visit, budget, wrong)
+    return no(
+      budget === undefined
+        ? refused('password.error.wrong', wrong)
+        : await blocked(services, visit, budget, wrong),
+    )
   }
   return {
-    kind: 'advanced',
-    progress: proven(
-      visit,
-      { factor: 'pwd', kind: 'pwd' },
-      form.webauthn === undefined ? {} : { platformAuthenticator: form.webauthn === 'platform' },
-    ),
+    ok: true,
     writes: [
       ...drawn.map(([name, of]) => clearAttempts(name, of)),
       // Right from a known device, too: the tries in a row end here.
@@ -86,7 +115,10 @@ export const password: Handler = async (services, visit, form) => {
 }
 
 /** What a password draws on: its pair of account and network, and the account's count from everywhere. */
-function budgetsOf({ accounts }: Services, { account, progress, visitor }: Visit): [BudgetName, Subject][] {
+function budgetsOf(
+  { accounts }: Services,
+  { account, progress, visitor }: PasswordVisit,
+): [BudgetName, Subject][] {
   const who = account?.id ?? digest(emailKey(progress.account?.email ?? ''))
   const pair: [BudgetName, Subject] = ['password', passwordSubject(who, visitor.address, visitor.device)]
   // A known device is apart: nobody elsewhere can use up its tries. A host's passwords are the host's to count.
@@ -107,10 +139,10 @@ async function usedUp(
 /** No further passwords: the page says so, and the owner is told with the row of the audit, or was told before. */
 async function blocked(
   services: Services,
-  visit: Visit,
+  visit: PasswordVisit,
   budget: BudgetName,
   before: readonly Write[],
-): Promise<Outcome> {
+): Promise<Outcome & { kind: 'refused' }> {
   const rows = [...before, record(visit, 'login.blocked', { budget })]
   const told = await tellOwner(services, visit, budget, rows)
   return refused(
@@ -127,7 +159,7 @@ async function blocked(
  */
 async function tellOwner(
   { database, keyring }: Services,
-  visit: Visit,
+  visit: PasswordVisit,
   budget: BudgetName,
   rows: readonly Write[],
 ): Promise<boolean> {

@@ -42,7 +42,11 @@ export type Outcome =
 
 export type Handler = (services: Services, visit: Visit, form: Form) => Promise<Outcome>
 
-export function refused(key: TextKey, writes: readonly Write[] = [], values?: TextValues): Outcome {
+export function refused(
+  key: TextKey,
+  writes: readonly Write[] = [],
+  values?: TextValues,
+): Outcome & { kind: 'refused' } {
   return { kind: 'refused', message: values === undefined ? { key } : { key, values }, writes }
 }
 
@@ -65,7 +69,11 @@ export function chosen(visit: Visit, choice: Progress['choices'], change: Partia
 }
 
 /** An audit row about the visit's account. */
-export function record(visit: Visit, event: AuditEntry['event'], details: AuditEntry['details'] = {}): Write {
+export function record(
+  visit: Pick<Visit, 'account' | 'visitor' | 'cid' | 'clientId' | 'now'>,
+  event: AuditEntry['event'],
+  details: AuditEntry['details'] = {},
+): Write {
   return auditRow(
     {
       event,
