@@ -41,6 +41,8 @@ import type { Database } from './store/database.ts'
 import { OWN_API_SCOPE } from './store/own-api.ts'
 import { signingKeys } from './store/signing-keys.ts'
 import { unit } from './store/unit-of-work.ts'
+import { casePageRoutes } from './support/case-page.ts'
+import { caseRoutes } from './support/cases.ts'
 import { supportLinkRoutes } from './support/links.ts'
 import { stopRoutes } from './support/stop.ts'
 
@@ -112,6 +114,8 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   provider.use(guard.routes())
   if (services.paths.support !== undefined) {
     provider.use(supportLinkRoutes(services).routes())
+    provider.use(caseRoutes(services, guard).routes())
+    provider.use(casePageRoutes(services, guard).routes())
     if (services.paths.account !== undefined) provider.use(stopRoutes(services, guard).routes())
   }
   if (services.paths.account !== undefined) provider.use(accountRoutes(services, guard).routes())

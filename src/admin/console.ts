@@ -25,6 +25,7 @@ export interface AdminSession extends OwnSession {
   readonly account: Account & { readonly organisationId: string }
 }
 
+/** Who gets in, by what is done. */
 export interface Admins {
   /** For a page. */
   look(): Middleware[]
@@ -35,10 +36,15 @@ export interface Admins {
 }
 
 export function createAdmins(guard: Guard): Admins {
+  return createKeepers(guard, adminsOnly)
+}
+
+/** The guard of a console. @param only lets nobody else through: for them there is nothing */
+export function createKeepers(guard: Guard, only: Middleware): Admins {
   return {
-    look: () => [guard.requireSession(LOOK), adminsOnly],
-    choose: kind => [guard.requireSessionForForm(kind, LOOK), adminsOnly],
-    change: kind => [guard.requireSessionForForm(kind, CHANGE), adminsOnly],
+    look: () => [guard.requireSession(LOOK), only],
+    choose: kind => [guard.requireSessionForForm(kind, LOOK), only],
+    change: kind => [guard.requireSessionForForm(kind, CHANGE), only],
   }
 }
 

@@ -38,9 +38,11 @@ export interface ActionDetails {
 /** What is around every page of the console. */
 export interface ConsoleFrame {
   readonly home: string
+  /** What the sections are about; default: Users and security. */
+  readonly area?: string
   readonly sections: readonly {
     readonly text: string
-    readonly icon: 'shield' | 'list'
+    readonly icon: 'shield' | 'list' | 'lifebuoy'
     readonly href: string
     readonly current: boolean
   }[]
@@ -58,6 +60,12 @@ export interface Chip {
   readonly count?: string
   readonly href: string
   readonly current: boolean
+}
+
+/** Where a support case stands. */
+export interface CaseBadge {
+  readonly kind: 'ok' | 'warn' | 'bad' | 'plain'
+  readonly text: string
 }
 
 /** A page of the same section. `count`: how many it lists, spelled. */
@@ -272,6 +280,66 @@ export interface ViewLocals {
   }
   /** Always the same: a link that was used, is too old, was replaced or never existed. */
   'link-used': Record<never, never>
+  'support-cases': {
+    readonly frame: ConsoleFrame
+    readonly filters: readonly Chip[]
+    readonly cases: readonly {
+      readonly number: string
+      readonly href: string
+      readonly name: string
+      readonly organisation: string
+      readonly badge: CaseBadge
+      readonly openedAt: number
+      /** While that is ahead. */
+      readonly waitUntil?: number
+    }[]
+    readonly olderUrl?: string
+  }
+  /** Posts `evidence` for each one ticked, `note` and `answer=approve|close`; or `pending` alone. */
+  'support-case': {
+    readonly frame: ConsoleFrame
+    readonly listUrl: string
+    readonly number: string
+    readonly name: string
+    readonly badge: CaseBadge
+    readonly steps: readonly { readonly text: string; readonly done: boolean; readonly current: boolean }[]
+    readonly action: string
+    /** Absent where whoever looks may not approve now. */
+    readonly approve?: {
+      /** Absent for the second approval. */
+      readonly evidence?: readonly {
+        readonly value: string
+        readonly text: string
+        readonly hint: string
+        readonly ticked: boolean
+      }[]
+      /** What follows. */
+      readonly what: string
+      /** A second agent decides next. */
+      readonly passOn: boolean
+    }
+    readonly close?: boolean
+    /** Why it can't be approved now. */
+    readonly why?: string
+    readonly about: {
+      readonly email: string
+      readonly organisation: string
+      readonly role: string
+      readonly admins: number
+      readonly passkeys: number
+      readonly lastLoginAt?: number
+    }
+    readonly reason: string
+    /** What the first agent has seen. */
+    readonly seen?: { readonly by: string; readonly evidence: readonly string[]; readonly note: string }
+    readonly events: readonly { readonly at: number; readonly text: string; readonly note?: string }[]
+    readonly note?: string
+    readonly noteError?: string
+    readonly evidenceError?: string
+    readonly error?: string
+    /** It was sent without a fresh factor, and has to be sent once more: its id. */
+    readonly waiting?: string
+  }
   /** Posts nothing. */
   'support-stop': { readonly action: string; readonly email: string; readonly openedAt: number }
   'support-stopped': { readonly forgotUrl: string }

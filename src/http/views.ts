@@ -47,6 +47,8 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
     t(organisation === undefined ? 'newPassword.heading.reset' : 'newPassword.heading.invitation'),
   'password-changed': (t, { first }) => t(first ? 'passwordSet.heading' : 'passwordChanged.heading'),
   'link-used': t => t('linkUsed.heading'),
+  'support-cases': t => t('support.heading'),
+  'support-case': (t, { number, name }) => t('support.case.heading', { number, name }),
   'support-stop': t => t('supportStop.heading'),
   'support-stopped': t => t('supportStopped.heading'),
   'support-set-up': t => t('supportSetUp.heading'),
@@ -78,12 +80,15 @@ interface Wrong {
   error?: string
   resendError?: string
   reasonError?: string
+  noteError?: string
+  evidenceError?: string
   passkey?: { error?: string }
   errors?: Record<string, string | undefined>
 }
 const isWrong = (locals: object): boolean => {
-  const { error, resendError, reasonError, passkey, errors = {} }: Wrong = locals
-  return [error, resendError, reasonError, passkey?.error, ...Object.values(errors)].some(Boolean)
+  const { error, resendError, reasonError, noteError, evidenceError, passkey, errors = {} }: Wrong = locals
+  const own = [error, resendError, reasonError, noteError, evidenceError]
+  return [...own, passkey?.error, ...Object.values(errors)].some(Boolean)
 }
 
 export interface ViewsOptions {

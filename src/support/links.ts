@@ -107,7 +107,10 @@ export function supportLinkRoutes(services: Services): Router {
             actorName: '',
             removePasskeys,
             address: ctx.ip,
-            details: { case: found.id, reason: texts.t('supportSetUp.reason', { number: found.number }) },
+            details: {
+              case: found.id,
+              reason: texts.t('supportSetUp.reason', { number: String(found.number) }),
+            },
           },
           now,
         ),
