@@ -337,8 +337,8 @@ export interface ViewLocals {
     readonly noteError?: string
     readonly evidenceError?: string
     readonly error?: string
-    /** It was sent without a fresh factor, and has to be sent once more: its id. */
-    readonly waiting?: string
+    /** It was sent without a fresh factor, and has to be sent once more: its id, and what the button says. */
+    readonly waiting?: { readonly id: string; readonly text: string }
   }
   /** Posts nothing. */
   'support-stop': { readonly action: string; readonly email: string; readonly openedAt: number }

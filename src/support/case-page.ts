@@ -60,7 +60,10 @@ export function casePageRoutes(services: Services, guard: Guard): Router {
       ...(kept === undefined
         ? {}
         : {
-            waiting: kept.id,
+            waiting: {
+              id: kept.id,
+              text: texts.t(kept.form.answer === 'close' ? 'support.close' : 'support.approve'),
+            },
             note: reasonLine(kept.form.note ?? ''),
             ticked: (kept.form.evidence ?? '').split(' '),
           }),
