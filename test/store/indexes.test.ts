@@ -281,6 +281,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     mailed.retireTokens(id, NOW),
     ...memberships.changeRole(member, 'admin', 'usr_2'),
     ...memberships.deactivate(member, 'usr_2'),
+    memberships.endAgent(id),
     ...memberships.reactivate(member, 'usr_2'),
     memberships.stayAdmin('org_1', 'usr_2'),
     memberships.withdrawAccount(member, 'usr_2'),
