@@ -90,8 +90,11 @@ export async function page(services: Services, visit: Visit, request: PageReques
           locals: { action: to('recovery'), codeUrl: show('otp'), ...lockedOut(), ...failed },
         }
       }
-      if (way === 'mailed-code') return mailedCodePage()
-      if (way === 'ask-admin' || way === 'open-case' || way === 'send-code') return lockedOutPage(way)
+      if (way === 'case-code') return mailedCodePage('case-code', 'send-case-code')
+      if (way === 'send-case-code' && progress.codeMailedAt !== undefined) {
+        return mailedCodePage('case-code', 'send-case-code')
+      }
+      if (way === 'ask-admin' || way === 'open-case' || way === 'send-case-code') return lockedOutPage(way)
       if (stepUp) return stepUpPage({ codeAction: to('otp'), ...besidePasskey })
       return {
         name: 'code',
@@ -115,7 +118,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
         },
       }
     case 'mailed-code':
-      return mailedCodePage()
+      return mailedCodePage('mailed-code', 'send-code')
     case 'set-up':
       return {
         name: 'setup',
@@ -171,14 +174,14 @@ export async function page(services: Services, visit: Visit, request: PageReques
     }
   }
 
-  function mailedCodePage(): Page {
+  function mailedCodePage(enter: Way, send: Way): Page {
     return {
       name: 'mailed-code',
       locals: {
-        action: to('mailed-code'),
+        action: to(enter),
         email: accountOf(visit).email,
-        resend: to('send-code'),
-        ...mailed(),
+        resend: to(send),
+        ...mailed(enter),
       },
     }
   }
@@ -198,7 +201,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
         email: accountOf(visit).email,
         help,
         ask: to('ask-admin'),
-        send: to('send-code'),
+        send: to('send-case-code'),
         open: to('open-case'),
         admins: facts.otherAdminCount,
         waitHours: Math.ceil(supportWaitMs / HOUR),
@@ -220,8 +223,8 @@ export async function page(services: Services, visit: Visit, request: PageReques
   }
 
   /** What is said of a code that was typed, or of another that was asked for. */
-  function mailed() {
-    if (error !== undefined) return request.way === 'mailed-code' ? { error } : { resendError: error }
+  function mailed(enter: Way) {
+    if (error !== undefined) return request.way === enter ? { error } : { resendError: error }
     return progress.codeMailedAgain ? { notice: texts.t('mailedCode.notice.sent') } : {}
   }
 

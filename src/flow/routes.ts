@@ -27,7 +27,7 @@ import { carriedOver, NO_PROGRESS, type Progress, type StoredResult } from './pr
 import { requestedAction } from './requested-action.ts'
 import type { Way } from './step.ts'
 import { standing, type Visit } from './visit.ts'
-import { mailedCode, otp, recovery, sendCode } from './ways/codes.ts'
+import { caseCode, mailedCode, otp, recovery, sendCaseCode, sendCode } from './ways/codes.ts'
 import { cancel, confirm, confirming, giveUp } from './ways/confirm.ts'
 import { identify, password } from './ways/first-factor.ts'
 import { askAdmin, openCase } from './ways/locked-out.ts'
@@ -56,6 +56,8 @@ const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: 
   'give-up': { fields: [], handler: giveUp },
   'ask-admin': { fields: [], handler: askAdmin },
   'open-case': { fields: ['reason'], handler: openCase },
+  'send-case-code': { fields: [], handler: sendCaseCode },
+  'case-code': { fields: ['code'], handler: caseCode },
   confirm: { fields: [], handler: confirm },
   cancel: { fields: [], handler: cancel },
 }

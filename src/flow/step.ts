@@ -81,6 +81,8 @@ export type Way =
   | 'give-up'
   | 'ask-admin'
   | 'open-case'
+  | 'send-case-code'
+  | 'case-code'
   | 'confirm'
   | 'cancel'
 
@@ -256,7 +258,7 @@ function reach(goal: Goal, held: readonly Fact[], facts: Facts, enrolment: Enrol
 function withHelp(step: Step, { verified }: Facts, { prompt, helps }: Policy): Step {
   const knows = verified.some(each => each.factor === 'pwd')
   if (prompt !== 'login' || !helps || !knows) return step
-  return { ...step, ways: [...step.ways, 'ask-admin', 'send-code', 'mailed-code', 'open-case'] }
+  return { ...step, ways: [...step.ways, 'ask-admin', 'send-case-code', 'case-code', 'open-case'] }
 }
 
 function passkeyNeeded(): Step {

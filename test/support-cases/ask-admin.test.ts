@@ -125,8 +125,8 @@ onEveryStage('asking an admin', open => {
     const { lost } = await team()
     const forms = {
       'ask-admin': {},
-      'send-code': {},
-      'mailed-code': { code: '123456' },
+      'send-case-code': {},
+      'case-code': { code: '123456' },
       'open-case': { reason: 'x' },
     }
     for (const email of ['nobody@northgate.example', lost.person.email]) {

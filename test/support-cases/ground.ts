@@ -50,9 +50,9 @@ export async function lockedOut(stage: Stage, party: RelyingParty, person: { ema
 /** Proves the mailbox on that page. */
 export async function proveMailbox(stage: Stage, visitor: Visitor, base: string, person: { email: string }) {
   const before = await codesOf(stage, person)
-  await visitor.post(`${base}/send-code`, {})
+  await visitor.post(`${base}/send-case-code`, {})
   const typed = await sent(stage, person, MAILED_CODE, before)
-  return visitor.post(`${base}/mailed-code`, { code: typed })
+  return visitor.post(`${base}/case-code`, { code: typed })
 }
 
 async function codesOf(stage: Stage, { email }: { email: string }): Promise<string[]> {

@@ -19,13 +19,13 @@ import {
   sameHash,
 } from '../../factors/recovery-code.ts'
 import { cleanOneTimeCode, verifyTotp } from '../../factors/totp.ts'
+import type { Form } from '../../http/forms.ts'
 import { mailJob } from '../../mail/outbox.ts'
 import type { Services } from '../../services.ts'
 import { issueRecoveryCode, spendRecoveryCode, spendTotpStep } from '../../store/credentials.ts'
 import { CommitRefused, type Write } from '../../store/database.ts'
 import { issueToken, useToken } from '../../store/emailed-tokens.ts'
 import { interactionSecrets, type Progress } from '../progress.ts'
-import type { Way } from '../step.ts'
 import type { Visit } from '../visit.ts'
 import { accountOf, type Handler, type Outcome, proven, record, refused } from './outcome.ts'
 
@@ -158,7 +158,24 @@ export function newRecovery(
   }
 }
 
-export const mailedCode: Handler = async (services, visit, form) => {
+export const mailedCode: Handler = (services, visit, form) =>
+  checkMailed(services, visit, form, rightCode(visit))
+
+/**
+ * The same for a support case, beside the page for a one-time code: a right one is no right one of those, so the count of
+ * wrong ones does not start anew by it.
+ */
+export const caseCode: Handler = async (services, visit, form) => {
+  const outcome = await checkMailed(services, visit, form, spentCode(visit))
+  return outcome.kind === 'advanced' ? { ...outcome, show: 'open-case' } : outcome
+}
+
+async function checkMailed(
+  services: Services,
+  visit: Visit,
+  form: Form,
+  settled: readonly Write[],
+): Promise<Outcome> {
   const typed = form.code ?? ''
   if (typed.trim() === '') return refused('mailedCode.error.missing')
   const stopped = await reserveCode(services, visit)
@@ -167,11 +184,9 @@ export const mailedCode: Handler = async (services, visit, form) => {
   return {
     kind: 'advanced',
     progress: proven(visit, { factor: 'mail', kind: 'mail' }),
-    ...forCase(visit, 'open-case'),
     writes: [
       useToken('code', mailedToken(services, visit, code ?? ''), visit.now),
-      // Where it stands beside a one-time code it is no right one of those: their count must not start anew by it.
-      ...(visit.step.kind === 'code' ? spentCode(visit) : rightCode(visit)),
+      ...settled,
       record(visit, 'mailbox.proven'),
     ],
     refused: { already_used: { key: 'mailedCode.error.wrong' } },
@@ -191,7 +206,6 @@ export const sendCode: Handler = async (services, visit) => {
       codeMailedAt: visit.now,
       ...(last === undefined ? {} : { codeMailedAgain: true }),
     },
-    ...forCase(visit, 'mailed-code'),
     writes: [
       // A page that is opened twice at once sends one code.
       noteNotified(visit.cid, visit.now, MINUTE),
@@ -212,9 +226,10 @@ export const sendCode: Handler = async (services, visit) => {
   }
 }
 
-/** Beside the page for a one-time code, a mailed one proves the mailbox for a support case. */
-function forCase({ step }: Visit, show: Way): { show?: Way } {
-  return step.kind === 'code' ? { show } : {}
+/** Mails a code for a support case. */
+export const sendCaseCode: Handler = async (services, visit, form) => {
+  const outcome = await sendCode(services, visit, form)
+  return outcome.kind === 'advanced' ? { ...outcome, show: 'case-code' } : outcome
 }
 
 /** A mailed code is good in its own authorization request only; six digits are stored under a key, not just hashed. */
