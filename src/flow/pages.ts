@@ -6,7 +6,7 @@ import { groupRecoveryCode } from '../factors/recovery-code.ts'
 import { newSecret, otpauthUri, qrSvg, setupKey } from '../factors/totp.ts'
 import type { ActionDetails, SetupStep, ViewLocals, ViewName } from '../http/locals.ts'
 import type { Services } from '../services.ts'
-import { caseState } from '../support/case-state.ts'
+import { caseState, STOPPED_MS } from '../support/case-state.ts'
 import { interactionSecrets, SETUP_KEY_MS } from './progress.ts'
 import type { Way } from './step.ts'
 import type { Visit } from './visit.ts'
@@ -213,6 +213,10 @@ export async function page(services: Services, visit: Visit, request: PageReques
           ? { waitUntil: open.waitUntil }
           : {}),
         ...(help === 'opened' && state === 'link' && open?.linkUntil ? { linkUntil: open.linkUntil } : {}),
+        ...(help === 'stopped' && facts.stoppedAt !== null
+          ? { stopped: { at: facts.stoppedAt, until: facts.stoppedAt + STOPPED_MS } }
+          : {}),
+        ...forgotten(services, visit),
         codeUrl: show('otp'),
         ...(step.ways.includes('recovery') ? { recoveryUrl: show('recovery') } : {}),
         ...(shown === 'open-case' && error !== undefined && help === 'case' && mailboxProven(visit)

@@ -201,7 +201,7 @@ export interface ViewLocals {
   /** Posts nothing to `ask` or `send`, `reason` to `open`; one of them is there, or nothing is left to do. */
   'locked-out': {
     readonly email: string
-    readonly help: 'ask' | 'asked' | 'case' | 'opened'
+    readonly help: 'ask' | 'asked' | 'case' | 'opened' | 'stopped'
     readonly ask: string
     readonly send: string
     readonly open: string
@@ -219,6 +219,10 @@ export interface ViewLocals {
     /** Until when nobody decides, while that is ahead; and until when the link works, once it is sent. */
     readonly waitUntil?: number
     readonly linkUntil?: number
+    /** When a case was stopped, and from when on another can be opened with the same password. */
+    readonly stopped?: { readonly at: number; readonly until: number }
+    /** Where a new password is set. */
+    readonly forgotUrl?: string
     readonly codeUrl: string
     readonly recoveryUrl?: string
     readonly error?: string

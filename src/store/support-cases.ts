@@ -2,7 +2,7 @@
 // support/case-state.ts: of two agents, an agent and the owner, or twenty requests by the same link, one gets through.
 // Leaves out who is told, and what the use of a link does to the account (support/).
 
-import type { CaseFacts, ClosedWhy, LockedOut } from '../support/case-state.ts'
+import { type CaseFacts, type ClosedWhy, type LockedOut, STOPPED_MS } from '../support/case-state.ts'
 import type { Role } from './accounts.ts'
 import type { Database, Param, Row, Write } from './database.ts'
 import { helpColumns, helpJoin } from './help-requests.ts'
@@ -158,7 +158,9 @@ const lockedOut = sql(
   'support_locked_out',
   `SELECT ${factColumns}, ${helpColumns},
      (SELECT count(*) FROM accounts x WHERE x.organisation_id = a.organisation_id AND x.role = 'admin'
-        AND x.status = 'active' AND x.id <> a.id) AS other_admins
+        AND x.status = 'active' AND x.id <> a.id) AS other_admins,
+     (SELECT max(x.closed_at) FROM support_cases x WHERE x.account_id = a.id AND x.closed_why = 'stopped'
+        AND x.epoch = a.epoch) AS stopped_at
    FROM accounts a ${helpJoin}
    LEFT JOIN support_cases c ON c.account_id = a.id AND ${running} WHERE a.id = ?`,
 )
@@ -184,6 +186,7 @@ export async function readLockedOut(
     askedSince: time(row.help_since),
     askedAt: time(row.help_asked_at),
     lastLoginAt: time(row.help_login_at),
+    stoppedAt: time(row.stopped_at),
     openCase: caseId === undefined ? undefined : factsOf(row),
     caseId,
   }
@@ -193,11 +196,13 @@ const open = sql(
   'support_case_insert',
   `INSERT INTO support_cases (id, account_id, epoch, reason, needs_second, opened_at, wait_until)
    SELECT ?, a.id, a.epoch, ?, CASE WHEN a.role IN ('admin', 'support') THEN 1 ELSE 0 END, ?, ?
-   FROM accounts a WHERE a.id = ? AND a.epoch = ? AND a.status = 'active'
+   FROM accounts a WHERE a.id = ? AND a.epoch = ? AND a.status = 'active' AND NOT EXISTS
+     (SELECT 1 FROM support_cases x WHERE x.account_id = a.id AND x.closed_why = 'stopped' AND x.epoch = a.epoch
+        AND x.closed_at > ?)
    ON CONFLICT (account_id) WHERE closed_at IS NULL AND used_at IS NULL DO NOTHING`,
 )
 
-/** Refused as `already_exists` if the account has an open case, or is not as it was read. */
+/** Refused as `already_exists` if the account has an open case, or one that was stopped just now, or is not as it was read. */
 export function openCase(
   opened: {
     readonly id: string
@@ -208,7 +213,8 @@ export function openCase(
   now: number,
 ): Write {
   const { id, account, reason, waitUntil } = opened
-  return write(open, [id, reason, now, waitUntil, account.id, account.epoch], 'already_exists')
+  const params = [id, reason, now, waitUntil, account.id, account.epoch, now - STOPPED_MS]
+  return write(open, params, 'already_exists')
 }
 
 // The account is active, as it was, and nobody has proven more than its password since.

@@ -95,12 +95,17 @@ export interface LockedOut {
   readonly askedSince: number | null
   readonly askedAt: number | null
   readonly openCase: CaseFacts | undefined
+  /** When a case was last stopped, while the account is as it was then; null: none was. */
+  readonly stoppedAt: number | null
 }
 
-export type Help = 'ask' | 'asked' | 'case' | 'opened'
+export type Help = 'ask' | 'asked' | 'case' | 'opened' | 'stopped'
 
 /** The admins are written to at most once in this time. */
 export const ASK_AGAIN_MS = 24 * 60 * 60 * 1000
+
+/** So long no case is opened after one that was stopped, unless there is a new password: whoever opened it knows the old one. */
+export const STOPPED_MS = 24 * 60 * 60 * 1000
 
 /**
  * What the page of somebody who is locked out offers.
@@ -109,8 +114,10 @@ export const ASK_AGAIN_MS = 24 * 60 * 60 * 1000
  */
 export function helpFor(facts: LockedOut, supportAfterMs: number, now: number): Help {
   if (facts.openCase !== undefined && isOpen(caseState(facts.openCase, now))) return 'opened'
-  if (!facts.otherAdmins) return 'case'
+  const stopped = facts.stoppedAt !== null && now - facts.stoppedAt < STOPPED_MS
+  const support = stopped ? 'stopped' : 'case'
+  if (!facts.otherAdmins) return support
   if (facts.askedSince === null || facts.askedAt === null) return 'ask'
-  if (now - facts.askedSince >= supportAfterMs) return 'case'
+  if (now - facts.askedSince >= supportAfterMs) return support
   return now - facts.askedAt >= ASK_AGAIN_MS ? 'ask' : 'asked'
 }

@@ -147,6 +147,16 @@ export const supportSamples = (
       state: 'opened',
       locals: { ...help, help: 'opened', openedAt: time, waitUntil: time + 24 * HOUR },
     },
+    {
+      view: 'locked-out',
+      state: 'stopped',
+      locals: {
+        ...help,
+        help: 'stopped',
+        stopped: { at: time, until: time + 24 * HOUR },
+        forgotUrl: '/forgot',
+      },
+    },
     { view: 'locked-out', state: 'decides', locals: { ...help, help: 'opened', openedAt: time } },
     {
       view: 'locked-out',

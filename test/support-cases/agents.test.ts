@@ -41,14 +41,6 @@ onEveryStage('support agents', open => {
     return row ?? {}
   }
 
-  /** A case that one agent has approved, and the link that was mailed. */
-  async function _approved(person: { id: string; email: string }): Promise<{ number: number; link: string }> {
-    const number = await openedCase(stage, party, person)
-    await afterTheWait(stage, sam)
-    expect((await approve(sam, number)).status).to.equal(303)
-    return { number, link: new URL(await linkTo(stage, person, SET_UP_LINK)).pathname }
-  }
-
   it('is alone with the console: users, admins and strangers find nothing', async () => {
     const number = await openedCase(stage, party, (await alone()).person)
     const admin = await membersOf(stage).enrolled({ role: 'admin' })

@@ -92,7 +92,13 @@ describe('a support case', () => {
 })
 
 describe('who is locked out', () => {
-  const ALONE: LockedOut = { otherAdmins: false, askedSince: null, askedAt: null, openCase: undefined }
+  const ALONE: LockedOut = {
+    otherAdmins: false,
+    askedSince: null,
+    askedAt: null,
+    openCase: undefined,
+    stoppedAt: null,
+  }
   const HELPED: LockedOut = { ...ALONE, otherAdmins: true }
   const asked = (since: number, at = since): LockedOut => ({
     ...HELPED,
@@ -111,6 +117,10 @@ describe('who is locked out', () => {
     ['asking again moves nothing: a case three days after the first time', asked(3 * DAY, HOUR), 3 * DAY, 'case'],
     ['where admins have an hour: a case after it', asked(HOUR), HOUR, 'case'],
     ['who asked, and whose admins are gone: a case', { ...asked(HOUR), otherAdmins: false }, DAY, 'case'],
+    ['whose case was stopped: no other', { ...ALONE, stoppedAt: NOW - HOUR }, DAY, 'stopped'],
+    ['whose case was stopped a day ago: another', { ...ALONE, stoppedAt: NOW - DAY }, DAY, 'case'],
+    ['whose case was stopped, and who has an admin: asks', { ...HELPED, stoppedAt: NOW - HOUR }, DAY, 'ask'],
+    ['whose case was stopped, and whom no admin helped: no other', { ...asked(DAY), stoppedAt: NOW - HOUR }, DAY, 'stopped'],
     ['with an open case: that', { ...ALONE, openCase: NEW }, DAY, 'opened'],
     ['with an open case and admins: that', { ...HELPED, openCase: SENT }, DAY, 'opened'],
     ['with a case that ran out: another', { ...ALONE, openCase: { ...SENT, linkUntil: NOW } }, DAY, 'case'],

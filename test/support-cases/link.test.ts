@@ -21,18 +21,15 @@ onEveryStage('the link of a support case', open => {
   let stage: Stage
   let party: RelyingParty
   let sam: Agent
-  let _ria: Agent
 
   before(async () => {
     stage = await open()
     party = await relyingParty(stage)
     sam = await agentOf(stage, 'Sam Ellery')
-    _ria = await agentOf(stage, 'Ria Bhatt')
   })
 
   /** A technician who is the only user of their organisation. */
   const alone = () => victim(stage, party, { name: 'Marta Kowalczyk' })
-  const _onlyAdmin = () => victim(stage, party, { name: 'Marta Kowalczyk', role: 'admin' })
 
   const _stateOf = async (number: number) => {
     const [row] = await rows(stage, 'SELECT * FROM support_cases WHERE number = ?', [number])

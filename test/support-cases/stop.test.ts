@@ -2,7 +2,7 @@
 
 import { expect } from 'chai'
 import { membersOf } from '../admin/member.ts'
-import { audited, rows, victim } from '../attacks/ground.ts'
+import { audited, change, rows, victim } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import { PASSWORD, type Stage } from '../support/stage.ts'
 import { createVisitor, type RelyingParty, relyingParty } from '../support/visitor.ts'
@@ -12,27 +12,27 @@ import {
   agentOf,
   approve,
   linkTo,
+  lockedOut,
   openedCase,
+  proveMailbox,
   SET_UP_LINK,
   STOP_LINK,
+  WHY,
 } from './ground.ts'
 
 onEveryStage('stopping a support case', open => {
   let stage: Stage
   let party: RelyingParty
   let sam: Agent
-  let _ria: Agent
 
   before(async () => {
     stage = await open()
     party = await relyingParty(stage)
     sam = await agentOf(stage, 'Sam Ellery')
-    _ria = await agentOf(stage, 'Ria Bhatt')
   })
 
   /** A technician who is the only user of their organisation. */
   const alone = () => victim(stage, party, { name: 'Marta Kowalczyk' })
-  const _onlyAdmin = () => victim(stage, party, { name: 'Marta Kowalczyk', role: 'admin' })
 
   const stateOf = async (number: number) => {
     const [row] = await rows(stage, 'SELECT * FROM support_cases WHERE number = ?', [number])
@@ -75,6 +75,24 @@ onEveryStage('stopping a support case', open => {
     expect((await createVisitor(stage.origin).get(link)).status).to.equal(404)
     expect((await createVisitor(stage.origin).post(link, { password: PASSWORD })).status).to.equal(404)
     expect(await audited(stage, 'second_factor.reset', lost.person)).to.equal(0)
+  })
+
+  it('keeps another from being opened for a day, unless there is a new password', async () => {
+    const lost = await alone()
+    await openedCase(stage, party, lost.person)
+    const link = new URL(await linkTo(stage, lost.person, STOP_LINK)).pathname
+    await createVisitor(stage.origin).post(link, {})
+    stage.advance(61_000)
+    const { visitor, base, page } = await lockedOut(stage, party, lost.person)
+    expect(page.body).to.include('was stopped on').and.include('Set a new password')
+    await proveMailbox(stage, visitor, base, lost.person)
+    await visitor.post(`${base}/open-case`, { reason: WHY })
+    const cases = () => rows(stage, 'SELECT 1 AS x FROM support_cases WHERE account_id = ?', [lost.person.id])
+    expect(await cases()).to.have.length(1)
+    await change(stage, 'UPDATE accounts SET epoch = epoch + 1 WHERE id = ?', [lost.person.id])
+    stage.advance(61_000)
+    await openedCase(stage, party, lost.person)
+    expect(await cases()).to.have.length(2)
   })
 
   it('is a button on the account page of a live session, and on nobody else’s', async () => {

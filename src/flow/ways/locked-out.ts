@@ -70,6 +70,7 @@ export const openCase: Handler = async (services, visit, form) => {
   const account = accountOf(visit)
   const { help, facts } = await helpNow(services, visit)
   if (help === 'opened') return shown(visit, 'open-case')
+  if (help === 'stopped') return shown(visit, 'open-case')
   if (help !== 'case') return refused('lockedOut.error.notYet')
   if (!mailboxProven(visit)) return refused('lockedOut.error.mailbox')
   const reason = reasonLine(form.reason ?? '')
