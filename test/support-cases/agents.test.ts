@@ -11,6 +11,7 @@ import {
   afterTheWait,
   agentOf,
   approve,
+  caseRow,
   linkTo,
   openedCase,
   refresh,
@@ -36,11 +37,6 @@ onEveryStage('support agents', open => {
   const alone = () => victim(stage, party, { name: 'Marta Kowalczyk' })
   const onlyAdmin = () => victim(stage, party, { name: 'Marta Kowalczyk', role: 'admin' })
 
-  const stateOf = async (number: number) => {
-    const [row] = await rows(stage, 'SELECT * FROM support_cases WHERE number = ?', [number])
-    return row ?? {}
-  }
-
   it('is alone with the console: users, admins and strangers find nothing', async () => {
     const number = await openedCase(stage, party, (await alone()).person)
     const admin = await membersOf(stage).enrolled({ role: 'admin' })
@@ -63,7 +59,7 @@ onEveryStage('support agents', open => {
     const answer = await approve(sam, number)
     expect(answer.status).to.equal(409)
     expect(answer.body).to.include('Nobody can approve before')
-    expect(await stateOf(number)).to.include({ first_agent: null, approved_at: null })
+    expect(await caseRow(stage, number)).to.include({ first_agent: null, approved_at: null })
   })
 
   it('needs a tick and twenty words, and never sees the link', async () => {
@@ -74,7 +70,7 @@ onEveryStage('support agents', open => {
     expect((await approve(sam, number, { note: '. '.repeat(30) })).body).to.include('That is 0 words')
     expect((await approve(sam, number, { evidence: '' })).body).to.include('Tick at least one')
     expect((await approve(sam, number, { evidence: 'nonsense' })).body).to.include('Tick at least one')
-    expect(await stateOf(number)).to.include({ first_agent: null })
+    expect(await caseRow(stage, number)).to.include({ first_agent: null })
     const done = await approve(
       sam,
       number,
@@ -84,7 +80,7 @@ onEveryStage('support agents', open => {
     const page = await sam.by.get(done.location ?? '')
     const link = await linkTo(stage, lost.person, SET_UP_LINK)
     expect(page.body).to.include('Link sent').and.not.include(link.split('/').at(-1))
-    expect(await stateOf(number)).to.include({ evidence: 'call invoice', second_agent: null })
+    expect(await caseRow(stage, number)).to.include({ evidence: 'call invoice', second_agent: null })
     const [row] = await rows(
       stage,
       "SELECT details, actor_id FROM audit_events WHERE event = 'support_case.approved' AND account_id = ?",
@@ -100,13 +96,13 @@ onEveryStage('support agents', open => {
     stage.advance(6 * 60_000)
     const sent = await approve(sam, number)
     expect(sent.location).to.include('/auth?')
-    expect(await stateOf(number)).to.include({ first_agent: null })
+    expect(await caseRow(stage, number)).to.include({ first_agent: null })
     const step = await sam.by.follow(sent.location ?? '')
     const shown = await membersOf(stage).prove(sam, step)
     expect(shown.body).to.include(SAW)
     const pending = /name="pending" value="([^"]+)"/.exec(shown.body)?.[1] ?? ''
     expect((await sam.by.post(`/support/cases/${number}`, { pending })).status).to.equal(303)
-    expect(await stateOf(number)).to.include({ first_agent: sam.person.id })
+    expect(await caseRow(stage, number)).to.include({ first_agent: sam.person.id })
   })
 
   it('does not approve alone where the target is an admin, however often at once', async () => {
@@ -114,7 +110,7 @@ onEveryStage('support agents', open => {
     const number = await openedCase(stage, party, lost.person)
     await afterTheWait(stage, sam, ria)
     await Promise.all(Array.from({ length: 20 }, () => approve(sam, number)))
-    expect(await stateOf(number)).to.include({
+    expect(await caseRow(stage, number)).to.include({
       first_agent: sam.person.id,
       second_agent: null,
       approved_at: null,
@@ -124,7 +120,7 @@ onEveryStage('support agents', open => {
     expect((await sam.by.get(`/support/cases/${number}`)).body).to.include('A second agent decides.')
     const all = await Promise.all(Array.from({ length: 20 }, () => approve(ria, number)))
     expect(all.filter(each => each.status === 303)).to.have.length(1)
-    expect(await stateOf(number)).to.include({ second_agent: ria.person.id })
+    expect(await caseRow(stage, number)).to.include({ second_agent: ria.person.id })
     expect((await linkTo(stage, lost.person, SET_UP_LINK)).length).to.be.greaterThan(20)
   })
 
@@ -134,14 +130,14 @@ onEveryStage('support agents', open => {
     await change(stage, "UPDATE accounts SET role = 'technician' WHERE id = ?", [lost.person.id])
     await afterTheWait(stage, sam)
     await approve(sam, number)
-    expect(await stateOf(number)).to.include({ first_agent: sam.person.id, approved_at: null })
+    expect(await caseRow(stage, number)).to.include({ first_agent: sam.person.id, approved_at: null })
 
     const risen = await alone()
     const other = await openedCase(stage, party, risen.person)
     await change(stage, "UPDATE accounts SET role = 'admin' WHERE id = ?", [risen.person.id])
     await afterTheWait(stage, sam)
     await approve(sam, other)
-    expect(await stateOf(other)).to.include({ first_agent: sam.person.id, approved_at: null })
+    expect(await caseRow(stage, other)).to.include({ first_agent: sam.person.id, approved_at: null })
   })
 
   it('decides nothing about a case of their own', async () => {
@@ -152,7 +148,7 @@ onEveryStage('support agents', open => {
       expect((await approve(lost, number, { answer })).status).to.equal(409)
     await afterTheWait(stage, sam, ria)
     await approve(sam, number)
-    expect(await stateOf(number)).to.include({ first_agent: sam.person.id, approved_at: null })
+    expect(await caseRow(stage, number)).to.include({ first_agent: sam.person.id, approved_at: null })
     expect((await approve(ria, number)).status).to.equal(303)
     const link = new URL(await linkTo(stage, lost.person, SET_UP_LINK)).pathname
     const used = await createVisitor(stage.origin).post(link, { password: PASSWORD })
@@ -172,7 +168,7 @@ onEveryStage('support agents', open => {
         createVisitor(stage.origin).post(stop, {}),
         approve(sam, number),
       ])
-      const row = await stateOf(number)
+      const row = await caseRow(stage, number)
       expect(row).to.include({ closed_why: 'stopped' })
       const [token] = await rows(
         stage,
@@ -192,7 +188,7 @@ onEveryStage('support agents', open => {
     await afterTheWait(stage, former)
     await change(stage, "UPDATE accounts SET role = 'technician' WHERE id = ?", [former.person.id])
     expect((await approve(former, number)).status).to.equal(404)
-    expect(await stateOf(number)).to.include({ first_agent: null })
+    expect(await caseRow(stage, number)).to.include({ first_agent: null })
   })
 
   it('closes a case with a reason, and its owner is told', async () => {
@@ -205,7 +201,7 @@ onEveryStage('support agents', open => {
     expect(
       (await approve(sam, number, { answer: 'close', note: 'Nobody answers the number.' })).status,
     ).to.equal(303)
-    expect(await stateOf(number)).to.include({ closed_why: 'closed', closed_by: sam.person.id })
+    expect(await caseRow(stage, number)).to.include({ closed_why: 'closed', closed_by: sam.person.id })
     expect(await audited(stage, 'support_case.closed', lost.person)).to.equal(1)
     await stage.mail(
       ({ subject, to }) =>

@@ -1,7 +1,7 @@
 // What the tests of support cases share: somebody who has lost all but the password and the mailbox, and agents.
 
 import { createAgent } from '../../src/organisations/directory.ts'
-import { sql } from '../../src/store/database.ts'
+import { type Row, sql } from '../../src/store/database.ts'
 import { MAILED_CODE, mailed } from '../attacks/ground.ts'
 import { code } from '../support/one-time-codes.ts'
 import { PASSWORD, type Person, type Stage } from '../support/stage.ts'
@@ -106,6 +106,29 @@ export function approve(
 ): Promise<Answer> {
   const given = typeof form === 'string' ? form : { evidence: 'call', note: SAW, answer: 'approve', ...form }
   return by.post(`/support/cases/${number}`, given)
+}
+
+/** A case that one agent has approved, a day after it was opened, and the path of the link that was mailed. */
+export async function approvedCase(
+  stage: Stage,
+  party: RelyingParty,
+  agent: Agent,
+  person: { id: string; email: string },
+): Promise<{ number: number; link: string }> {
+  const number = await openedCase(stage, party, person)
+  await afterTheWait(stage, agent)
+  const answer = await approve(agent, number)
+  if (answer.status !== 303) throw new Error(`not approved: ${answer.status}`)
+  return { number, link: new URL(await linkTo(stage, person, SET_UP_LINK)).pathname }
+}
+
+const whole = sql('test_case_row', 'SELECT * FROM support_cases WHERE number = ?')
+
+/** A case as it is stored. */
+export async function caseRow(stage: Stage, number: number): Promise<Row> {
+  const [row] = await stage.running.services.database.read(whole, [number])
+  if (row === undefined) throw new Error(`no case ${number}`)
+  return row
 }
 
 /** The newest link in a mail to somebody. */

@@ -1,21 +1,11 @@
 // The link that opens set-up again: once, for a day, with the password, and only while the case stands.
 
 import { expect } from 'chai'
-import { audited, change, rows, victim } from '../attacks/ground.ts'
+import { audited, change, victim } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import { PASSWORD, type Stage } from '../support/stage.ts'
 import { createVisitor, type RelyingParty, relyingParty } from '../support/visitor.ts'
-import {
-  type Agent,
-  afterTheWait,
-  agentOf,
-  approve,
-  HOUR,
-  linkTo,
-  openedCase,
-  refresh,
-  SET_UP_LINK,
-} from './ground.ts'
+import { type Agent, agentOf, approvedCase, HOUR, refresh } from './ground.ts'
 
 onEveryStage('the link of a support case', open => {
   let stage: Stage
@@ -31,22 +21,9 @@ onEveryStage('the link of a support case', open => {
   /** A technician who is the only user of their organisation. */
   const alone = () => victim(stage, party, { name: 'Marta Kowalczyk' })
 
-  const _stateOf = async (number: number) => {
-    const [row] = await rows(stage, 'SELECT * FROM support_cases WHERE number = ?', [number])
-    return row ?? {}
-  }
-
-  /** A case that one agent has approved, and the link that was mailed. */
-  async function approved(person: { id: string; email: string }): Promise<{ number: number; link: string }> {
-    const number = await openedCase(stage, party, person)
-    await afterTheWait(stage, sam)
-    expect((await approve(sam, number)).status).to.equal(303)
-    return { number, link: new URL(await linkTo(stage, person, SET_UP_LINK)).pathname }
-  }
-
   it('is used once, also in 20 parallel requests', async () => {
     const lost = await alone()
-    const { link } = await approved(lost.person)
+    const { link } = await approvedCase(stage, party, sam, lost.person)
     const answers = await Promise.all(
       Array.from({ length: 20 }, () => createVisitor(stage.origin).post(link, { password: PASSWORD })),
     )
@@ -57,7 +34,7 @@ onEveryStage('the link of a support case', open => {
 
   it('works for 24 hours', async () => {
     const lost = await alone()
-    const { link, number } = await approved(lost.person)
+    const { link, number } = await approvedCase(stage, party, sam, lost.person)
     stage.advance(24 * HOUR + 1000)
     expect((await createVisitor(stage.origin).get(link)).status).to.equal(404)
     expect((await createVisitor(stage.origin).post(link, { password: PASSWORD })).status).to.equal(404)
@@ -71,7 +48,7 @@ onEveryStage('the link of a support case', open => {
       "UPDATE accounts SET status = 'deactivated' WHERE id = ?",
     ]) {
       const lost = await alone()
-      const { link } = await approved(lost.person)
+      const { link } = await approvedCase(stage, party, sam, lost.person)
       await change(stage, sqlText, [lost.person.id])
       expect((await createVisitor(stage.origin).get(link)).status).to.equal(404)
       expect((await createVisitor(stage.origin).post(link, { password: PASSWORD })).status).to.equal(404)
@@ -80,7 +57,7 @@ onEveryStage('the link of a support case', open => {
 
   it('guesses no password: tries draw on the account’s own budget', async () => {
     const lost = await alone()
-    const { link } = await approved(lost.person)
+    const { link } = await approvedCase(stage, party, sam, lost.person)
     const thief = createVisitor(stage.origin)
     for (let n = 0; n < 10; n++) await thief.post(link, { password: `guess ${n}` })
     expect((await thief.post(link, { password: PASSWORD })).body).to.include('Too many tries')

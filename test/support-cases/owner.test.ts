@@ -16,17 +16,17 @@ import {
 } from '../support/visitor.ts'
 import {
   type Agent,
-  afterTheWait,
   agentOf,
   approve,
+  approvedCase,
   caseNumber,
+  caseRow,
   HOUR,
   linkTo,
   lockedOut,
   openedCase,
   proveMailbox,
   refresh,
-  SET_UP_LINK,
   STOP_LINK,
   setUpAgain,
   WHY,
@@ -45,19 +45,6 @@ onEveryStage('a support case and its owner', open => {
 
   /** A technician who is the only user of their organisation. */
   const alone = () => victim(stage, party, { name: 'Marta Kowalczyk' })
-
-  const stateOf = async (number: number) => {
-    const [row] = await rows(stage, 'SELECT * FROM support_cases WHERE number = ?', [number])
-    return row ?? {}
-  }
-
-  /** A case that one agent has approved, and the link that was mailed. */
-  async function approved(person: { id: string; email: string }): Promise<{ number: number; link: string }> {
-    const number = await openedCase(stage, party, person)
-    await afterTheWait(stage, sam)
-    expect((await approve(sam, number)).status).to.equal(303)
-    return { number, link: new URL(await linkTo(stage, person, SET_UP_LINK)).pathname }
-  }
 
   it('opens one with the password, the mailbox and a reason, and has a notice of it', async () => {
     const lost = await alone()
@@ -107,7 +94,7 @@ onEveryStage('a support case and its owner', open => {
 
   it('keeps all factors until the link is used, and sets up again with the link and the password', async () => {
     const lost = await alone()
-    const { link } = await approved(lost.person)
+    const { link } = await approvedCase(stage, party, sam, lost.person)
     const visitor = createVisitor(stage.origin)
     // A mail scanner opens it.
     for (let n = 0; n < 3; n++)
@@ -138,7 +125,7 @@ onEveryStage('a support case and its owner', open => {
     for (const removed of [false, true]) {
       const lost = await alone()
       await givePasskey(stage, lost.person)
-      const { link } = await approved(lost.person)
+      const { link } = await approvedCase(stage, party, sam, lost.person)
       const visitor = createVisitor(stage.origin)
       expect((await visitor.get(link)).body).to.include('Also remove my passkeys')
       await visitor.post(link, { password: PASSWORD, ...(removed ? { passkeys: 'remove' } : {}) })
@@ -155,10 +142,10 @@ onEveryStage('a support case and its owner', open => {
     await refresh(stage, sam)
     expect((await approve(sam, number)).status).to.equal(409)
     expect((await sam.by.get(`/support/cases/${number}`)).body).to.include('Owner logged in')
-    expect(await stateOf(number)).to.include({ approved_at: null })
+    expect(await caseRow(stage, number)).to.include({ approved_at: null })
 
     const late = await alone()
-    const { link } = await approved(late.person)
+    const { link } = await approvedCase(stage, party, sam, late.person)
     await logIn(stage, createVisitor(stage.origin), (await party.begin()).url, late.person, late)
     expect((await createVisitor(stage.origin).post(link, { password: PASSWORD })).status).to.equal(404)
     expect(await audited(stage, 'second_factor.reset', late.person)).to.equal(0)
@@ -171,7 +158,7 @@ onEveryStage('a support case and its owner', open => {
     stage.advance(60_000)
     const second = await openedCase(stage, party, lost.person)
     expect(second).to.be.greaterThan(first)
-    expect(await stateOf(first)).to.include({ closed_why: 'logged_in' })
+    expect(await caseRow(stage, first)).to.include({ closed_why: 'logged_in' })
     expect(await audited(stage, 'support_case.ended', lost.person)).to.equal(1)
   })
 
@@ -190,7 +177,7 @@ onEveryStage('a support case and its owner', open => {
       ({ subject, to }) =>
         subject === 'The case about your account is over' && JSON.stringify(to).includes(lost.person.email),
     )
-    expect(await stateOf(number)).to.include({ closed_why: 'account_changed' })
+    expect(await caseRow(stage, number)).to.include({ closed_why: 'account_changed' })
   })
 
   it('L3 gives no new tries: a mailed code does not start the count of wrong one-time codes anew', async () => {

@@ -11,11 +11,12 @@ import {
   afterTheWait,
   agentOf,
   approve,
+  approvedCase,
+  caseRow,
   linkTo,
   lockedOut,
   openedCase,
   proveMailbox,
-  SET_UP_LINK,
   STOP_LINK,
   WHY,
 } from './ground.ts'
@@ -34,33 +35,20 @@ onEveryStage('stopping a support case', open => {
   /** A technician who is the only user of their organisation. */
   const alone = () => victim(stage, party, { name: 'Marta Kowalczyk' })
 
-  const stateOf = async (number: number) => {
-    const [row] = await rows(stage, 'SELECT * FROM support_cases WHERE number = ?', [number])
-    return row ?? {}
-  }
-
-  /** A case that one agent has approved, and the link that was mailed. */
-  async function approved(person: { id: string; email: string }): Promise<{ number: number; link: string }> {
-    const number = await openedCase(stage, party, person)
-    await afterTheWait(stage, sam)
-    expect((await approve(sam, number)).status).to.equal(303)
-    return { number, link: new URL(await linkTo(stage, person, SET_UP_LINK)).pathname }
-  }
-
   it('stops it by a button, once; a mail scanner that opens the link does not', async () => {
     const lost = await alone()
     const number = await openedCase(stage, party, lost.person)
     const link = new URL(await linkTo(stage, lost.person, STOP_LINK)).pathname
     const scanner = createVisitor(stage.origin)
     for (let n = 0; n < 3; n++) expect((await scanner.get(link)).heading).to.equal('Stop the support case?')
-    expect(await stateOf(number)).to.include({ closed_at: null })
+    expect(await caseRow(stage, number)).to.include({ closed_at: null })
     expect(
       (await scanner.post(link, {}, { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }))
         .status,
     ).to.equal(403)
     const answers = await Promise.all(Array.from({ length: 20 }, () => scanner.post(link, {})))
     expect(answers.filter(each => each.status === 200)).to.have.length(1)
-    expect(await stateOf(number)).to.include({ closed_why: 'stopped' })
+    expect(await caseRow(stage, number)).to.include({ closed_why: 'stopped' })
     expect(await audited(stage, 'support_case.stopped', lost.person)).to.equal(1)
     expect((await scanner.get(link)).status).to.equal(404)
     await afterTheWait(stage, sam)
@@ -69,7 +57,7 @@ onEveryStage('stopping a support case', open => {
 
   it('stops it after the link was sent, too: that works no more', async () => {
     const lost = await alone()
-    const { link } = await approved(lost.person)
+    const { link } = await approvedCase(stage, party, sam, lost.person)
     const stop = new URL(await linkTo(stage, lost.person, STOP_LINK)).pathname
     expect((await createVisitor(stage.origin).post(stop, {})).heading).to.equal('The case is stopped')
     expect((await createVisitor(stage.origin).get(link)).status).to.equal(404)
@@ -102,9 +90,9 @@ onEveryStage('stopping a support case', open => {
     expect((await lost.by.get('/account')).body).to.include('A support case for your account is open')
     expect((await other.by.get('/account')).body).not.to.include('support case')
     expect((await other.by.post('/account/support-case/stop', {})).status).to.equal(303)
-    expect(await stateOf(number)).to.include({ closed_at: null })
+    expect(await caseRow(stage, number)).to.include({ closed_at: null })
     await lost.by.post('/account/support-case/stop', {})
-    expect(await stateOf(number)).to.include({ closed_why: 'stopped' })
+    expect(await caseRow(stage, number)).to.include({ closed_why: 'stopped' })
     expect((await lost.by.get('/account')).body).not.to.include('support case')
   })
 
