@@ -295,7 +295,7 @@ export function closeCaseBy(id: string, agentId: string, note: string, now: numb
 
 const use = sql(
   'support_case_use',
-  `UPDATE support_cases SET used_at = ? WHERE approved_at IS NOT NULL AND link_until > ? AND ${mayGoOn}`,
+  `UPDATE support_cases SET used_at = ? WHERE link_until > ? AND ${mayGoOn}`,
 )
 
 /** The link was used. Must stand before what it does to the account. Refused as `already_used`. */
