@@ -11,6 +11,7 @@ import { startSealing } from './store/audit-sealer.ts'
 import { runJobs } from './store/job-worker.ts'
 import { BACKCHANNEL_LOGOUT } from './store/logout-jobs.ts'
 import { startSweeping } from './store/sweep.ts'
+import { SUPPORT_CASE, supportCaseHandler } from './support/settle.ts'
 
 /** Starts it. @returns what ends it: the jobs in hand are finished first */
 export function startBackground(services: Services, tellApp: TellApp): { stop(): Promise<void> } {
@@ -28,6 +29,7 @@ export function startBackground(services: Services, tellApp: TellApp): { stop():
   const workers = [
     { handlers: { [MAIL]: mails } },
     { handlers: { [BACKCHANNEL_LOGOUT]: logoutHandler(tellApp) } },
+    { handlers: { [SUPPORT_CASE]: supportCaseHandler(services, clock) } },
     { handlers: { [SECOND_FACTOR_RESET]: resetHandler(services, clock) }, leaseMs: RESET_LEASE_MS },
     { handlers: { [LOG_OUT_ALL]: logOutHandler(services, clock) }, leaseMs: LOG_OUT_LEASE_MS },
   ].map(each => runJobs({ database, log, clock, ...each }))

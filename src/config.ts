@@ -14,6 +14,7 @@ import {
   bare,
   databaseAddress,
   didYouMean,
+  duration,
   hostName,
   issuerOrigin,
   keyList,
@@ -67,6 +68,10 @@ export interface Config {
   readonly productName: string
   /** The plans that single sign-on and policies of one's own come with. */
   readonly ssoPlans: readonly string[]
+  /** How long the admins of somebody who is locked out have to help, before support does; milliseconds. */
+  readonly supportAfterMs: number
+  /** How long a support case waits before anybody decides; milliseconds, at least an hour. */
+  readonly supportWaitMs: number
   /** What works but deserves a word in the log at start. */
   readonly warnings: readonly string[]
 }
@@ -99,6 +104,7 @@ const setting = <T>(row: Setting<T>): Setting<T> => row
 
 const PREFIX = 'SALLYPORT_'
 const KEY_LENGTH = 32
+export const DAY_MS = 24 * 60 * 60 * 1000
 
 const settings = {
   mode: setting({
@@ -206,6 +212,20 @@ const settings = {
       'Comma-separated: the plans that single sign-on and session policies of an organisation’s own come with.',
     parse: planList,
   }),
+  supportAfter: setting({
+    name: 'SALLYPORT_SUPPORT_AFTER',
+    fallback: '`24h`',
+    meaning:
+      'How long the admins of somebody who is locked out have to help, before the page offers a support case: from `1m` to `30d`.',
+    parse: duration('1m', '30d'),
+  }),
+  supportWait: setting({
+    name: 'SALLYPORT_SUPPORT_WAIT',
+    fallback: '`24h`',
+    meaning:
+      'How long a support case waits, so that its owner can stop it, before an agent may approve it: from `1h` to `30d`.',
+    parse: duration('1h', '30d'),
+  }),
   dataDir: setting({
     name: 'SALLYPORT_DATA_DIR',
     fallback: '`data`',
@@ -309,6 +329,8 @@ function readSettings(env: Env, { cwd = process.cwd(), files = systemFiles }: Lo
     acrAliases: { ...ACR_ALIASES, ...read(settings.acrAliases) },
     productName: read(settings.productName) ?? 'Sallyport',
     ssoPlans: read(settings.ssoPlans) ?? SPECIAL_PLANS,
+    supportAfterMs: read(settings.supportAfter) ?? DAY_MS,
+    supportWaitMs: read(settings.supportWait) ?? DAY_MS,
   } as const
 
   if (demoPort === port) problem('SALLYPORT_DEMO_PORT', `is the same as PORT (${port})`)

@@ -2,7 +2,14 @@
 // the plugin there. Addresses that leave this process are made here, from the configured issuer, never from a request.
 
 /** What an emailed or printed link is for. */
-export type LinkKind = 'invitation' | 'password-reset' | 'unblock' | 'lock' | 'first-run'
+export type LinkKind =
+  | 'invitation'
+  | 'password-reset'
+  | 'unblock'
+  | 'lock'
+  | 'first-run'
+  | 'support-set-up'
+  | 'support-stop'
 
 export interface Paths {
   /** What comes before our own paths: empty, or such as `/oidc`. */
@@ -21,6 +28,8 @@ export interface Paths {
   readonly account: string | undefined
   /** Admins' console; undefined where a host leaves it out. */
   readonly admin: string | undefined
+  /** Support agents' console; undefined where nobody has accounts here. */
+  readonly support: string | undefined
   /** Where the provider answers what our own pages asked it, and where one is after logging out. */
   readonly ownReturn: string
   readonly ownLogout: string
@@ -30,8 +39,9 @@ export interface Paths {
  * @param issuer an origin, with a path where the provider is mounted below one
  * @param account whether there is an account page
  * @param admin whether there is a console
+ * @param support whether there is a support console
  */
-export function createPaths(issuer: string, { account = true, admin = true } = {}): Paths {
+export function createPaths(issuer: string, { account = true, admin = true, support = true } = {}): Paths {
   const { origin, pathname, protocol } = new URL(issuer)
   const base = pathname.replace(/\/$/, '')
   return {
@@ -43,6 +53,7 @@ export function createPaths(issuer: string, { account = true, admin = true } = {
     link: (kind, token) => `${origin}${base}/link/${kind}/${encodeURIComponent(token)}`,
     account: account ? `${base}/account` : undefined,
     admin: admin ? `${base}/admin` : undefined,
+    support: support ? `${base}/support` : undefined,
     ownReturn: `${base}/session/return`,
     ownLogout: `${base}/session/over`,
   }

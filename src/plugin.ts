@@ -10,7 +10,7 @@ import { ACTION_TYPE } from './actions/binding.ts'
 import { actionDetails, besideHost, proofLifetime, resourceOfCode } from './actions/rar.ts'
 import { checkActions, type ProtectedAction } from './actions/registry.ts'
 import { startBackground } from './background.ts'
-import type { Config } from './config.ts'
+import { type Config, DAY_MS } from './config.ts'
 import { AppError } from './errors.ts'
 import { ACR, ACR_ALIASES, type Level } from './flow/assurance.ts'
 import { loadGrant } from './flow/consent.ts'
@@ -98,6 +98,7 @@ const OURS = new Set([
 const PAGES = /^\/(interaction|forgot-password|link|assets|session\/(return|over))(\/|$)/
 const ACCOUNT_PAGES = /^\/account(\/|$)/
 const ADMIN_PAGES = /^\/admin(\/|$)/
+const SUPPORT_PAGES = /^\/support(\/|$)/
 const OPENID_CLAIMS = ['sub', 'acr', 'amr', 'auth_time']
 
 /**
@@ -113,6 +114,7 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
     PAGES,
     ...(options.account === false ? [] : [ACCOUNT_PAGES]),
     ...(options.admin === false ? [] : [ADMIN_PAGES]),
+    ...(hasSupport(options) ? [SUPPORT_PAGES] : []),
   ]
   const ownPages = new RegExp(pages.map(each => each.source).join('|'))
   const actions = actionsOf(host, options)
@@ -128,6 +130,7 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
     clients: () => hostClients(() => provider, actions, options.firstParty),
     accountPage: options.account,
     console: options.admin,
+    support: hasSupport(options),
     ownClientMetadata: ownMetadata,
   })
 
@@ -154,6 +157,11 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
       }
     },
   }
+}
+
+/** A host that has the accounts has support of its own. */
+function hasSupport({ accounts, admin }: SecondFactorOptions): boolean {
+  return accounts === undefined && admin !== false
 }
 
 async function openMigrated(url: string): Promise<Database> {
@@ -188,6 +196,8 @@ function configOf(options: SecondFactorOptions): Config {
     acrAliases: { ...ACR_ALIASES, ...options.acrAliases },
     productName: options.productName ?? 'Sallyport',
     ssoPlans: SPECIAL_PLANS,
+    supportAfterMs: DAY_MS,
+    supportWaitMs: DAY_MS,
     warnings: [],
   } satisfies Config)
 }

@@ -12,6 +12,7 @@ import { accessRoutes } from './admin/access.ts'
 import { actionRoutes } from './admin/actions.ts'
 import { auditRoutes } from './admin/audit.ts'
 import { coverageRoutes } from './admin/coverage.ts'
+import { helpRoutes } from './admin/help.ts'
 import { invitationRoutes } from './admin/invitations.ts'
 import { resetRoutes } from './admin/resets.ts'
 import { sessionRoutes } from './admin/sessions.ts'
@@ -46,6 +47,10 @@ import type { Database } from './store/database.ts'
 import { OWN_API_SCOPES } from './store/own-api.ts'
 import { signingKeys } from './store/signing-keys.ts'
 import { unit } from './store/unit-of-work.ts'
+import { casePageRoutes } from './support/case-page.ts'
+import { caseRoutes } from './support/cases.ts'
+import { supportLinkRoutes } from './support/links.ts'
+import { stopRoutes } from './support/stop.ts'
 
 const MINUTE = 60
 const HOUR = 60 * MINUTE
@@ -117,9 +122,16 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   provider.use(linkRoutes(services).routes())
   const guard = createGuard(provider, services)
   provider.use(guard.routes())
+  if (services.paths.support !== undefined) {
+    provider.use(supportLinkRoutes(services).routes())
+    provider.use(caseRoutes(services, guard).routes())
+    provider.use(casePageRoutes(services, guard).routes())
+    if (services.paths.account !== undefined) provider.use(stopRoutes(services, guard).routes())
+  }
   if (services.paths.account !== undefined) provider.use(accountRoutes(services, guard))
   if (services.paths.admin !== undefined) {
     provider.use(userRoutes(services, guard).routes())
+    provider.use(helpRoutes(services, guard).routes())
     provider.use(invitationRoutes(services, guard).routes())
     provider.use(userPageRoutes(services, guard).routes())
     provider.use(userChangeRoutes(services, guard).routes())

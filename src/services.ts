@@ -48,6 +48,8 @@ export function createServices(
     readonly accountPage?: boolean | undefined
     /** Default: there is a console. */
     readonly console?: boolean | undefined
+    /** Default: there is a support console. */
+    readonly support?: boolean | undefined
     /** See {@link ownClient}. */
     readonly ownClientMetadata?: Readonly<Record<string, unknown>> | undefined
   },
@@ -59,6 +61,7 @@ export function createServices(
   const paths = createPaths(config.issuer, {
     account: own.accountPage !== false,
     admin: own.console !== false,
+    support: own.support !== false,
   })
   const assets = createAssets(undefined, `${paths.base}/assets/`)
   return {

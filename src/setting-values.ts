@@ -30,6 +30,23 @@ export function portNumber(text: string, least: number): number {
   return port
 }
 
+const UNITS_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** A time such as `90m`, `24h` or `2d`, in milliseconds. @param least and most, the same way */
+export function duration(least: string, most: string): (text: string) => number {
+  const read = (text: string): number => {
+    const [, amount = '', unit = ''] = /^(\d{1,5})([mhd])$/.exec(text) ?? []
+    return amount === '' ? Number.NaN : Number(amount) * UNITS_MS[unit as keyof typeof UNITS_MS]
+  }
+  return text => {
+    const time = read(text)
+    if (!(time >= read(least) && time <= read(most))) {
+      throw new Problem(`is "${text}": use a time from ${least} to ${most}, such as 90m, 24h or 2d`)
+    }
+    return time
+  }
+}
+
 export function yesOrNo(text: string): boolean {
   if (text === 'true' || text === '1') return true
   if (text === 'false' || text === '0') return false

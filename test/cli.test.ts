@@ -130,6 +130,15 @@ describe('the command line', () => {
         ['org', 'create', '--name', 'A', '--plan', 'P', '--subscribed-at', '2026-01-01T10:00'],
       ],
       ['--role', ['user', 'create', '--org', 'x', '--email', 'a@b.example', '--name', 'A', '--role', 'root']],
+      ['--org is missing', ['user', 'create', '--email', 'a@b.example', '--name', 'A', '--role', 'admin']],
+      [
+        'the role support has no organisation',
+        ['user', 'create', '--org', 'x', '--email', 'a@b.example', '--name', 'A', '--role', 'support'],
+      ],
+      [
+        '--password-stdin is missing',
+        ['user', 'create', '--email', 'a@b.example', '--name', 'A', '--role', 'support'],
+      ],
       ['--metadata', ['client', 'create', '--metadata', 'nowhere.json']],
       ['--state', ['mail', 'queue', '--state', 'lost']],
       ['--state', ['job', 'list', '--state', 'lost']],
@@ -259,6 +268,7 @@ describe('the command line', () => {
             '011-access-list.js',
             '012-told-apps.js',
             '013-password-changed.js',
+            '014-support-cases.js',
             '016-bounces.js',
             '017-rare-statuses.js',
           ],
@@ -291,6 +301,30 @@ describe('the command line', () => {
           .to.include('--email')
           .and.to.include('is taken')
         expect(await refused(userArgs('create', 'org_none', 'b@acme.example'))).to.include('--org')
+      })
+
+      it('creates a support agent, without an organisation, and deactivates them', async () => {
+        const agent = ['--email', 'sam@vendor.example', '--name', 'Sam Ellery', '--role', 'support']
+        const create = ['user', 'create', ...agent, '--password-stdin']
+        const { id, ...told } = await json<Record<string, unknown>>(create, `${PASSWORD}\n`)
+        expect(told).to.deep.equal({
+          organisation_id: null,
+          email: 'sam@vendor.example',
+          name: 'Sam Ellery',
+          role: 'support',
+          status: 'active',
+        })
+        expect(await withDatabase(each => readAccount(each, String(id)))).to.include({
+          role: 'support',
+          organisationId: null,
+        })
+        expect(await refused(create, `${PASSWORD}\n`)).to.include('is taken')
+        const deactivate = ['user', 'deactivate', '--email', 'sam@vendor.example']
+        expect(await json(deactivate)).to.include({ status: 'deactivated', changed: true })
+        expect(await json(deactivate)).to.include({ status: 'deactivated', changed: false })
+        expect(await refused(['user', 'deactivate', '--email', 'nobody@vendor.example'])).to.include(
+          '--email',
+        )
       })
 
       it('keeps organisations up to date: lists them, changes the plan, sets the start once', async () => {

@@ -56,6 +56,8 @@ describe('configuration', () => {
       allowPrivateNetwork: true,
       enrolmentEmailProof: 'after-reset',
       productName: 'Sallyport',
+      supportAfterMs: 24 * 60 * 60_000,
+      supportWaitMs: 24 * 60 * 60_000,
     })
   })
 
@@ -263,6 +265,8 @@ describe('configuration', () => {
     ['SALLYPORT_ALLOW_PRIVATE_NETWORK', ['maybe']],
     ['SALLYPORT_ENROLMENT_EMAIL_PROOF', ['sometimes']],
     ['SALLYPORT_PRODUCT_NAME', ['x'.repeat(61), 'a\nb']],
+    ['SALLYPORT_SUPPORT_AFTER', ['0m', '31d', '24', 'a day', '-1h', '1.5h']],
+    ['SALLYPORT_SUPPORT_WAIT', ['59m', '0h', '31d', '3600', '24 h']],
     ['SALLYPORT_SSO_PLANS', ['Gold,', ',', 'x'.repeat(101), 'a\nb']],
   ]
   for (const [name, texts] of wrong) {
@@ -282,6 +286,8 @@ describe('configuration', () => {
       SALLYPORT_ENROLMENT_EMAIL_PROOF: 'always',
       SALLYPORT_PRODUCT_NAME: 'Acme login',
       SALLYPORT_SSO_PLANS: 'Gold, Platinum Plus',
+      SALLYPORT_SUPPORT_AFTER: '90m',
+      SALLYPORT_SUPPORT_WAIT: '1h',
       SALLYPORT_DATA_DIR: 'elsewhere',
       SALLYPORT_LOG_LEVEL: 'silent',
     })
@@ -293,6 +299,8 @@ describe('configuration', () => {
       allowPrivateNetwork: false,
       enrolmentEmailProof: 'always',
       productName: 'Acme login',
+      supportAfterMs: 90 * 60_000,
+      supportWaitMs: 60 * 60_000,
       dataDir: join(cwd, 'elsewhere'),
       logLevel: 'silent',
     })

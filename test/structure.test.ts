@@ -105,6 +105,7 @@ describe('the structure of the source', () => {
       'organisations/enforcement.ts',
       'organisations/plan.ts',
       'organisations/session-policy.ts',
+      'support/case-state.ts',
     ]
     const reached = imports.filter(each => pure.includes(each.from) && !each.typeOnly).map(each => each.to)
     // Lists of addresses are compared by Node: no input, no output.
@@ -116,7 +117,7 @@ describe('the structure of the source', () => {
     ['the package for apps', /^step-up\//],
     [
       'the pure core',
-      /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|organisations\/(access-list|enforcement|password-rule|plan|session-policy))\.ts$/,
+      /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|support\/case-state|organisations\/(access-list|enforcement|password-rule|plan|session-policy))\.ts$/,
     ],
     ['configuration and log', /^(config|log)\.ts$/],
     ['store, factors, mail', /^(store|factors|mail)\//],
@@ -124,10 +125,13 @@ describe('the structure of the source', () => {
       'accounts, organisations, clients',
       /^(accounts|clients|apis|audit-export)\.ts$|^organisations\/(access-setting|directory|enforcement-report|log-outs|session-timeout|subscription|user-access|users)\.ts$|^actions\/(organisation-rules|registry|requested|registration)\.ts$/,
     ],
-    ['services and http', /^(services|background|backchannel-logout)\.ts$|^http\/(?!session\.)/],
+    [
+      'services and http',
+      /^(services|background|backchannel-logout)\.ts$|^support\/(notices|settle)\.ts$|^http\/(?!session\.)/,
+    ],
     [
       'the flow and its pages',
-      /^flow\/|^http\/session\.ts$|^actions\/rar\.ts$|^(account|admin|api)\/|^organisations\/first-run\.ts$/,
+      /^flow\/|^http\/session\.ts$|^actions\/rar\.ts$|^(account|admin|api|support)\/|^organisations\/first-run\.ts$/,
     ],
     ['the provider', /^provider\.ts$/],
     ['the plugin', /^(plugin|mounted-client)\.ts$/],

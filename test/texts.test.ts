@@ -113,6 +113,14 @@ describe('texts', () => {
       ...['reason', 'action', 'client', 'plan', 'from', 'to', 'role', 'budget'].map(
         fact => `audit.fact.${fact}`,
       ),
+      ...['opened', 'wait', 'first', 'link'].map(step => `mail.supportCase.${step}.subject`),
+      ...['open', 'waiting', 'evidence', 'second', 'link', 'over'].map(each => `support.filter.${each}`),
+      ...['waiting', 'evidence', 'second', 'link', 'used'].map(state => `support.state.${state}`),
+      ...['stopped', 'closed', 'logged_in', 'account_changed', 'expired'].map(why => `support.state.${why}`),
+      ...['call', 'invoice', 'contact', 'video'].flatMap(each => [
+        `support.evidence.${each}`,
+        `support.evidence.${each}.hint`,
+      ]),
       ...['sound', 'unsealed', 'late', 'broken'].flatMap(kind => [
         `audit.checked.${kind}`,
         `audit.checked.${kind}.hint`,

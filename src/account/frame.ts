@@ -16,6 +16,7 @@ export function frameFor({ paths }: Services, { logoutUrl }: Guard, { role }: Ac
   return {
     home: homeOf({ paths }),
     ...(paths.admin === undefined || role !== 'admin' ? {} : { consoleUrl: paths.admin }),
+    ...(paths.support === undefined || role !== 'support' ? {} : { supportUrl: paths.support }),
     ...(logoutUrl === undefined ? {} : { logoutUrl }),
   }
 }

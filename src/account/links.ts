@@ -17,7 +17,7 @@ import { type EmailedKind, readToken, retireOtherTokens, useToken } from '../sto
 import { readOrganisation } from '../store/organisations.ts'
 import { hashNewPassword, newPasswordError } from './new-password.ts'
 
-type LinkKind = Exclude<EmailedKind, 'code'>
+type LinkKind = Exclude<EmailedKind, 'code' | 'support-set-up'>
 const KINDS: readonly LinkKind[] = ['password-reset', 'invitation', 'unblock']
 
 interface Opened {

@@ -35,6 +35,14 @@ export function overviewRoutes(services: Services, guard: Guard): Router {
       ...(lastLoginAt === null ? {} : { lastLoginAt }),
       ...(notice === undefined ? {} : { notice }),
       ...waysOf(services, account, overview),
+      ...(overview.caseOpenedAt === null
+        ? {}
+        : {
+            supportCase: {
+              openedAt: overview.caseOpenedAt,
+              stop: `${services.paths.account}/support-case/stop`,
+            },
+          }),
       ...(due.state === 'grace' && due.until !== undefined ? { dueAt: due.until } : {}),
     })
   })

@@ -25,6 +25,7 @@ export interface AdminSession extends OwnSession {
   readonly account: Account & { readonly organisationId: string }
 }
 
+/** Who gets in, by what is done. */
 export interface Admins {
   /** For a page. */
   look(): Middleware[]
@@ -35,10 +36,15 @@ export interface Admins {
 }
 
 export function createAdmins(guard: Guard): Admins {
+  return createKeepers(guard, adminsOnly)
+}
+
+/** The guard of a console. @param only lets nobody else through: for them there is nothing */
+export function createKeepers(guard: Guard, only: Middleware): Admins {
   return {
-    look: () => [guard.requireSession(LOOK), adminsOnly],
-    choose: kind => [guard.requireSessionForForm(kind, LOOK), adminsOnly],
-    change: kind => [guard.requireSessionForForm(kind, CHANGE), adminsOnly],
+    look: () => [guard.requireSession(LOOK), only],
+    choose: kind => [guard.requireSessionForForm(kind, LOOK), only],
+    change: kind => [guard.requireSessionForForm(kind, CHANGE), only],
   }
 }
 
@@ -113,11 +119,20 @@ export function frameFor(
 
 /** The pages of Security and authentication, two of them with how many they list. */
 export async function tabsOf(
-  { database, texts, paths }: Services,
+  services: Services,
   organisationId: string,
   current: 'users' | 'invitations' | 'coverage',
 ): Promise<Tab[]> {
-  const { users, invited } = await countInvited(database, organisationId)
+  return (await tabsAndHelp(services, organisationId, current)).tabs
+}
+
+/** The same, with how many users ask for help. */
+export async function tabsAndHelp(
+  { database, texts, paths }: Services,
+  organisationId: string,
+  current: 'users' | 'invitations' | 'coverage',
+): Promise<{ tabs: Tab[]; asking: number }> {
+  const { users, invited, asking } = await countInvited(database, organisationId)
   const spelt = (n: number) => (n > MOST_COUNTED ? `${texts.number(MOST_COUNTED)}+` : texts.number(n))
   const tab = (page: typeof current, count?: string): Tab => ({
     text: texts.t(`${page}.tab`),
@@ -125,7 +140,7 @@ export async function tabsOf(
     href: `${paths.admin}/${page}`,
     current: page === current,
   })
-  return [tab('users', spelt(users)), tab('invitations', spelt(invited)), tab('coverage')]
+  return { tabs: [tab('users', spelt(users)), tab('invitations', spelt(invited)), tab('coverage')], asking }
 }
 
 /** The first letters of the first and the last word. */

@@ -68,6 +68,7 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
       ...notice(ctx, user, blocked !== undefined),
       ...(blocked === undefined ? {} : { blocked }),
       ...(user.bounce === undefined ? {} : { bounce: user.bounce }),
+      ...(user.helpSince === null ? {} : { helpSince: user.helpSince }),
       ...(lastAdmin ? { lastAdmin: texts.t('user.lastAdmin', { name }) } : {}),
       passkeys: user.passkeys.map(each => ({
         name: each.name,

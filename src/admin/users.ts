@@ -15,7 +15,7 @@ import {
   type UserPage,
   type UserSort,
 } from '../store/user-list.ts'
-import { adminOf, createAdmins, frameOf, tabsOf } from './console.ts'
+import { adminOf, createAdmins, frameOf, tabsAndHelp } from './console.ts'
 import { filterOf, readUserQuery, type UserQuery, writeUserQuery } from './user-query.ts'
 
 const PAGE_ROWS = 25
@@ -34,9 +34,9 @@ export function userRoutes(services: Services, guard: Guard): Router {
     const { organisationId } = adminOf(ctx).account
     const query = readUserQuery(ctx.URL.searchParams)
     const filter = filterOf(query)
-    const [{ frame, organisation }, tabs, page, counted] = await Promise.all([
+    const [{ frame, organisation }, { tabs, asking }, page, counted] = await Promise.all([
       frameOf(services, guard, ctx, 'users'),
-      tabsOf(services, organisationId, 'users'),
+      tabsAndHelp(services, organisationId, 'users'),
       readUserPage(database, organisationId, filter, query.order, PAGE_ROWS, query.place),
       countUsers(database, organisationId, filter.words),
     ])
@@ -45,6 +45,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
       frame,
       tabs,
       inviteUrl: `${home}/invitations/new`,
+      ...(asking === 0 ? {} : { asking: { count: asking, href: `${home}/help` } }),
       ...(organisation.subscribedAt === null ? { noSubscription: true } : {}),
       // Sent without a tick.
       ...(ctx.query.nobody === 'yes' ? { error: texts.t('reset.nobody') } : {}),
@@ -56,7 +57,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
     query: UserQuery,
     page: UserPage,
     { counts, complete }: Awaited<ReturnType<typeof countUsers>>,
-  ): Omit<ViewLocals['admin-users'], 'frame' | 'tabs' | 'inviteUrl'> {
+  ): Omit<ViewLocals['admin-users'], 'frame' | 'tabs' | 'inviteUrl' | 'asking'> {
     const action = `${home}/users`
     const link = (change: Partial<UserQuery>) => `${action}${writeUserQuery(query, change)}`
     const { role, standing, order, from, all } = query

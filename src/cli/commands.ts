@@ -4,6 +4,7 @@
 import { checkConfig, loadConfig, settingRows } from '../config.ts'
 import { diagnose, reportOf } from '../doctor.ts'
 import {
+  createAgent,
   createUser,
   type InputError,
   inviteUser,
@@ -80,22 +81,51 @@ const userFlags: Readonly<Record<string, Flag>> = {
   role: { value: ROLES.join('|'), required: true, meaning: 'What the user may do in the organisation.' },
 }
 
+const SUPPORT = 'support'
+
 const userCreate: Command = {
   words: ['user', 'create'],
   summary: 'Create a user: active with a password, else without a way in until they are invited.',
   flags: {
     ...userFlags,
+    org: {
+      value: 'id',
+      meaning: 'The id of the organisation. Required, but for the role support, which has none.',
+    },
+    role: {
+      value: [...ROLES, SUPPORT].join('|'),
+      required: true,
+      meaning: 'What the user may do in the organisation; support: an agent of the vendor, with a password.',
+    },
     'password-stdin': {
       meaning: 'Read the password from standard input (one line). The mailbox counts as proven.',
     },
   },
   async run(flags, io) {
+    if (flags.needed('role') === SUPPORT) return createSupportAgent(flags, io)
+    if (!flags.has('org')) throw new UsageError('--org is missing')
     const input = userInput(flags)
     const password = flags.has('password-stdin') ? await readPassword(io) : undefined
     const user = await withDirectory(io, directory => createUser(directory, { ...input, password }))
     printUser(io, flags, user, 'User created')
     return undefined
   },
+}
+
+async function createSupportAgent(flags: Flags, io: Io): Promise<undefined> {
+  if (flags.has('org')) throw new UsageError('--org: the role support has no organisation')
+  if (!flags.has('password-stdin'))
+    throw new UsageError('--password-stdin is missing: an agent has a password')
+  const { email, name } = { email: flags.needed('email'), name: flags.needed('name') }
+  const password = await readPassword(io)
+  const agent = await withDirectory(io, directory => createAgent(directory, { email, name, password }))
+  print(
+    io,
+    flags,
+    { ...agent, organisation_id: null },
+    `Support agent created: ${agent.name} <${agent.email}>\n  id  ${agent.id}\n`,
+  )
+  return undefined
 }
 
 const userInvite: Command = {

@@ -10,6 +10,7 @@ import {
 } from '../organisations/directory.ts'
 import { logOutUser } from '../organisations/user-access.ts'
 import {
+  deactivateAgent,
   deactivateUser,
   reactivateUser,
   setRole,
@@ -63,8 +64,27 @@ export const userList: Command = {
 export const userDeactivate: Command = {
   words: ['user', 'deactivate'],
   summary: 'Let a user in no more: sessions, tokens and mailed links end at once. Their factors are kept.',
-  flags: CHOICE,
+  flags: {
+    ...CHOICE,
+    org: {
+      value: 'id',
+      meaning: 'The id of the organisation. Required, but for a support agent, who has none.',
+    },
+  },
   async run(flags, io) {
+    if (!flags.has('org')) {
+      const { agent, changed } = await withDirectory(io, directory =>
+        deactivateAgent(directory, flags.needed('email')),
+      )
+      const { id, email, name, role, status } = agent
+      print(
+        io,
+        flags,
+        { id, organisation_id: null, email, name, role, status, changed },
+        `${changed ? 'Agent deactivated' : 'Nothing to do'}: ${name} <${email}>, ${role}, ${status}\n`,
+      )
+      return undefined
+    }
     printChange(flags, io, await changed(flags, io, deactivateUser), 'User deactivated')
     return undefined
   },

@@ -220,29 +220,66 @@ async function resetOne(ground: ResetGround, order: Order, user: Waiting, now: n
   }
 }
 
-function resetWrites({ database, keyring }: ResetGround, order: Order, user: Waiting, now: number): Write[] {
+function resetWrites(ground: ResetGround, order: Order, user: Waiting, now: number): Write[] {
   const { organisationId, actorId, actorName, reason, removePasskeys, address } = order
-  const { accountId, epoch } = user
+  const { accountId: id, epoch, email, name } = user
+  return resetFactors(
+    ground,
+    { id, organisationId, epoch, email, name },
+    { actorId, actorName, removePasskeys, address, details: { reset: order.id, reason } },
+    now,
+  )
+}
+
+/** Whose second factor goes. */
+export interface ResetOf {
+  readonly id: string
+  readonly organisationId: string | null
+  /** As it was read: whoever has changed since is not reset. */
+  readonly epoch: number
+  readonly email: string
+  readonly name: string
+}
+
+/**
+ * All that a reset of one user is, for one commit. There is no other way to take somebody's factors.
+ *
+ * @param by.actorId an account's id, or `operator`; `actorName` for the mail, empty for the operator
+ * @param by.details why, for the audit log
+ */
+export function resetFactors(
+  { database, keyring }: Pick<ResetGround, 'database' | 'keyring'>,
+  { id, organisationId, epoch, email, name }: ResetOf,
+  by: {
+    readonly actorId: string
+    readonly actorName: string
+    readonly removePasskeys: boolean
+    readonly address: string | undefined
+    readonly details: Readonly<Record<string, string>>
+  },
+  now: number,
+): Write[] {
+  const { actorId, actorName, removePasskeys, address, details } = by
   return [
-    ...resetSecondFactor({ id: accountId, organisationId, epoch }, actorId, removePasskeys, now),
-    ...endAccess(database.dialect, accountId, now),
-    clearAccountAttempts('code', accountId),
+    ...resetSecondFactor({ id, organisationId, epoch }, actorId, removePasskeys, now),
+    ...endAccess(database.dialect, id, now),
+    clearAccountAttempts('code', id),
     auditRow(
       {
         event: 'second_factor.reset',
         organisationId,
-        accountId,
+        accountId: id,
         actorId,
         address,
-        details: { reset: order.id, reason, removePasskeys },
+        details: { ...details, removePasskeys },
       },
       now,
     ),
     mailJob(keyring, {
-      to: user.email,
-      accountId,
+      to: email,
+      accountId: id,
       template: 'second-factor-reset',
-      contents: { name: user.name, by: actorName, at: now, removePasskeys },
+      contents: { name, by: actorName, at: now, removePasskeys },
       now,
     }),
   ]

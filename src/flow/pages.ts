@@ -7,12 +7,16 @@ import { newSecret, otpauthUri, qrSvg, setupKey } from '../factors/totp.ts'
 import type { ActionDetails, SetupStep, ViewLocals, ViewName } from '../http/locals.ts'
 import { plainAddress } from '../organisations/access-list.ts'
 import type { Services } from '../services.ts'
+import { caseState, STOPPED_MS } from '../support/case-state.ts'
 import { interactionSecrets, SETUP_KEY_MS } from './progress.ts'
 import type { Way } from './step.ts'
 import type { Visit } from './visit.ts'
 import { sendCode } from './ways/codes.ts'
+import { helpNow, mailboxProven } from './ways/locked-out.ts'
 import { accountOf, type Message, type Outcome } from './ways/outcome.ts'
 import { creationOptions, loginOptions } from './ways/passkeys.ts'
+
+const HOUR = 60 * 60 * 1000
 
 export interface PageRequest {
   /** Which of the step's ways to show, where it has several. */
@@ -20,7 +24,7 @@ export interface PageRequest {
   /** What just went wrong. */
   readonly error?: Message | undefined
   /** What was typed and may be shown again. */
-  readonly typed?: { readonly email?: string | undefined }
+  readonly typed?: { readonly email?: string | undefined; readonly reason?: string | undefined }
   /** The browser is on a phone. */
   readonly mobile: boolean
   /** `login_hint`. */
@@ -82,8 +86,16 @@ export async function page(services: Services, visit: Visit, request: PageReques
     }
     case 'code':
       if (way === 'recovery') {
-        return { name: 'recovery', locals: { action: to('recovery'), codeUrl: show('otp'), ...failed } }
+        return {
+          name: 'recovery',
+          locals: { action: to('recovery'), codeUrl: show('otp'), ...lockedOut(), ...failed },
+        }
       }
+      if (way === 'case-code') return mailedCodePage('case-code', 'send-case-code')
+      if (way === 'send-case-code' && progress.codeMailedAt !== undefined) {
+        return mailedCodePage('case-code', 'send-case-code')
+      }
+      if (way === 'ask-admin' || way === 'open-case' || way === 'send-case-code') return lockedOutPage(way)
       if (stepUp) return stepUpPage({ codeAction: to('otp'), ...besidePasskey })
       return {
         name: 'code',
@@ -93,6 +105,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
           ...(step.ways.includes('recovery') ? { recoveryUrl: show('recovery') } : {}),
           ...(step.ways.includes('passkey') ? { passkey: await passkey(true) } : {}),
           ...(step.ways.includes('set-up-again') ? { setUpAgain: to('set-up-again') } : {}),
+          ...lockedOut(),
           ...besidePasskey,
         },
       }
@@ -106,15 +119,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
         },
       }
     case 'mailed-code':
-      return {
-        name: 'mailed-code',
-        locals: {
-          action: to('mailed-code'),
-          email: accountOf(visit).email,
-          resend: to('send-code'),
-          ...mailed(),
-        },
-      }
+      return mailedCodePage('mailed-code', 'send-code')
     case 'set-up':
       return {
         name: 'setup',
@@ -185,9 +190,61 @@ export async function page(services: Services, visit: Visit, request: PageReques
     }
   }
 
+  function mailedCodePage(enter: Way, send: Way): Page {
+    return {
+      name: 'mailed-code',
+      locals: {
+        action: to(enter),
+        email: accountOf(visit).email,
+        resend: to(send),
+        ...mailed(enter),
+      },
+    }
+  }
+
+  function lockedOut(): { lockedOutUrl?: string } {
+    return step.ways.includes('ask-admin') ? { lockedOutUrl: show('ask-admin') } : {}
+  }
+
+  async function lockedOutPage(shown: Way): Promise<Page> {
+    const { help, facts } = await helpNow(services, visit)
+    const { supportAfterMs, supportWaitMs } = services.config
+    const { openCase: open, askedAt, askedSince } = facts
+    const state = open && caseState(open, visit.now)
+    return {
+      name: 'locked-out',
+      locals: {
+        email: accountOf(visit).email,
+        help,
+        ask: to('ask-admin'),
+        send: to('send-case-code'),
+        open: to('open-case'),
+        admins: facts.otherAdminCount,
+        waitHours: Math.ceil(supportWaitMs / HOUR),
+        ...(help === 'asked' && askedAt !== null ? { askedAt } : {}),
+        ...(help === 'asked' && askedSince !== null ? { caseFrom: askedSince + supportAfterMs } : {}),
+        ...(mailboxProven(visit) ? { mailboxProven: true } : {}),
+        ...(help === 'opened' && open !== undefined ? { openedAt: open.openedAt } : {}),
+        ...(help === 'opened' && open !== undefined && state === 'waiting'
+          ? { waitUntil: open.waitUntil }
+          : {}),
+        ...(help === 'opened' && state === 'link' && open?.linkUntil ? { linkUntil: open.linkUntil } : {}),
+        ...(help === 'stopped' && facts.stoppedAt !== null
+          ? { stopped: { at: facts.stoppedAt, until: facts.stoppedAt + STOPPED_MS } }
+          : {}),
+        ...forgotten(services, visit),
+        codeUrl: show('otp'),
+        ...(step.ways.includes('recovery') ? { recoveryUrl: show('recovery') } : {}),
+        ...(shown === 'open-case' && error !== undefined && help === 'case' && mailboxProven(visit)
+          ? { reasonError: error, reason: request.typed?.reason ?? '' }
+          : failed),
+      },
+    }
+  }
+
   /** What is said of a code that was typed, or of another that was asked for. */
-  function mailed() {
-    if (error !== undefined) return request.way === 'mailed-code' ? { error } : { resendError: error }
+  function mailed(enter: Way) {
+    if (error !== undefined) return request.way === enter ? { error } : { resendError: error }
     return progress.codeMailedAgain ? { notice: texts.t('mailedCode.notice.sent') } : {}
   }
 

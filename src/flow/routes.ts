@@ -29,9 +29,10 @@ import { carriedOver, NO_PROGRESS, type Progress, type StoredResult } from './pr
 import { requestedAction } from './requested-action.ts'
 import type { Way } from './step.ts'
 import { isOutside, standing, type Visit } from './visit.ts'
-import { mailedCode, otp, recovery, sendCode } from './ways/codes.ts'
+import { caseCode, mailedCode, otp, recovery, sendCaseCode, sendCode } from './ways/codes.ts'
 import { cancel, confirm, confirming, giveUp, leave } from './ways/confirm.ts'
 import { identify, password } from './ways/first-factor.ts'
+import { askAdmin, openCase } from './ways/locked-out.ts'
 import type { Handler, Message, Outcome } from './ways/outcome.ts'
 import { cannotUsePasskey, declinePasskey, passkey, registerPasskey } from './ways/passkeys.ts'
 import { putOff, saveRecoveryCode, setUp, setUpAgain } from './ways/set-up.ts'
@@ -56,6 +57,10 @@ const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: 
   'send-code': { fields: [], handler: sendCode },
   'give-up': { fields: [], handler: giveUp },
   leave: { fields: [], handler: leave },
+  'ask-admin': { fields: [], handler: askAdmin },
+  'open-case': { fields: ['reason'], handler: openCase },
+  'send-case-code': { fields: [], handler: sendCaseCode },
+  'case-code': { fields: ['code'], handler: caseCode },
   confirm: { fields: [], handler: confirm },
   cancel: { fields: [], handler: cancel },
 }
@@ -63,7 +68,11 @@ const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: 
 export function interactionRoutes(provider: Provider, services: Services): Router {
   const { clock, config, views } = services
   const devices = deviceCookies(services.keyring, services.paths.https)
-  const settings = { emailProof: config.enrolmentEmailProof, acrAliases: config.acrAliases }
+  const settings = {
+    emailProof: config.enrolmentEmailProof,
+    acrAliases: config.acrAliases,
+    helps: services.paths.support !== undefined,
+  }
   const router = new Router()
 
   router.get('/interaction/:uid', async ctx => {
@@ -133,7 +142,8 @@ export function interactionRoutes(provider: Provider, services: Services): Route
           ...outcome,
           progress: { ...outcome.progress, last: way },
         })
-        if (message === undefined) return seeOther(ctx, services.paths.interaction(visit.uid))
+        const shown = outcome.show === undefined ? '' : `?with=${outcome.show}`
+        if (message === undefined) return seeOther(ctx, `${services.paths.interaction(visit.uid)}${shown}`)
         return show(ctx, details, visit, failure(ctx, way, message, form))
       }
       case 'refused': {
@@ -346,7 +356,7 @@ function insteadOf(way: Way, form: Record<string, string>, visit: Visit): Way {
 }
 
 function failure(ctx: Context, way: Way, error: Message, form: Record<string, string>): PageRequest {
-  return { way, error, mobile: isMobile(ctx), typed: { email: form.email } }
+  return { way, error, mobile: isMobile(ctx), typed: { email: form.email, reason: form.reason } }
 }
 
 function wayOf(text: unknown): Way | undefined {

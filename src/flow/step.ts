@@ -58,6 +58,8 @@ export interface Policy {
   readonly outside: boolean
   /** When a code from the mailbox is asked for before a first authenticator is set up. */
   readonly emailProof: 'after-reset' | 'always' | 'never'
+  /** Whether admins and support help whoever has lost what they prove themselves with. Default: nobody here does. */
+  readonly helps?: boolean
   /** Not before this time is a passkey offered, milliseconds since 1970. */
   readonly passkeyOfferAfter: number
 }
@@ -80,6 +82,10 @@ export type Way =
   | 'send-code'
   | 'give-up'
   | 'leave'
+  | 'ask-admin'
+  | 'open-case'
+  | 'send-case-code'
+  | 'case-code'
   | 'confirm'
   | 'cancel'
 
@@ -187,7 +193,7 @@ function prove(facts: Facts, enrolment: Enrolment, policy: Policy): Step | undef
   // What can't be met is said before anything is asked for or set up in vain.
   const level = asksFor(policy)
   if (level === 'phr' && enrolment.passkeys === 0) return passkeyNeeded()
-  if (enrolment.authenticator) return code(enrolment)
+  if (enrolment.authenticator) return withHelp(code(enrolment), facts, policy)
   if (enrolment.passkeys > 0 && !mailboxProven(facts)) {
     return choices.cannotUsePasskey
       ? { kind: 'mailed-code', ways: ['mailed-code', 'send-code', 'passkey'] }
@@ -255,6 +261,13 @@ function reach(goal: Goal, held: readonly Fact[], facts: Facts, enrolment: Enrol
     facts.verified.some(each => each.factor === 'recovery') ||
     held.some(each => each.factor === 'recovery' && each.verifiedAt >= goal.since)
   return { kind: 'code', ways: recovered ? [...ways, 'set-up-again'] : ways }
+}
+
+/** Whoever has entered the password may say that they have lost the rest: to their admins, and by their mailbox to support. */
+function withHelp(step: Step, { verified }: Facts, { prompt, helps }: Policy): Step {
+  const knows = verified.some(each => each.factor === 'pwd')
+  if (prompt !== 'login' || !helps || !knows) return step
+  return { ...step, ways: [...step.ways, 'ask-admin', 'send-case-code', 'case-code', 'open-case'] }
 }
 
 function passkeyNeeded(): Step {

@@ -52,6 +52,8 @@ export interface Visit {
 export interface VisitSettings {
   readonly emailProof: Policy['emailProof']
   readonly acrAliases: Readonly<Record<string, Level>>
+  /** Default: nobody here helps. */
+  readonly helps?: boolean
 }
 
 /** Where a visit stands: asks the one function that decides. */
@@ -77,6 +79,7 @@ export function standing(visit: Omit<Visit, 'step' | 'graceUntil'>, settings: Vi
     demand: visit.action && demandOf(visit.action.rule, visit.action.hash, now),
     outside: account !== undefined && isOutside(account, visit.visitor.address),
     emailProof: settings.emailProof,
+    ...(settings.helps === undefined ? {} : { helps: settings.helps }),
     passkeyOfferAfter: account?.passkeyOfferAfter ?? 0,
   }
   return { step: nextStep(facts, policy, now), graceUntil }

@@ -38,9 +38,11 @@ export interface ActionDetails {
 /** What is around every page of the console. */
 export interface ConsoleFrame {
   readonly home: string
+  /** What the sections are about; default: Users and security. */
+  readonly area?: string
   readonly sections: readonly {
     readonly text: string
-    readonly icon: 'shield' | 'list' | 'key' | 'lock' | 'clock'
+    readonly icon: 'shield' | 'list' | 'key' | 'lock' | 'clock' | 'lifebuoy'
     readonly href: string
     readonly current: boolean
   }[]
@@ -58,6 +60,8 @@ export interface AccountFrame {
   readonly home: string
   /** For an admin. */
   readonly consoleUrl?: string
+  /** For a support agent. */
+  readonly supportUrl?: string
   readonly logoutUrl?: string
 }
 
@@ -67,6 +71,12 @@ export interface Chip {
   readonly count?: string
   readonly href: string
   readonly current: boolean
+}
+
+/** Where a support case stands. */
+export interface CaseBadge {
+  readonly kind: 'ok' | 'warn' | 'bad' | 'plain'
+  readonly text: string
 }
 
 /** A page of the same section. `count`: how many it lists, spelled. */
@@ -165,6 +175,8 @@ export interface ViewLocals {
     readonly passkey?: PasskeyForm
     /** Posts `answer=yes`: after a recovery code, where the app wants a second factor all the same. */
     readonly setUpAgain?: string
+    /** For whoever has lost all of it. */
+    readonly lockedOutUrl?: string
   }
   /**
    * Posts `code` to `codeAction`, or nothing to `confirmAction`; the passkey's form posts `response`. One of the three is
@@ -202,6 +214,36 @@ export interface ViewLocals {
   recovery: {
     readonly action: string
     readonly codeUrl: string
+    readonly lockedOutUrl?: string
+    readonly error?: string
+  }
+  /** Posts nothing to `ask` or `send`, `reason` to `open`; one of them is there, or nothing is left to do. */
+  'locked-out': {
+    readonly email: string
+    readonly help: 'ask' | 'asked' | 'case' | 'opened' | 'stopped'
+    readonly ask: string
+    readonly send: string
+    readonly open: string
+    /** How many other admins there are. */
+    readonly admins: number
+    readonly askedAt?: number
+    /** When a support case can be opened, if no admin helps. */
+    readonly caseFrom?: number
+    /** How long a case waits at least. */
+    readonly waitHours: number
+    readonly mailboxProven?: boolean
+    readonly reason?: string
+    readonly reasonError?: string
+    readonly openedAt?: number
+    /** Until when nobody decides, while that is ahead; and until when the link works, once it is sent. */
+    readonly waitUntil?: number
+    readonly linkUntil?: number
+    /** When a case was stopped, and from when on another can be opened with the same password. */
+    readonly stopped?: { readonly at: number; readonly until: number }
+    /** Where a new password is set. */
+    readonly forgotUrl?: string
+    readonly codeUrl: string
+    readonly recoveryUrl?: string
     readonly error?: string
   }
   /** Posts `answer=yes|no`. */
@@ -271,6 +313,77 @@ export interface ViewLocals {
   }
   /** Always the same: a link that was used, is too old, was replaced or never existed. */
   'link-used': Record<never, never>
+  'support-cases': {
+    readonly frame: ConsoleFrame
+    readonly filters: readonly Chip[]
+    readonly cases: readonly {
+      readonly number: string
+      readonly href: string
+      readonly name: string
+      readonly organisation: string
+      readonly badge: CaseBadge
+      readonly openedAt: number
+      /** While that is ahead. */
+      readonly waitUntil?: number
+    }[]
+    readonly olderUrl?: string
+  }
+  /** Posts `evidence` for each one ticked, `note` and `answer=approve|close`; or `pending` alone. */
+  'support-case': {
+    readonly frame: ConsoleFrame
+    readonly listUrl: string
+    readonly number: string
+    readonly name: string
+    readonly badge: CaseBadge
+    readonly steps: readonly { readonly text: string; readonly done: boolean; readonly current: boolean }[]
+    readonly action: string
+    /** Absent where whoever looks may not approve now. */
+    readonly approve?: {
+      /** Absent for the second approval. */
+      readonly evidence?: readonly {
+        readonly value: string
+        readonly text: string
+        readonly hint: string
+        readonly ticked: boolean
+      }[]
+      /** What follows. */
+      readonly what: string
+      /** A second agent decides next. */
+      readonly passOn: boolean
+    }
+    readonly close?: boolean
+    /** Why it can't be approved now. */
+    readonly why?: string
+    readonly about: {
+      readonly email: string
+      readonly organisation: string
+      readonly role: string
+      readonly admins: number
+      readonly passkeys: number
+      readonly lastLoginAt?: number
+    }
+    readonly reason: string
+    /** What the first agent has seen. */
+    readonly seen?: { readonly by: string; readonly evidence: readonly string[]; readonly note: string }
+    readonly events: readonly { readonly at: number; readonly text: string; readonly note?: string }[]
+    readonly note?: string
+    readonly noteError?: string
+    readonly evidenceError?: string
+    readonly error?: string
+    /** It was sent without a fresh factor, and has to be sent once more: its id, and what the button says. */
+    readonly waiting?: { readonly id: string; readonly text: string }
+  }
+  /** Posts nothing. */
+  'support-stop': { readonly action: string; readonly email: string; readonly openedAt: number }
+  'support-stopped': { readonly forgotUrl: string }
+  /** Posts `password` (and `username`, see there), and `passkeys=remove`. Opened from a mail, so it loads no script. */
+  'support-set-up': {
+    readonly action: string
+    readonly email: string
+    readonly passkeys: number
+    readonly error?: string
+  }
+  'support-ready': { readonly email: string; readonly accountUrl?: string }
   /** Posts nothing. */
   unblock: { readonly action: string; readonly email: string }
   unblocked: { readonly accountUrl?: string }
@@ -332,6 +445,8 @@ export interface ViewLocals {
     /** Where there is no second factor: where it is set up, and from when on it is needed. */
     readonly setUpUrl?: string
     readonly dueAt?: number
+    /** Somebody has opened a support case for this account. `stop` is posted nothing. */
+    readonly supportCase?: { readonly openedAt: number; readonly stop: string }
   }
   /** Posts `response`, or `pending` alone. */
   'account-passkey-new': {
@@ -591,6 +706,16 @@ export interface ViewLocals {
       readonly next?: string
     }
   }
+  'admin-help': {
+    readonly frame: ConsoleFrame
+    readonly listUrl: string
+    readonly requests: readonly {
+      readonly name: string
+      readonly email: string
+      readonly since: number
+      readonly href: string
+    }[]
+  }
   /** Posts `name`, `email` and `role`. */
   'admin-invite': {
     readonly frame: ConsoleFrame
@@ -625,6 +750,8 @@ export interface ViewLocals {
     readonly you?: boolean
     /** What was done just now. */
     readonly notice?: string
+    /** Since when they ask for help, with nothing left but the password. */
+    readonly helpSince?: number
     /** What is not taken from this user, because too many were wrong. */
     readonly blocked?: string
     /** Their address takes no mail: since when, and what the mail server said. */
@@ -695,6 +822,8 @@ export interface ViewLocals {
     readonly frame: ConsoleFrame
     readonly tabs: readonly Tab[]
     readonly inviteUrl: string
+    /** How many users ask for help, and where they are listed. */
+    readonly asking?: { readonly count: number; readonly href: string }
     /** Where the organisation has no subscription: nobody has to have a second factor yet. */
     readonly noSubscription?: boolean
     readonly error?: string

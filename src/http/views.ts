@@ -34,6 +34,7 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'passkey-first': t => t('passkeyFirst.heading'),
   'mailed-code': t => t('mailedCode.heading'),
   recovery: t => t('recovery.heading'),
+  'locked-out': t => t('lockedOut.heading'),
   'set-up-again': t => t('setUpAgain.heading'),
   'passkey-needed': t => t('passkeyNeeded.heading'),
   outside: t => t('outside.heading'),
@@ -47,6 +48,12 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
     t(organisation === undefined ? 'newPassword.heading.reset' : 'newPassword.heading.invitation'),
   'password-changed': (t, { first }) => t(first ? 'passwordSet.heading' : 'passwordChanged.heading'),
   'link-used': t => t('linkUsed.heading'),
+  'support-cases': t => t('support.heading'),
+  'support-case': (t, { number, name }) => t('support.case.heading', { number, name }),
+  'support-stop': t => t('supportStop.heading'),
+  'support-stopped': t => t('supportStopped.heading'),
+  'support-set-up': t => t('supportSetUp.heading'),
+  'support-ready': t => t('supportReady.heading'),
   unblock: t => t('unblock.heading'),
   unblocked: t => t('unblocked.heading'),
   lock: t => t('lock.heading'),
@@ -61,6 +68,7 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'account-passkey-new': t => t('account.passkeys.add'),
   'account-password': t => t('accountPassword.heading'),
   'admin-invitations': t => t('users.heading'),
+  'admin-help': t => t('help.heading'),
   'admin-invite': t => t('invite.heading'),
   'admin-user': (_, { name }) => name,
   'admin-user-change': (_, { question }) => question,
@@ -83,12 +91,15 @@ interface Wrong {
   error?: string
   resendError?: string
   reasonError?: string
+  noteError?: string
+  evidenceError?: string
   passkey?: { error?: string }
   errors?: Record<string, string | undefined>
 }
 const isWrong = (locals: object): boolean => {
-  const { error, resendError, reasonError, passkey, errors = {} }: Wrong = locals
-  return [error, resendError, reasonError, passkey?.error, ...Object.values(errors)].some(Boolean)
+  const { error, resendError, reasonError, noteError, evidenceError, passkey, errors = {} }: Wrong = locals
+  const own = [error, resendError, reasonError, noteError, evidenceError]
+  return [...own, passkey?.error, ...Object.values(errors)].some(Boolean)
 }
 
 export interface ViewsOptions {

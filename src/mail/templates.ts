@@ -60,6 +60,29 @@ export interface MailContents {
     readonly by: string
     readonly removePasskeys: boolean
   }
+  /** To an admin: `user` and `account` are the name and address of whoever asks, `userId` leads to their page. */
+  'help-asked': Deed & { readonly user: string; readonly account: string; readonly userId: string }
+  /** A step of a support case; `stop` is the token of the link that ends it, `until` when the wait is over. */
+  'support-case': {
+    readonly name: string
+    readonly step: 'opened' | 'wait' | 'first' | 'link'
+    readonly at: number
+    readonly stop: string
+    readonly until: number | null
+    readonly address: string | null
+  }
+  /** The link that opens set-up again, and the one that ends the case. */
+  'support-set-up': {
+    readonly name: string
+    readonly token: string
+    readonly stop: string
+    readonly at: number
+  }
+  'support-case-ended': {
+    readonly name: string
+    readonly why: 'stopped' | 'closed' | 'logged_in' | 'account_changed' | 'expired'
+    readonly at: number
+  }
 }
 
 export type MailName = keyof MailContents
@@ -110,6 +133,10 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   'password-changed': t => t('mail.passwordChanged.subject'),
   'account-locked': t => t('mail.accountLocked.subject'),
   'second-factor-reset': t => t('mail.secondFactorReset.subject'),
+  'help-asked': (t, { user }) => t('mail.helpAsked.subject', { user }),
+  'support-case': (t, { step }) => t(`mail.supportCase.${step}.subject`),
+  'support-set-up': t => t('mail.supportSetUp.subject'),
+  'support-case-ended': t => t('mail.supportCaseEnded.subject'),
 }
 
 /** Every mail, by name. */
@@ -126,6 +153,10 @@ export interface MailLocals {
   readonly email: string
   /** For mails with a token. */
   readonly link: string | undefined
+  /** For mails about a support case: ends it. */
+  readonly stopLink: string | undefined
+  /** For mails about a user of whoever gets them. */
+  readonly userLink: string | undefined
   /** For mails with a token or a code. */
   readonly expiresAt: number | undefined
   /** Where its owner locks the account, and until when: for notices, where accounts can be locked. */
@@ -192,6 +223,8 @@ export function createMailTemplates(options: {
         host: new URL(issuer).host,
         email: to,
         link: 'token' in contents ? paths.link(name as LinkKind, contents.token) : undefined,
+        stopLink: 'stop' in contents ? paths.link('support-stop', contents.stop) : undefined,
+        userLink: 'userId' in contents ? `${paths.origin}${paths.admin}/users/${contents.userId}` : undefined,
         expiresAt: expiryOf(name, contents),
         lock:
           lockToken === undefined

@@ -126,6 +126,39 @@ export async function createUser(
   return user
 }
 
+/** A support agent: an account without an organisation, of the vendor's. */
+export interface Agent extends Omit<User, 'organisationId' | 'role' | 'status'> {
+  readonly role: 'support'
+  readonly status: 'active'
+}
+
+/**
+ * Creates a support agent, active at once.
+ *
+ * @throws InputError
+ */
+export async function createAgent(
+  directory: Directory,
+  input: { readonly email: string; readonly name: string; readonly password: string },
+): Promise<Agent> {
+  const { database, clock, actor, productName } = directory
+  const { email, name } = checkPerson(input)
+  if ((await readAccountByEmail(database, email)) !== undefined) throw taken(email)
+  const hash = await hashAccepted(input.password, {
+    minLength: minimumPasswordLength(null, clock()),
+    names: [name, email],
+    product: productName,
+  })
+  const now = clock()
+  const agent: Agent = { id: newId('usr'), email, name, role: 'support', status: 'active' }
+  const details = { email, role: agent.role, status: agent.status }
+  await committed(database, email, [
+    insertAccount({ ...agent, organisationId: null, passwordHash: hash, mailboxProvenAt: now }, now),
+    auditRow({ event: 'user.created', accountId: agent.id, actorId: actor, details }, now),
+  ])
+  return agent
+}
+
 /**
  * Creates a user and mails them an invitation, by whose link they choose their password. For a user who is invited
  * already it is sent again, with name and role as given now, and the older link no longer works.
@@ -231,15 +264,15 @@ function organisationWrites(directory: Directory, organisation: Organisation, no
 }
 
 function checkUser(input: UserInput): UserInput {
+  const { organisationId, role } = input
+  if (!ROLES.includes(role)) throw new InputError('role', `must be ${ROLES.join(' or ')}`)
+  return { organisationId, role, ...checkPerson(input) }
+}
+
+function checkPerson(input: Pick<UserInput, 'email' | 'name'>): Pick<UserInput, 'email' | 'name'> {
   const email = parseAddress(input.email.trim())
   if (email === undefined) throw new InputError('email', `${JSON.stringify(input.email)} is no email address`)
-  if (!ROLES.includes(input.role)) throw new InputError('role', `must be ${ROLES.join(' or ')}`)
-  return {
-    organisationId: input.organisationId,
-    email,
-    name: line('name', input.name, 200),
-    role: input.role,
-  }
+  return { email, name: line('name', input.name, 200) }
 }
 
 /** A text of one line, trimmed, in NFC. @throws InputError */
@@ -269,11 +302,15 @@ async function acceptPassword(
   organisation: Organisation,
   user: UserInput,
 ): Promise<string> {
-  const verdict = await judgePassword(password, {
+  return hashAccepted(password, {
     minLength: minimumPasswordLength(organisation.subscribedAt, clock()),
     names: [user.name, user.email, organisation.name],
     product: productName,
   })
+}
+
+async function hashAccepted(password: string, rule: Parameters<typeof judgePassword>[1]): Promise<string> {
+  const verdict = await judgePassword(password, rule)
   if (!verdict.ok) throw new InputError('password', passwordFault(verdict), verdict)
   return hashPassword(password)
 }
@@ -321,13 +358,17 @@ function auditUser(
 }
 
 async function commitUser({ database }: Directory, user: User, writes: readonly Write[]): Promise<void> {
+  return committed(database, user.email, writes)
+}
+
+async function committed(database: Database, email: string, writes: readonly Write[]): Promise<void> {
   try {
     await database.commit(writes)
   } catch (error) {
     if (!(error instanceof CommitRefused) || !['already_exists', 'not_allowed'].includes(error.refusal))
       throw error
     // Somebody else was faster.
-    throw taken(user.email)
+    throw taken(email)
   }
 }
 

@@ -3,6 +3,7 @@
 // same moment (store/memberships.ts). Leaves out how users come to be (directory.ts) and who may call this; an actor who
 // is no active admin of the organisation at the moment of the commit is refused all the same.
 
+import { type Account, readAccountByEmail } from '../store/accounts.ts'
 import { endAccess } from '../store/artefacts.ts'
 import { type AuditEntry, auditRow } from '../store/audit.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
@@ -10,6 +11,7 @@ import { retireTokens } from '../store/emailed-tokens.ts'
 import {
   changeRole,
   deactivate,
+  endAgent,
   isLastAdmin,
   type Membership,
   reactivate,
@@ -100,6 +102,41 @@ export async function setRole(directory: Directory, choice: UserChoice, role: Us
       details: { from: member.role, to: role },
     }
   })
+}
+
+/**
+ * Takes a support agent's every way in, as {@link deactivateUser} does a user's. What they approved stays approved.
+ *
+ * @throws InputError
+ */
+export async function deactivateAgent(
+  { database, clock, actor }: Directory,
+  email: string,
+): Promise<{ readonly agent: Account; readonly changed: boolean }> {
+  const agent = await readAccountByEmail(database, email)
+  if (agent?.role !== 'support') throw new InputError('email', `${JSON.stringify(email)} is no support agent`)
+  const now = clock()
+  const after: Account = { ...agent, status: 'deactivated' }
+  try {
+    await database.commit([
+      endAgent(agent.id),
+      ...endAccess(database.dialect, agent.id, now),
+      retireTokens(agent.id, now),
+      auditRow(
+        {
+          event: 'user.deactivated',
+          accountId: agent.id,
+          actorId: actor,
+          details: { role: agent.role, status: agent.status },
+        },
+        now,
+      ),
+    ])
+    return { agent: after, changed: true }
+  } catch (error) {
+    if (!(error instanceof CommitRefused)) throw error
+    return { agent: after, changed: false }
+  }
 }
 
 export interface Planned {

@@ -22,6 +22,8 @@ export interface AccountOverview {
   /** The organisation's name; empty where there is none. */
   readonly organisation: string
   readonly lastLoginAt: number | null
+  /** When a support case was opened for this account that is open still. */
+  readonly caseOpenedAt: number | null
   /** Null where nobody knows. */
   readonly passwordChangedAt: number | null
   readonly authenticator: { readonly setUpAt: number; readonly lastUsedAt: number | null } | undefined
@@ -34,6 +36,8 @@ export interface AccountOverview {
 const find = sql(
   'account_overview',
   `SELECT o.name AS organisation, a.last_login_at, a.password_changed_at,
+     (SELECT c.opened_at FROM support_cases c WHERE c.account_id = a.id AND c.closed_at IS NULL AND c.used_at IS NULL
+        AND c.epoch = a.epoch) AS case_opened_at,
      au.created_at AS set_up_at, au.last_used_at AS code_used_at, r.saved_at AS recovery_saved_at,
      p.credential_id, p.name, p.aaguid, p.backed_up, p.created_at, p.last_used_at
    FROM accounts a LEFT JOIN organisations o ON o.id = a.organisation_id
@@ -52,6 +56,8 @@ export async function readAccountOverview(database: Database, id: string): Promi
   return {
     organisation: String(row.organisation ?? ''),
     lastLoginAt: time(row.last_login_at),
+    // Whoever logged in since has ended it.
+    caseOpenedAt: Number(row.case_opened_at) < Number(row.last_login_at) ? null : time(row.case_opened_at),
     passwordChangedAt: time(row.password_changed_at),
     authenticator: setUpAt === null ? undefined : { setUpAt, lastUsedAt: time(row.code_used_at) },
     recoveryCodeSavedAt: time(row.recovery_saved_at),

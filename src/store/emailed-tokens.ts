@@ -5,12 +5,13 @@ import type { Database, Write } from './database.ts'
 import { digest } from './ids.ts'
 import { sql, write } from './statement.ts'
 
-export type EmailedKind = 'invitation' | 'password-reset' | 'unblock' | 'code'
+export type EmailedKind = 'invitation' | 'password-reset' | 'unblock' | 'support-set-up' | 'code'
 
 export const LIFETIME_MS: Record<EmailedKind, number> = {
   invitation: 7 * 24 * 60 * 60 * 1000,
   'password-reset': 30 * 60 * 1000,
   unblock: 24 * 60 * 60 * 1000,
+  'support-set-up': 24 * 60 * 60 * 1000,
   code: 10 * 60 * 1000,
 }
 

@@ -2,6 +2,7 @@
 // there are. Who is invited is a filter of the users' list (user-list.ts). Leaves out inviting (organisations/).
 
 import type { Database } from './database.ts'
+import { helpCount } from './help-requests.ts'
 import { sql } from './statement.ts'
 import { MOST_COUNTED } from './user-list.ts'
 
@@ -42,14 +43,17 @@ const some = (which: string) =>
      LIMIT ${MOST_COUNTED + 1}) AS counted)`
 const totals = sql(
   'invitation_totals',
-  `SELECT ${some('')} AS users, ${some("AND a.status = 'invited'")} AS invited`,
+  `SELECT ${some('')} AS users, ${some("AND a.status = 'invited'")} AS invited, ${helpCount} AS asking`,
 )
 
-/** How many users an organisation has, and how many of them are invited; one more than MOST_COUNTED says more. */
+/**
+ * How many users an organisation has, how many of them are invited, and how many ask for help; one more than
+ * MOST_COUNTED says more.
+ */
 export async function countInvited(
   database: Database,
   organisationId: string,
-): Promise<{ users: number; invited: number }> {
-  const [row] = await database.read(totals, [organisationId, organisationId])
-  return { users: Number(row?.users), invited: Number(row?.invited) }
+): Promise<{ users: number; invited: number; asking: number }> {
+  const [row] = await database.read(totals, [organisationId, organisationId, organisationId])
+  return { users: Number(row?.users), invited: Number(row?.invited), asking: Number(row?.asking) }
 }

@@ -115,6 +115,17 @@ export function changeRole(member: Membership, role: Role, actorId: string): Wri
   ]
 }
 
+const endSupport = sql(
+  'membership_end_agent',
+  `UPDATE accounts SET status = 'deactivated', epoch = epoch + 1
+   WHERE id = ? AND role = 'support' AND status <> 'deactivated'`,
+)
+
+/** A support agent gets in no more. Refused as `already_used` if so it is. */
+export function endAgent(accountId: string): Write {
+  return write(endSupport, [accountId], 'already_used')
+}
+
 /** What was minted before, or is in flight, ends by the epoch. Refused as {@link changeRole} is. */
 export function deactivate(member: Membership, actorId: string): Write[] {
   return [...takenAway(member), write(end, asRead(member, actorId), 'account_changed')]

@@ -299,7 +299,7 @@ export function finishReset(resetId: string, now: number): Write {
 const clear = sql(
   'account_reset_second_factor',
   `UPDATE accounts SET epoch = epoch + 1, second_factor_reset_at = ?
-   WHERE id = ? AND organisation_id = ? AND status = 'active' AND epoch = ? AND ${actorMayAct}`,
+   WHERE id = ? AND coalesce(organisation_id, '') = ? AND status = 'active' AND epoch = ? AND ${actorMayAct}`,
 )
 const removeAuthenticator = sql('authenticator_remove', 'DELETE FROM authenticators WHERE account_id = ?')
 const removeRecovery = sql('recovery_code_remove', 'DELETE FROM recovery_codes WHERE account_id = ?')
@@ -315,15 +315,16 @@ const removeTokens = sql(
  * Refused as `account_changed` if the account has changed since it was read at that epoch, is not active, or whoever
  * does it is no active admin of its organisation (any more).
  *
- * @param actorId an account's id, or `operator`
+ * @param actorId an account's id, or `operator`, who needs no such role: something else in the commit says why
  */
 export function resetSecondFactor(
-  user: { readonly id: string; readonly organisationId: string; readonly epoch: number },
+  user: { readonly id: string; readonly organisationId: string | null; readonly epoch: number },
   actorId: string,
   removePasskeys: boolean,
   now: number,
 ): Write[] {
-  const { id, organisationId, epoch } = user
+  const { id, epoch } = user
+  const organisationId = user.organisationId ?? ''
   return [
     write(
       clear,

@@ -6,6 +6,7 @@ import { holdsAccess } from './account-sessions.ts'
 import type { Role, Status } from './accounts.ts'
 import type { Bounce } from './bounces.ts'
 import type { Database, Param, Row } from './database.ts'
+import { helpSince } from './help-requests.ts'
 import { digest } from './ids.ts'
 import { sql } from './statement.ts'
 import { STANDINGS, type Standing } from './user-list.ts'
@@ -35,6 +36,8 @@ export interface UserDetails {
   readonly lastLoginAt: number | null
   /** Who has none was invited and has not come yet. */
   readonly hasPassword: boolean
+  /** Since when they ask the admins for help; null: they don't. */
+  readonly helpSince: number | null
   /** Nobody else is an active admin of the organisation. */
   readonly lastAdmin: boolean
   /** There is something to end: a session, a login under way, a token. */
@@ -53,7 +56,7 @@ const find = sql(
      (SELECT count(*) FROM recovery_codes x WHERE x.account_id = a.id AND x.saved_at IS NOT NULL) AS recovery_codes,
      (SELECT count(*) FROM accounts x WHERE x.organisation_id = a.organisation_id AND x.role = 'admin'
         AND x.status = 'active' AND x.id <> a.id) AS other_admins,
-     CASE WHEN ${holdsAccess} THEN 1 ELSE 0 END AS access,
+     CASE WHEN ${holdsAccess} THEN 1 ELSE 0 END AS access, ${helpSince} AS help_since,
      p.credential_id, p.name AS passkey_name, p.created_at AS passkey_created_at, p.last_used_at
    FROM accounts a JOIN organisations o ON o.id = a.organisation_id
    LEFT JOIN passkeys p ON p.account_id = a.id
@@ -83,6 +86,7 @@ export async function readUserDetails(
     hasPassword: Number(row.has_password) === 1,
     lastAdmin: row.role === 'admin' && row.status === 'active' && Number(row.other_admins) === 0,
     access: Number(row.access) === 1,
+    helpSince: time(row.help_since),
     passkeys: rows.flatMap(passkeyOf),
     ...(row.mail_refused_at === null
       ? {}

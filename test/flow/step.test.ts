@@ -54,6 +54,7 @@ function step(start: Start): Step {
     outside: start.outside ?? false,
     emailProof: start.emailProof ?? 'after-reset',
     passkeyOfferAfter: start.passkeyOfferAfter ?? 0,
+    ...(start.helps === undefined ? {} : { helps: start.helps }),
   }
   return nextStep(facts, policy, NOW)
 }
@@ -86,6 +87,14 @@ describe('the next step', () => {
     ['of an address that nobody has', { enrolled: 'nobody' }, 'password', 'password', 'identify', 'passkey'],
     ['of a code without a first factor', { enrolled: APP, verified: verified('otp') }, 'password', 'password', 'identify', 'passkey'],
     ['of a session that holds nothing, in a step-up', { enrolled: APP, ...STEP_UP }, 'password', 'password', 'cancel'],
+    // whoever has lost the rest, and still knows the password
+    ['of a password, where somebody helps', { enrolled: APP, verified: PWD, helps: true }, 'code', 'otp', 'recovery', 'ask-admin', 'send-case-code', 'case-code', 'open-case'],
+    ['of a password, where nobody helps', { enrolled: APP, verified: PWD, helps: false }, 'code', 'otp', 'recovery'],
+    ['of a session’s password, where somebody helps', { enrolled: APP, session: session('pwd'), helps: true }, 'code', 'otp', 'recovery'],
+    ['of a step-up, where somebody helps', { enrolled: APP, verified: PWD, helps: true, ...STEP_UP }, 'code', 'otp', 'recovery', 'cancel'],
+    ['of an address, where somebody helps', { enrolled: APP, helps: true }, 'password', 'password', 'identify', 'passkey'],
+    ['of a reset, where somebody helps', { enrolled: RESET, verified: PWD, helps: true }, 'mailed-code', 'mailed-code', 'send-code'],
+    ['of a proven mailbox, where somebody helps: it opens nothing by itself', { enrolled: APP, verified: verified('pwd', 'mail'), helps: true }, 'code', 'otp', 'recovery', 'ask-admin', 'send-case-code', 'case-code', 'open-case'],
     // first login
     ['E8: of a password with nothing enrolled', { verified: PWD }, 'set-up', 'set-up'],
     ['E8: of a choice to put off that is open no more', { verified: PWD, choices: PUT_OFF }, 'set-up', 'set-up'],

@@ -3,6 +3,7 @@
 import { qrSvg } from '../../src/factors/totp.ts'
 import type { ViewLocals, ViewName } from '../../src/http/locals.ts'
 import type { Texts } from '../../src/texts.ts'
+import { supportSamples } from './support-samples.ts'
 
 export type Sample = { [Name in ViewName]: { view: Name; state: string; locals: ViewLocals[Name] } }[ViewName]
 
@@ -446,7 +447,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     },
     { view: 'passkey-offer', state: '', locals: { ...offer, steps } },
     { view: 'passkey-offer', state: 'error', locals: { ...offer, error: t('passkey.error.notSaved') } },
-    { view: 'code', state: '', locals: { ...code, passkey } },
+    { view: 'code', state: '', locals: { ...code, passkey, lockedOutUrl: '/locked-out' } },
     { view: 'code', state: 'bare', locals: code },
     { view: 'code', state: 'set-up-again', locals: { ...code, setUpAgain: '/again' } },
     { view: 'code', state: 'error', locals: { ...code, error: t('code.error.wait', { minutes: 4 }) } },
@@ -485,7 +486,11 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       state: 'notice-error',
       locals: { ...mailed, notice: t('mailedCode.notice.sent'), error: t('mailedCode.error.wrong') },
     },
-    { view: 'recovery', state: '', locals: { action: '/sent', codeUrl: '/code' } },
+    {
+      view: 'recovery',
+      state: '',
+      locals: { action: '/sent', codeUrl: '/code', lockedOutUrl: '/locked-out' },
+    },
     {
       view: 'recovery',
       state: 'error',
@@ -1146,5 +1151,20 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       state: 'finished',
       locals: { ...result, done: 30, skipped: 1, waiting: 0, users: result.users.slice(0, 2) },
     },
+    {
+      view: 'account',
+      state: 'support-case',
+      locals: {
+        ...account,
+        frame: { ...accountFrame, supportUrl: '/support' },
+        authenticator: { setUpAt: time },
+        authenticatorUrl: '/move',
+        recoveryCode: { savedAt: time, newUrl: '/code' },
+        supportCase: { openedAt: time, stop: '/sent' },
+      },
+    },
+    { view: 'admin-users', state: 'asking', locals: { ...users, asking: { count: 2, href: '/list' } } },
+    { view: 'admin-user', state: 'asks', locals: { ...user, helpSince: time } },
+    ...supportSamples({ t }, frame),
   ]
 }

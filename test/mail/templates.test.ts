@@ -37,6 +37,17 @@ const samples: MailContents = {
   'recovery-code-made': deed,
   'password-changed': deed,
   'account-locked': deed,
+  'help-asked': { ...deed, user: 'Dana Whitlock', account: 'dana@northgate.example', userId: 'usr_1' },
+  'support-case': {
+    name: deed.name,
+    step: 'opened',
+    at,
+    stop: 'cas_1.stop',
+    until: at + 86_400_000,
+    address: deed.address,
+  },
+  'support-set-up': { name: deed.name, token: 'tok-set-up', stop: 'cas_1.stop', at },
+  'support-case-ended': { name: deed.name, why: 'stopped', at },
   'second-factor-reset': { name: 'Dana Whitlock', at, by: 'Priya Raman', removePasskeys: true },
 }
 const show = (name: MailName, contents: Partial<Record<string, unknown>> = {}) =>
@@ -101,6 +112,37 @@ describe('mails', () => {
         .and.to.contain('until 21 May 2026, 09:31 UTC')
     })
   }
+
+  for (const step of ['opened', 'wait', 'first', 'link'] as const) {
+    it(`support-case, at the step ${step}: has one link, which stops it as long as it is open`, () => {
+      const { text, html } = show('support-case', { step, ...(step === 'opened' ? {} : { until: null }) })
+      const link = `${issuer}/link/support-stop/cas_1.stop`
+      expect(links(html)).to.deep.equal([link])
+      expect(text).to.contain(`This wasn’t me:\n${link}`).and.to.contain('as long as it is open')
+      expect(expiryOf('support-case', samples['support-case'])).to.equal(undefined)
+    })
+  }
+
+  it('support-set-up: has the link that works for a day, and the one that stops the case', () => {
+    const { html } = show('support-set-up')
+    const link = `${issuer}/link/support-set-up/tok-set-up`
+    expect(links(html)).to.deep.equal([link, link, `${issuer}/link/support-stop/cas_1.stop`])
+    expect(expiryOf('support-set-up', samples['support-set-up'])).to.equal(at + 24 * 60 * 60 * 1000)
+  })
+
+  it('support-case-ended: says why, and links nowhere', () => {
+    const said = (['stopped', 'closed', 'logged_in', 'account_changed', 'expired'] as const).map(why => {
+      const { text, html } = show('support-case-ended', { why })
+      expect(links(html)).to.be.empty
+      expect(text).to.contain('The case has changed nothing about your account')
+      return text
+    })
+    expect(new Set(said).size).to.equal(5)
+  })
+
+  it('help-asked: leads an admin to the page of whoever asks', () => {
+    expect(links(show('help-asked').html)).to.deep.equal([`${issuer}/admin/users/usr_1`])
+  })
 
   for (const name of ['invitation', 'password-reset', 'unblock'] as const) {
     it(`${name}: has one link, as a button and in the clear, and says how long it works`, () => {

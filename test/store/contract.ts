@@ -205,6 +205,8 @@ const TABLES = [
   'second_factor_reset_users',
   'idempotency_keys',
   'log_outs',
+  'help_requests',
+  'support_cases',
 ] as const
 export type Table = (typeof TABLES)[number]
 const dumps = Object.fromEntries(

@@ -34,6 +34,7 @@ import {
   type Write,
 } from '../../src/store/database.ts'
 import * as mailed from '../../src/store/emailed-tokens.ts'
+import { askForHelp, readHelpers, readHelpRequests } from '../../src/store/help-requests.ts'
 import { keepAnswer, readAnswer } from '../../src/store/idempotency.ts'
 import { countInvited, readInvitationTimes } from '../../src/store/invitations.ts'
 import * as logOuts from '../../src/store/log-outs.ts'
@@ -50,6 +51,7 @@ import {
   readSessionSettings,
   type SessionSettings,
 } from '../../src/store/session-policies.ts'
+import * as cases from '../../src/store/support-cases.ts'
 import { sweep } from '../../src/store/sweep.ts'
 import { readToldApps } from '../../src/store/told-apps.ts'
 import { readUserDetails } from '../../src/store/user-details.ts'
@@ -86,6 +88,7 @@ const FILES = [
   'store/clients',
   'store/credentials',
   'store/emailed-tokens',
+  'store/help-requests',
   'store/idempotency',
   'store/invitations',
   'store/log-outs',
@@ -98,6 +101,7 @@ const FILES = [
   'store/session-facts',
   'store/session-policies',
   'store/signing-keys',
+  'store/support-cases',
   'store/sweep',
   'store/told-apps',
   'store/user-details',
@@ -243,6 +247,26 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   await clients.find('app')
   await readAccountOverview(database, id).catch(() => undefined)
   await readPending(database, keyring, 'x', place, NOW)
+  await readHelpRequests(database, 'org_1', 100)
+  await readHelpers(database, 'org_1', id, 200)
+  await cases.readCase(database, { id: 'cas_1' })
+  await cases.readCase(database, { number: 1 })
+  await cases.readRunningCases(database, 500)
+  await cases.readSettledCases(database, 10, 25)
+  await cases.readLockedOut(database, id)
+  const found = { id: 'cas_1', needsSecond: false } as cases.SupportCase
+  const approval = { agentId: id, evidence: ['call'], note: 'note' }
+  await database.commit([
+    askForHelp(account, null, 1, NOW),
+    cases.openCase({ id: 'cas_1', account, reason: 'why', waitUntil: NOW }, NOW),
+    cases.approveCase(found, approval, NOW),
+    cases.approveCase({ ...found, needsSecond: true }, approval, NOW),
+    cases.approveCaseAgain(found, approval, NOW),
+    cases.closeCase('cas_1', 'stopped', NOW),
+    cases.closeCaseBy('cas_1', id, 'why', NOW),
+    cases.useCase('cas_1', NOW),
+    cases.noteWaitTold('cas_1', NOW),
+  ])
   await readAnswer(database, { clientId: 'app', key: 'k', request: '' }, NOW)
   await readActionRules(database, 'org_1')
   await sweep(database, NOW)
@@ -304,6 +328,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     mailed.retireTokens(id, NOW),
     ...memberships.changeRole(member, 'admin', 'usr_2'),
     ...memberships.deactivate(member, 'usr_2'),
+    memberships.endAgent(id),
     ...memberships.reactivate(member, 'usr_2'),
     memberships.stayAdmin('org_1', 'usr_2'),
     memberships.withdrawAccount(member, 'usr_2'),
@@ -427,6 +452,10 @@ async function fill(url: string): Promise<void> {
         SELECT n, CASE n % 2 WHEN 0 THEN 'login' ELSE 'logout' END, n % 10, n, n, '{}' FROM generate_series(1, 3000) n;
       INSERT INTO audit_seals (seq, last_id, row_count, digest, key_id, head, sealed_at)
         SELECT n, n, 1, n, n, n, n FROM generate_series(1, 3000) n;
+      INSERT INTO help_requests (account_id, organisation_id, epoch, since, asked_at)
+        SELECT n, n, 0, n, n FROM generate_series(1, 3000) n;
+      INSERT INTO support_cases (id, account_id, epoch, reason, needs_second, opened_at, wait_until, closed_at)
+        SELECT n, n, 0, '', 0, n, n, CASE n % 2 WHEN 0 THEN n END FROM generate_series(1, 3000) n;
       INSERT INTO idempotency_keys (client_id, id, request, response, expires_at)
         SELECT n, n, '', '', n FROM generate_series(1, 3000) n;
       INSERT INTO pending_forms (id, kind, session_uid, account_id, form, expires_at)

@@ -23,6 +23,7 @@ const ALL = [
   '011-access-list.js',
   '012-told-apps.js',
   '013-password-changed.js',
+  '014-support-cases.js',
   '016-bounces.js',
   '017-rare-statuses.js',
 ]

@@ -19,6 +19,7 @@ import {
   sameHash,
 } from '../../factors/recovery-code.ts'
 import { cleanOneTimeCode, verifyTotp } from '../../factors/totp.ts'
+import type { Form } from '../../http/forms.ts'
 import { mailJob } from '../../mail/outbox.ts'
 import type { Services } from '../../services.ts'
 import type { Account } from '../../store/accounts.ts'
@@ -27,7 +28,16 @@ import { CommitRefused, type Write } from '../../store/database.ts'
 import { issueToken, useToken } from '../../store/emailed-tokens.ts'
 import { interactionSecrets, type Progress } from '../progress.ts'
 import type { Visit } from '../visit.ts'
-import { accountOf, type Handler, type Occasion, proven, type Refused, record, refused } from './outcome.ts'
+import {
+  accountOf,
+  type Handler,
+  type Occasion,
+  type Outcome,
+  proven,
+  type Refused,
+  record,
+  refused,
+} from './outcome.ts'
 
 const MINUTE = 60 * 1000
 
@@ -182,7 +192,24 @@ export function newRecovery(
   }
 }
 
-export const mailedCode: Handler = async (services, visit, form) => {
+export const mailedCode: Handler = (services, visit, form) =>
+  checkMailed(services, visit, form, rightCode(visit))
+
+/**
+ * The same for a support case, beside the page for a one-time code: a right one is no right one of those, so the count of
+ * wrong ones does not start anew by it.
+ */
+export const caseCode: Handler = async (services, visit, form) => {
+  const outcome = await checkMailed(services, visit, form, spentCode(visit))
+  return outcome.kind === 'advanced' ? { ...outcome, show: 'open-case' } : outcome
+}
+
+async function checkMailed(
+  services: Services,
+  visit: Visit,
+  form: Form,
+  settled: readonly Write[],
+): Promise<Outcome> {
   const typed = form.code ?? ''
   if (typed.trim() === '') return refused('mailedCode.error.missing')
   const stopped = await reserveCode(services, visit)
@@ -193,7 +220,7 @@ export const mailedCode: Handler = async (services, visit, form) => {
     progress: proven(visit, { factor: 'mail', kind: 'mail' }),
     writes: [
       useToken('code', mailedToken(services, visit, code ?? ''), visit.now),
-      ...rightCode(visit),
+      ...settled,
       record(visit, 'mailbox.proven'),
     ],
     refused: { already_used: { key: 'mailedCode.error.wrong' } },
@@ -232,6 +259,12 @@ export const sendCode: Handler = async (services, visit) => {
       too_many_tries: { key: 'mailedCode.error.day' },
     },
   }
+}
+
+/** Mails a code for a support case. */
+export const sendCaseCode: Handler = async (services, visit, form) => {
+  const outcome = await sendCode(services, visit, form)
+  return outcome.kind === 'advanced' ? { ...outcome, show: 'case-code' } : outcome
 }
 
 /** A mailed code is good in its own authorization request only; six digits are stored under a key, not just hashed. */

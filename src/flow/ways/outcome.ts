@@ -11,6 +11,7 @@ import type { TextKey, TextValues } from '../../texts.ts'
 import type { Fact } from '../assurance.ts'
 import { mergeFacts } from '../assurance.ts'
 import type { Progress } from '../progress.ts'
+import type { Way } from '../step.ts'
 import type { Visit } from '../visit.ts'
 
 export interface Message {
@@ -24,6 +25,8 @@ export type Outcome =
       readonly kind: 'advanced'
       readonly progress: Progress
       readonly writes: readonly Write[]
+      /** Which of the next step's ways its page shows; default: the first. */
+      readonly show?: Way
       /** What to say if a conditional write was too late. */
       readonly refused?: Partial<Record<Refusal, Message>>
     }
