@@ -72,8 +72,13 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     accountUrl,
     logoutUrl: '/sent/logout',
   } as const
+  /** The frame of a page of another section. */
+  const at = (href: string) => ({
+    ...frame,
+    sections: frame.sections.map(each => ({ ...each, current: each.href === href })),
+  })
   const accessList = {
-    frame,
+    frame: at('/admin/access'),
     action: '/sent',
     addresses: '203.0.113.0/24 # Leeds office\n198.51.100.17 # VPN\n2001:db8:42::/48',
     seen: 'x',
@@ -92,7 +97,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     return { app: 'Fleetdesk', title, own, effective, tightened: own !== effective, href: '/action' }
   })
   const actionRule = {
-    frame,
+    frame: at('/admin/actions'),
     listUrl: '/list',
     action: '/sent',
     app: 'Fleetdesk',
@@ -260,7 +265,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     button: { text: t('user.deactivate'), danger: true },
   }
   const sessions: ViewLocals['admin-sessions'] = {
-    frame: { ...frame, sections: frame.sections.map((each, index) => ({ ...each, current: index === 1 })) },
+    frame: at('/admin/sessions'),
     action: '/sent',
     inactive: '8',
     end: '7',
@@ -336,7 +341,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     command: 'npx sallyport audit verify',
   })
   const events = {
-    frame: { ...frame, sections: frame.sections.map((each, index) => ({ ...each, current: index === 2 })) },
+    frame: at('/admin/audit'),
     checked: checked('success', 'sound'),
     action: '/sent',
     choice: [
@@ -975,7 +980,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       state: 'waiting-none',
       locals: { ...accessList, waiting: { id: 'x', addresses: '' } },
     },
-    { view: 'admin-actions', state: '', locals: { frame, actions: protectedActions } },
+    { view: 'admin-actions', state: '', locals: { frame: at('/admin/actions'), actions: protectedActions } },
     {
       view: 'admin-actions',
       state: 'saved',
@@ -988,7 +993,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         }),
       },
     },
-    { view: 'admin-actions', state: 'none', locals: { frame, actions: [] } },
+    { view: 'admin-actions', state: 'none', locals: { frame: at('/admin/actions'), actions: [] } },
     { view: 'admin-action', state: '', locals: actionRule },
     {
       view: 'admin-action',
