@@ -196,7 +196,7 @@ onEveryStage('attacks by many requests at once', open => {
 
   it('never lets the password of one address count for another that is named at the same time', async () => {
     const attacker = await victim(stage, party)
-    const target = await stage.person({ graceUntil: 'tomorrow' })
+    const target = await stage.person({ graceUntil: 'tomorrow', password: 'seven brass kettles hum at dusk' })
     for (let round = 0; round < 6; round++) {
       const visitor = createVisitor(stage.origin)
       const start = await visitor.get((await party.begin()).url)

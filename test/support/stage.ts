@@ -45,7 +45,7 @@ export interface Stage {
   /** Lines of the log so far. */
   readonly log: string[]
   /**
-   * A user with {@link PASSWORD}, in an organisation of their own, or in that of the given id; `tomorrow`: its
+   * A user, with {@link PASSWORD} unless told otherwise, in an organisation of their own, or in that of the given id; `tomorrow`: its
    * subscription starts now.
    */
   person(options?: PersonOptions): Promise<Person>
@@ -69,6 +69,7 @@ interface PersonOptions {
   readonly name?: string
   readonly role?: UserRole
   readonly organisationId?: string
+  readonly password?: string
 }
 
 let people = 0
@@ -125,7 +126,9 @@ export async function openStage({ databaseUrl, env = {}, extend }: StageOptions 
       held = time
     },
     log,
-    async person({ graceUntil = 'over', name = 'Dana Whitlock', role = 'technician', organisationId } = {}) {
+    async person(options = {}) {
+      const { graceUntil = 'over', name = 'Dana Whitlock', role = 'technician', organisationId } = options
+      const { password = PASSWORD } = options
       people += 1
       const organisation =
         organisationId ??
@@ -141,7 +144,7 @@ export async function openStage({ databaseUrl, env = {}, extend }: StageOptions 
         email: `user${people}@northgate.example`,
         name,
         role,
-        password: PASSWORD,
+        password,
       })
       return { id, email, organisationId: organisation }
     },
