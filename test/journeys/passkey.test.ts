@@ -115,6 +115,42 @@ describe('journey: a passkey', function () {
     expect((await answer).claims?.amr).to.deep.equal(['pwd', 'hwk', 'user', 'pop', 'mfa'])
   })
 
+  it('outlives a reset: it leads to the set-up page without a mailed code, and afterwards logs in alone', async () => {
+    const { organisationId } = dana
+    const priya = await enrolledPerson(stage, { name: 'Priya Raman', role: 'admin', organisationId })
+    const admin = await openTab(stage)
+    await admin.open(`${stage.origin}/admin/users/${dana.id}`)
+    await admin.identify(priya.email)
+    await admin.enterPassword()
+    await admin.enterCode(await nextCode(stage, priya.secret))
+    await admin.see('Dana Whitlock')
+    await admin.press('Reset 2FA')
+    await admin.fill('Reason', 'A new phone')
+    await admin.press('Reset 2FA for 1 user')
+    await admin.see('2FA reset')
+    await admin.close()
+
+    // By autofill.
+    await device.setPresence(true)
+    const first = await begin()
+    await tab.see('Set up two-factor authentication')
+    expect(await tab.offers('Not now')).to.equal(false)
+    const key = (await tab.page.locator('output#key').textContent())?.replaceAll(' ', '') ?? ''
+    await tab.enterCode(await totp(key, new Date(stage.now())))
+    await tab.see('Save your recovery code')
+    await tab.page.getByLabel('I have safely recorded this code').check()
+    await tab.press('Continue')
+    await tab.see('Welcome to Fleetdesk')
+    expect((await first.answer).claims?.acr).to.equal('phr')
+    const codes = (await stage.mails()).filter(({ subject }) => /^Your code/i.test(subject ?? ''))
+    expect(codes, 'mailed codes').to.deep.equal([])
+    dana = { ...dana, secret: key }
+
+    const second = await begin()
+    await tab.see('Welcome to Fleetdesk')
+    expect((await second.answer).claims?.amr).to.deep.equal(['hwk', 'user', 'pop', 'mfa'])
+  })
+
   it('is asked for first where it is the only second factor; without it a mailed code leads to set-up', async () => {
     await stage.running.services.database.commit([write(loseAuthenticator, [dana.id])])
     const { answer } = await begin()
