@@ -9,6 +9,7 @@ import {
   readAccount,
   readAccountByEmail,
 } from './store/accounts.ts'
+import { isReserved } from './store/actor.ts'
 import type { Database } from './store/database.ts'
 import { inOpenUnit, unit } from './store/unit-of-work.ts'
 
@@ -41,7 +42,7 @@ export function ownAccounts(database: Database): AccountSource {
 
 /** A user of the host. */
 export interface HostUser {
-  /** The subject that the host's tokens carry; at most 64 characters. */
+  /** The subject that the host's tokens carry; at most 64 characters, not `operator`, and not beginning with `client `. */
   readonly id: string
   readonly email: string
   readonly name?: string
@@ -81,6 +82,7 @@ export function hostAccounts(
     async findByEmail(email) {
       const user = await host.findByEmail(email)
       if (user === undefined) return undefined
+      if (isReserved(user.id)) throw new Error(`no user of the host may have the id "${user.id}"`)
       const organisation = user.organisation ?? { id: 'host', name: '', subscribedAt: new Date(LONG_AGO) }
       const now = clock()
       const row = {
