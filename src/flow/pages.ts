@@ -134,16 +134,24 @@ export async function page(services: Services, visit: Visit, request: PageReques
     }
     case 'set-up-again':
       return { name: 'set-up-again', locals: { action: to('set-up-again') } }
-    case 'passkey-offer':
+    case 'passkey-offer': {
+      // Tried once: where something just went wrong, the user decides.
+      const upgrades = step.ways.includes('passkey-upgrade') && error === undefined
+      const upgrade = upgrades && {
+        action: to('passkey-upgrade'),
+        options: await creationOptions(services, visit, 'upgrade'),
+      }
       return {
         name: 'passkey-offer',
         locals: {
           action: to('passkey-registration'),
-          options: await creationOptions(services, visit),
-          ...stepsOf(visit),
+          options: await creationOptions(services, visit, 'register'),
+          ...(upgrade ? { upgrade } : {}),
+          ...(step.onThisDevice ? { onThisDevice: true } : stepsOf(visit)),
           ...failed,
         },
       }
+    }
     case 'passkey-needed':
       return { name: 'passkey-needed', locals: { action: to('give-up'), app: visit.app } }
     case 'confirm':

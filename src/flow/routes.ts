@@ -31,7 +31,13 @@ import { mailedCode, otp, recovery, sendCode } from './ways/codes.ts'
 import { cancel, confirm, confirming, giveUp } from './ways/confirm.ts'
 import { identify, password } from './ways/first-factor.ts'
 import type { Handler, Message, Outcome } from './ways/outcome.ts'
-import { cannotUsePasskey, declinePasskey, passkey, registerPasskey } from './ways/passkeys.ts'
+import {
+  cannotUsePasskey,
+  declinePasskey,
+  passkey,
+  registerPasskey,
+  upgradeToPasskey,
+} from './ways/passkeys.ts'
 import { putOff, saveRecoveryCode, setUp, setUpAgain } from './ways/set-up.ts'
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
@@ -48,6 +54,7 @@ const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: 
   'recovery-code-saved': { fields: ['saved'], handler: saveRecoveryCode },
   'set-up-again': { fields: ['answer'], handler: setUpAgain },
   'passkey-registration': { fields: ['response', 'later'], handler: registerPasskey },
+  'passkey-upgrade': { fields: ['response', 'later'], handler: upgradeToPasskey },
   'passkey-declined': { fields: [], handler: declinePasskey },
   'cannot-use-passkey': { fields: [], handler: cannotUsePasskey },
   'mailed-code': { fields: ['code'], handler: mailedCode },
@@ -314,7 +321,7 @@ function asksForSomebodyElse({ prompt }: Interaction): boolean {
 /** A form with a second button: the button says which way was meant. */
 function insteadOf(way: Way, form: Record<string, string>, visit: Visit): Way {
   if (form.later !== 'yes') return way
-  if (way === 'passkey-registration') return 'passkey-declined'
+  if (way === 'passkey-registration' || way === 'passkey-upgrade') return 'passkey-declined'
   if (way === 'set-up') return visit.step.ways.includes('put-off') ? 'put-off' : 'set-up-again'
   return way
 }

@@ -133,6 +133,10 @@ export interface ViewLocals {
   'passkey-offer': {
     readonly action: string
     readonly options: string
+    /** Where the browser may make one by itself, without a word; what comes of it is posted there as `response`. */
+    readonly upgrade?: PasskeyForm
+    /** They came by a passkey of another device. */
+    readonly onThisDevice?: boolean
     readonly error?: string
     readonly steps?: readonly SetupStep[]
   }

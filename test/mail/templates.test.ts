@@ -23,6 +23,7 @@ const samples: MailContents = {
   code: { ...deed, code: '731946' },
   'authenticator-set-up': deed,
   'passkey-added': { ...deed, passkey: 'iCloud Keychain' },
+  'passkey-upgraded': { ...deed, passkey: 'iCloud Keychain' },
   'passkey-removed': {
     name: deed.name,
     at: deed.at,
@@ -70,6 +71,7 @@ describe('mails', () => {
   for (const name of [
     'authenticator-set-up',
     'passkey-added',
+    'passkey-upgraded',
     'recovery-code-used',
     'password-changed',
   ] as const) {

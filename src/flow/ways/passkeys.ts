@@ -15,6 +15,7 @@ import {
   verifyAssertion,
   verifyRegistration,
 } from '../../factors/passkey.ts'
+import type { Form } from '../../http/forms.ts'
 import { mailJob } from '../../mail/outbox.ts'
 import type { Services } from '../../services.ts'
 import { type Account, offerPasskeyAfter } from '../../store/accounts.ts'
@@ -51,8 +52,12 @@ export async function loginOptions({ keyring, config, database }: Services, visi
   )
 }
 
-/** Options for adding a passkey to the account. */
-export async function creationOptions({ keyring, config, database }: Services, visit: Visit) {
+/** Options for adding a passkey to the account; `upgrade`: for the browser to make it by itself, if it will. */
+export async function creationOptions(
+  { keyring, config, database }: Services,
+  visit: Visit,
+  purpose: 'register' | 'upgrade',
+) {
   const account = accountOf(visit)
   return JSON.stringify(
     await registrationOptions({
@@ -61,10 +66,11 @@ export async function creationOptions({ keyring, config, database }: Services, v
       existing: await readPasskeys(database, account.id),
       challenge: newChallenge({
         key: keyring.keys('passkey-challenge')[0],
-        purpose: 'register',
+        purpose,
         binding: visit.uid,
         now: visit.now,
       }),
+      ...(purpose === 'upgrade' ? { mediation: 'conditional' } : {}),
     }),
   )
 }
@@ -129,7 +135,12 @@ export const passkey: Handler = async (services, visit, form) => {
         kind: found.backupEligible ? 'swk' : 'hwk',
         credentialId: found.credentialId,
       },
-      { account: { email: account.email, id: account.id, epoch: account.epoch } },
+      {
+        account: { email: account.email, id: account.id, epoch: account.epoch },
+        passkeyElsewhere: read.attachment === 'cross-platform' && found.transports.includes('hybrid'),
+        // Empty where the browser had not said it yet.
+        ...(form.webauthn ? { platformAuthenticator: form.webauthn === 'platform' } : {}),
+      },
     ),
     writes: [spent, usePasskey(found, verdict.newCounter, verdict.backedUp, visit.now)],
     refused: { already_used: { key: 'passkey.error.expired' } },
@@ -171,21 +182,40 @@ async function refusalOf(database: Database, writes: readonly Write[]): Promise<
   }
 }
 
-export const registerPasskey: Handler = async ({ keyring, config, paths }, visit, form) => {
+export const registerPasskey: Handler = (services, visit, form) => register(services, visit, form, 'register')
+
+/**
+ * A passkey that the browser made by itself beside a password that it knows. Nothing is proven by it, least of all who
+ * is there: it is taken because two factors were proven just before, and from the next login on as any other.
+ */
+export const upgradeToPasskey: Handler = (services, visit, form) => register(services, visit, form, 'upgrade')
+
+async function register(
+  { keyring, config, paths }: Services,
+  visit: Visit,
+  form: Form,
+  purpose: 'register' | 'upgrade',
+): Promise<Outcome> {
   const account = accountOf(visit)
+  const upgraded = purpose === 'upgrade'
   const response = form.response ?? ''
   const presented = readRegistrationChallenge(response)
   if (presented === undefined) return refused('passkey.error.notSaved')
   const challenge = openChallenge(presented, {
     keys: keyring.keys('passkey-challenge'),
-    purpose: 'register',
+    purpose,
     binding: visit.uid,
     now: visit.now,
   })
   if (!challenge.ok) return refused('passkey.error.expired')
   const verdict = await verifyRegistration({
     response,
-    expected: { challenge: presented, origins: [paths.origin], rpId: rpId(config.issuer) },
+    expected: {
+      challenge: presented,
+      origins: [paths.origin],
+      rpId: rpId(config.issuer),
+      ...(upgraded ? { mediation: 'conditional' } : {}),
+    },
   })
   if (!verdict.ok) {
     return refused(
@@ -201,12 +231,21 @@ export const registerPasskey: Handler = async ({ keyring, config, paths }, visit
     writes: [
       spend('passkey-challenge', challenge.id, challenge.expiresAt),
       insertPasskey({ ...credential, accountId: account.id, rpId: rpId(config.issuer), name }, visit.now),
-      record(visit, 'passkey.added', { credential: credential.credentialId, name }),
+      record(visit, 'passkey.added', {
+        credential: credential.credentialId,
+        name,
+        ...(upgraded ? { upgrade: true } : {}),
+      }),
       mailJob(keyring, {
         to: account.email,
         accountId: account.id,
-        template: 'passkey-added',
-        contents: { name: account.name, passkey: name, at: visit.now, address: visit.visitor.address },
+        template: upgraded ? 'passkey-upgraded' : 'passkey-added',
+        contents: {
+          name: account.name,
+          passkey: name,
+          at: visit.now,
+          address: visit.visitor.address,
+        },
         now: visit.now,
       }),
     ],
