@@ -18,7 +18,9 @@ import {
   issuerOrigin,
   keyList,
   oneOf,
+  originList,
   Problem,
+  passkeyDomain,
   planList,
   portNumber,
   proxies,
@@ -65,6 +67,10 @@ export interface Config {
   /** Further names of levels in `acr_values`, the built-in ones among them. */
   readonly acrAliases: Readonly<Record<string, Level>>
   readonly productName: string
+  /** What passkeys are bound to (WebAuthn's relying party id): a host name. */
+  readonly passkeyDomain: string
+  /** Further origins on whose pages our passkeys may be used, as `/.well-known/webauthn` tells browsers. */
+  readonly relatedOrigins: readonly string[]
   /** The plans that single sign-on and policies of one's own come with. */
   readonly ssoPlans: readonly string[]
   /** What works but deserves a word in the log at start. */
@@ -199,6 +205,20 @@ const settings = {
     meaning: 'The name that users read on pages, in mails and in their authenticator app.',
     parse: shortText,
   }),
+  passkeyDomain: setting({
+    name: 'SALLYPORT_PASSKEY_DOMAIN',
+    fallback: "the issuer's host name",
+    meaning:
+      'The host name that passkeys are bound to (the relying party id). Keep the old one here when the issuer moves to another name.',
+    parse: passkeyDomain,
+  }),
+  relatedOrigins: setting({
+    name: 'SALLYPORT_RELATED_ORIGINS',
+    fallback: 'none',
+    meaning:
+      'Comma-separated: further origins that these passkeys may be used on. `/.well-known/webauthn` tells browsers.',
+    parse: originList,
+  }),
   ssoPlans: setting({
     name: 'SALLYPORT_SSO_PLANS',
     fallback: SPECIAL_PLANS.map(each => `\`${each}\``).join(', '),
@@ -308,6 +328,8 @@ function readSettings(env: Env, { cwd = process.cwd(), files = systemFiles }: Lo
     enrolmentEmailProof: read(settings.enrolmentEmailProof) ?? 'after-reset',
     acrAliases: { ...ACR_ALIASES, ...read(settings.acrAliases) },
     productName: read(settings.productName) ?? 'Sallyport',
+    passkeyDomain: read(settings.passkeyDomain) ?? host,
+    relatedOrigins: read(settings.relatedOrigins) ?? [],
     ssoPlans: read(settings.ssoPlans) ?? SPECIAL_PLANS,
   } as const
 
@@ -322,6 +344,12 @@ function readSettings(env: Env, { cwd = process.cwd(), files = systemFiles }: Lo
   }
   if (isIP(bare(host)) !== 0) {
     warnings.push(`SALLYPORT_ISSUER is an address, not a name: browsers allow no passkeys there`)
+  }
+  const { passkeyDomain } = rest
+  if (host !== passkeyDomain && !host.endsWith(`.${passkeyDomain}`) && isIP(bare(host)) === 0) {
+    warnings.push(
+      `SALLYPORT_PASSKEY_DOMAIN is ${passkeyDomain}, which the issuer is not part of: passkeys work only where https://${passkeyDomain}/.well-known/webauthn names ${issuer}`,
+    )
   }
   if (issuer.startsWith('https:') && trustProxy === undefined) {
     warnings.push(

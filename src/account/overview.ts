@@ -7,6 +7,7 @@ import { type Guard, sessionOf } from '../http/session.ts'
 import { enforcement } from '../organisations/enforcement.ts'
 import type { Services } from '../services.ts'
 import { readOverview } from '../store/accounts.ts'
+import { passkeySignals } from './passkey-signals.ts'
 
 export function accountRoutes(services: Services, { requireSession, logoutUrl }: Guard): Router {
   const { views, paths, database, clock } = services
@@ -24,6 +25,7 @@ export function accountRoutes(services: Services, { requireSession, logoutUrl }:
       authenticator: account.authenticator !== undefined,
       recoveryCode: account.recoveryCode?.saved === true,
       passkeys: account.passkeys,
+      signals: await passkeySignals(services, account),
       ...(lastLoginAt === null ? {} : { lastLoginAt }),
       ...(account.authenticator === undefined && account.passkeys === 0
         ? { setUpUrl: `${paths.account}/set-up` }

@@ -20,6 +20,8 @@ export interface PageRequest {
   readonly error?: Message | undefined
   /** What was typed and may be shown again. */
   readonly typed?: { readonly email?: string | undefined }
+  /** What the browser is told of passkeys. */
+  readonly signals?: string | undefined
   /** The browser is on a phone. */
   readonly mobile: boolean
   /** `login_hint`. */

@@ -137,7 +137,8 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       case 'refused': {
         await unit().flush(outcome.writes)
         const { ready } = await prepared(ctx, visit)
-        return show(ctx, details, ready, failure(ctx, way, outcome.message, form))
+        const { message, signals } = outcome
+        return show(ctx, details, ready, { ...failure(ctx, way, message, form), signals })
       }
       case 'ended':
         unit().add(...outcome.writes)
@@ -281,6 +282,7 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     const cancel = visit.step.ways.includes('cancel') && made.name !== 'passkey-needed'
     ctx.body = views.render(made.name, {
       ...made.locals,
+      ...(request.signals === undefined ? {} : { signals: request.signals }),
       ...(cancel ? { cancel: services.paths.interaction(visit.uid, 'cancel') } : {}),
     })
   }

@@ -578,5 +578,7 @@ export interface CommonLocals {
   assets(name: string): string
   /** Where **Cancel** goes, on whatever page a step-up leads to. */
   readonly cancel?: string | undefined
+  /** What the browser is told of passkeys, for `passkey-signals.js`. */
+  readonly signals?: string | undefined
   readonly links: { readonly help?: string; readonly privacy?: string }
 }

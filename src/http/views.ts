@@ -95,7 +95,7 @@ export interface Views {
   /** A whole HTML document. */
   render<Name extends ViewName>(
     name: Name,
-    locals: ViewLocals[Name] & Pick<CommonLocals, 'cancel'>,
+    locals: ViewLocals[Name] & Pick<CommonLocals, 'cancel' | 'signals'>,
     texts?: Texts,
   ): string
 }

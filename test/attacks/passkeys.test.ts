@@ -156,6 +156,94 @@ describe('attacks on passkeys', function () {
     expect((await half.visitor.follow(half.base)).heading).to.equal('Verify your identity')
   })
 
+  describe('of another domain', () => {
+    const OLD = 'login.old.example'
+    const bind = (authenticator: Authenticator, domain: string) =>
+      change(stage, 'UPDATE passkeys SET rp_id = ? WHERE credential_id = ?', [
+        domain,
+        authenticator.credentialId,
+      ])
+
+    it('goes on being asked for and taken by the domain that it was made for, and by no other', async () => {
+      const { person } = await victim(stage, party)
+      const authenticator = await givePasskey(stage, person)
+      await bind(authenticator, OLD)
+      const half = await halfLogin(stage, party, person)
+      expect(half.page.body).to.include(`rpId&quot;:&quot;${OLD}`).and.to.include(authenticator.credentialId)
+      const ours = authenticator.assert(challengeOf(half.page))
+      expect((await present(half, ours)).status, 'signed for this domain').to.equal(400)
+      const again = await half.visitor.follow(half.base)
+      const theirs = authenticator.assert(challengeOf(again), { rpId: OLD })
+      expect((await present(half, theirs)).status).to.equal(303)
+    })
+
+    it('stands back behind one of this domain: a browser is asked for one domain at a time', async () => {
+      const { person } = await victim(stage, party)
+      const old = await givePasskey(stage, person)
+      await bind(old, OLD)
+      const current = await givePasskey(stage, person)
+      const { page } = await halfLogin(stage, party, person)
+      expect(page.body).to.include('rpId&quot;:&quot;localhost').and.to.include(current.credentialId)
+      expect(page.body).not.to.include(old.credentialId)
+    })
+
+    it('is refused from a page of a related origin: no page of ours is there', async () => {
+      const related = 'https://app.example'
+      const other = await openStage({ env: { SALLYPORT_RELATED_ORIGINS: related } })
+      try {
+        const person = await other.person()
+        const authenticator = await givePasskey(other, person)
+        const visitor = createVisitor(other.origin)
+        const page = await visitor.follow((await (await relyingParty(other)).begin()).url)
+        const at = { visitor, base: `/interaction/${uidOf(page.url)}`, page }
+        const relayed = authenticator.assert(challengeOf(page), { origin: related })
+        expect((await present(at, relayed)).status).to.equal(400)
+      } finally {
+        await other.close()
+      }
+    })
+  })
+
+  describe('L11 a passkey that is unknown', () => {
+    it('is named to the browser that came with it, once its challenge is ours; no other passkey is', async () => {
+      const { person } = await victim(stage, party)
+      const gone = await givePasskey(stage, person)
+      await change(stage, 'DELETE FROM passkeys WHERE account_id = ?', [person.id])
+      const at = await emailPage()
+      const forged = await present(at, gone.assert('A'.repeat(72)))
+      expect(forged.body).not.to.include('data-signals')
+      const answer = await present(at, gone.assert(challengeOf(at.page)))
+      expect(answer.status).to.equal(400)
+      expect(answer.body)
+        .to.include('signalUnknownCredential')
+        .and.to.include(gone.credentialId)
+        .and.not.to.include('signalAllAcceptedCredentials')
+    })
+
+    it('is not said of one that somebody has, whatever keeps it from logging in here', async () => {
+      const { person } = await victim(stage, party)
+      const theirs = await givePasskey(stage, person)
+      const other = await victim(stage, party)
+      await givePasskey(stage, other.person)
+      const half = await halfLogin(stage, party, other.person)
+      const pinned = await halfLogin(stage, party, person)
+      for (const [at, knobs] of [
+        [half, {}],
+        [pinned, { breakSignature: true }],
+      ] as const) {
+        const page = await at.visitor.follow(at.base)
+        const answer = await present(at, theirs.assert(challengeOf(page), knobs))
+        expect(answer.status).to.equal(400)
+        expect(answer.body).not.to.include('data-signals')
+      }
+      await change(stage, "UPDATE accounts SET status = 'deactivated' WHERE id = ?", [person.id])
+      const at = await emailPage()
+      const answer = await present(at, theirs.assert(challengeOf(at.page)))
+      expect(answer.status).to.equal(400)
+      expect(answer.body, 'they may come back').not.to.include('data-signals')
+    })
+  })
+
   describe('E4 a passkey that the browser makes by itself', () => {
     /** The challenge that the page has for it, which is another than that of its button. */
     const upgradeChallengeOf = ({ body }: { body: string }) => {

@@ -15,6 +15,7 @@ import {
   verifyAssertion,
   verifyRegistration,
 } from '../../factors/passkey.ts'
+import { unknownPasskey } from '../../factors/passkey-signals.ts'
 import type { Form } from '../../http/forms.ts'
 import { mailJob } from '../../mail/outbox.ts'
 import type { Services } from '../../services.ts'
@@ -38,18 +39,24 @@ const OFFER_AGAIN_MS = 30 * 24 * 60 * 60 * 1000
 export async function loginOptions({ keyring, config, database }: Services, visit: Visit, known: boolean) {
   const passkeys =
     known && visit.account !== undefined ? await readPasskeys(database, visit.account.id) : undefined
+  const rpId = boundTo(passkeys, config.passkeyDomain)
   return JSON.stringify(
     await authenticationOptions({
-      rpId: rpId(config.issuer),
+      rpId,
       challenge: newChallenge({
         key: keyring.keys('passkey-challenge')[0],
         purpose: 'login',
         binding: visit.uid,
         now: visit.now,
       }),
-      ...(passkeys === undefined ? {} : { allow: passkeys }),
+      ...(passkeys === undefined ? {} : { allow: passkeys.filter(each => each.rpId === rpId) }),
     }),
   )
+}
+
+/** What to ask for: a ceremony is of one domain. Passkeys of before a change of it go on where there is no newer. */
+function boundTo(passkeys: readonly Passkey[] = [], domain: string): string {
+  return passkeys.some(each => each.rpId === domain) ? domain : (passkeys.at(-1)?.rpId ?? domain)
 }
 
 /** Options for adding a passkey to the account; `upgrade`: for the browser to make it by itself, if it will. */
@@ -61,7 +68,7 @@ export async function creationOptions(
   const account = accountOf(visit)
   return JSON.stringify(
     await registrationOptions({
-      rp: { id: rpId(config.issuer), name: config.productName },
+      rp: { id: config.passkeyDomain, name: config.productName },
       account: { id: account.id, name: account.email, displayName: account.name },
       existing: await readPasskeys(database, account.id),
       challenge: newChallenge({
@@ -79,7 +86,7 @@ export async function creationOptions(
 const COPIED: readonly AssertionRefusal[] = ['counter_went_back', 'backup_eligibility_changed']
 
 export const passkey: Handler = async (services, visit, form) => {
-  const { keyring, paths, database, accounts } = services
+  const { config, keyring, paths, database, accounts } = services
   const response = form.response ?? ''
   const read = readAssertion(response)
   if (read === undefined) return refused('passkey.failed')
@@ -99,7 +106,12 @@ export const passkey: Handler = async (services, visit, form) => {
     account?.status !== 'active' ||
     (pinned !== undefined && pinned !== account.id)
   ) {
-    return refused('passkey.error.unknown', [record(visit, 'passkey.refused', { reason: 'unknown' })])
+    const outcome = refused('passkey.error.unknown', [
+      record(visit, 'passkey.refused', { reason: 'unknown' }),
+    ])
+    // It is the browser's own. One that somebody has is not spoken of, whatever keeps it from logging in here.
+    const gone = found === undefined && outcome.kind === 'refused'
+    return gone ? { ...outcome, signals: unknownPasskey(config.passkeyDomain, read.credentialId) } : outcome
   }
   const about: Visit = { ...visit, account }
   const verdict = await verifyAssertion({
@@ -213,7 +225,7 @@ async function register(
     expected: {
       challenge: presented,
       origins: [paths.origin],
-      rpId: rpId(config.issuer),
+      rpId: config.passkeyDomain,
       ...(upgraded ? { mediation: 'conditional' } : {}),
     },
   })
@@ -230,7 +242,7 @@ async function register(
     progress: chosen(visit, { passkeyOffer: 'taken' }),
     writes: [
       spend('passkey-challenge', challenge.id, challenge.expiresAt),
-      insertPasskey({ ...credential, accountId: account.id, rpId: rpId(config.issuer), name }, visit.now),
+      insertPasskey({ ...credential, accountId: account.id, rpId: config.passkeyDomain, name }, visit.now),
       record(visit, 'passkey.added', {
         credential: credential.credentialId,
         name,
@@ -270,8 +282,3 @@ export const cannotUsePasskey: Handler = async (_, visit) => ({
   progress: chosen(visit, { cannotUsePasskey: true }),
   writes: [],
 })
-
-/** The relying party id (WebAuthn): the issuer's host name. */
-export function rpId(issuer: string): string {
-  return new URL(issuer).hostname
-}
