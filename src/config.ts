@@ -19,7 +19,9 @@ import {
   issuerOrigin,
   keyList,
   oneOf,
+  originList,
   Problem,
+  passkeyDomain,
   planList,
   portNumber,
   proxies,
@@ -66,6 +68,10 @@ export interface Config {
   /** Further names of levels in `acr_values`, the built-in ones among them. */
   readonly acrAliases: Readonly<Record<string, Level>>
   readonly productName: string
+  /** What passkeys are bound to (WebAuthn's relying party id): a host name. */
+  readonly passkeyDomain: string
+  /** Further origins on whose pages our passkeys may be used, as `/.well-known/webauthn` tells browsers. */
+  readonly relatedOrigins: readonly string[]
   /** The plans that single sign-on and policies of one's own come with. */
   readonly ssoPlans: readonly string[]
   /** How long the admins of somebody who is locked out have to help, before support does; milliseconds. */
@@ -205,6 +211,20 @@ const settings = {
     meaning: 'The name that users read on pages, in mails and in their authenticator app.',
     parse: shortText,
   }),
+  passkeyDomain: setting({
+    name: 'SALLYPORT_PASSKEY_DOMAIN',
+    fallback: "the issuer's host name",
+    meaning:
+      'The host name that passkeys are bound to (the relying party id). Keep the old one here when the issuer moves to another name.',
+    parse: passkeyDomain,
+  }),
+  relatedOrigins: setting({
+    name: 'SALLYPORT_RELATED_ORIGINS',
+    fallback: 'none',
+    meaning:
+      'Comma-separated: further origins that these passkeys may be used on. `/.well-known/webauthn` tells browsers.',
+    parse: originList,
+  }),
   ssoPlans: setting({
     name: 'SALLYPORT_SSO_PLANS',
     fallback: SPECIAL_PLANS.map(each => `\`${each}\``).join(', '),
@@ -328,6 +348,8 @@ function readSettings(env: Env, { cwd = process.cwd(), files = systemFiles }: Lo
     enrolmentEmailProof: read(settings.enrolmentEmailProof) ?? 'after-reset',
     acrAliases: { ...ACR_ALIASES, ...read(settings.acrAliases) },
     productName: read(settings.productName) ?? 'Sallyport',
+    passkeyDomain: read(settings.passkeyDomain) ?? host,
+    relatedOrigins: read(settings.relatedOrigins) ?? [],
     ssoPlans: read(settings.ssoPlans) ?? SPECIAL_PLANS,
     supportAfterMs: read(settings.supportAfter) ?? DAY_MS,
     supportWaitMs: read(settings.supportWait) ?? DAY_MS,
@@ -344,6 +366,12 @@ function readSettings(env: Env, { cwd = process.cwd(), files = systemFiles }: Lo
   }
   if (isIP(bare(host)) !== 0) {
     warnings.push(`SALLYPORT_ISSUER is an address, not a name: browsers allow no passkeys there`)
+  }
+  const { passkeyDomain } = rest
+  if (host !== passkeyDomain && !host.endsWith(`.${passkeyDomain}`) && isIP(bare(host)) === 0) {
+    warnings.push(
+      `SALLYPORT_PASSKEY_DOMAIN is ${passkeyDomain}, which the issuer is not part of: passkeys work only where https://${passkeyDomain}/.well-known/webauthn names ${issuer}`,
+    )
   }
   if (issuer.startsWith('https:') && trustProxy === undefined) {
     warnings.push(

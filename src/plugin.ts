@@ -58,6 +58,8 @@ export interface SecondFactorOptions {
   /** Default: `data/outbox`. */
   readonly outboxDir?: string
   readonly productName?: string
+  /** What passkeys are bound to (the relying party id). Default: the issuer's host name. */
+  readonly passkeyDomain?: string
   /** Whether users have a page of ours at `/account`. Default: yes. */
   readonly account?: boolean
   /** Whether admins have a console of ours at `/admin`. Default: yes. */
@@ -195,6 +197,8 @@ function configOf(options: SecondFactorOptions): Config {
     enrolmentEmailProof: options.enrolmentEmailProof ?? 'after-reset',
     acrAliases: { ...ACR_ALIASES, ...options.acrAliases },
     productName: options.productName ?? 'Sallyport',
+    passkeyDomain: options.passkeyDomain ?? new URL(issuer).hostname,
+    relatedOrigins: [],
     ssoPlans: SPECIAL_PLANS,
     supportAfterMs: DAY_MS,
     supportWaitMs: DAY_MS,

@@ -27,7 +27,15 @@ import { ACR, ACR_ALIASES } from './flow/assurance.ts'
 import { loadGrant } from './flow/consent.ts'
 import { joinPolicy, keepResumed } from './flow/policy.ts'
 import { interactionRoutes } from './flow/routes.ts'
-import { errorPages, health, issuersHost, securityHeaders, staticFiles, unitOfWork } from './http/app.ts'
+import {
+  errorPages,
+  health,
+  issuersHost,
+  relatedOrigins,
+  securityHeaders,
+  staticFiles,
+  unitOfWork,
+} from './http/app.ts'
 import { browserName } from './http/browser-name.ts'
 import { clientAddress } from './http/client-address.ts'
 import { cookieSignatures } from './http/cookie-signatures.ts'
@@ -92,6 +100,7 @@ export async function buildProvider(
   provider.use(requestLog(log))
   provider.use(securityHeaders(services.paths.https))
   provider.use(health(services))
+  provider.use(relatedOrigins(services))
   provider.use(staticFiles(services.assets, services.paths.base))
   provider.use(services.languages.middleware)
   provider.use(errorPages(services))

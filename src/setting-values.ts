@@ -141,6 +141,25 @@ export function shortText(text: string): string {
   return text
 }
 
+/** Origins of browsers' pages: https, or http on this machine. */
+export function originList(text: string): string[] {
+  const origins = text.split(',').map(each => {
+    if (each.includes('*')) throw new Problem(`is "${text}": name each origin, browsers take no pattern`)
+    return issuerOrigin(each.trim())
+  })
+  if (new Set(origins).size < origins.length) throw new Problem('has the same origin twice')
+  return origins
+}
+
+/** A name that passkeys can be bound to (WebAuthn's relying party id): no address, no port, and no top-level domain. */
+export function passkeyDomain(text: string): string {
+  const host = URL.parse(`https://${text}`)?.hostname
+  if (host !== text || isIP(bare(host)) !== 0 || !(host === 'localhost' || /^[^.]+(\.[^.]+)+$/.test(host))) {
+    throw new Problem(`is "${text}": use a host name in lower case, such as login.example.com`)
+  }
+  return host
+}
+
 export function planList(text: string): string[] {
   const plans = text.split(',').map(each => each.trim())
   if (plans.some(each => each === '' || each.length > 100 || /\p{Cc}/u.test(each))) {

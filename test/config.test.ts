@@ -308,6 +308,54 @@ describe('configuration', () => {
     expect(load({}).ssoPlans).to.deep.equal(['Enterprise', 'Superpower'])
   })
 
+  it('binds passkeys to the issuer’s host name, or to another that is warned of where it needs help', () => {
+    const issuer = 'https://login.example.com'
+    expect(load({ SALLYPORT_ISSUER: issuer })).to.deep.include({
+      passkeyDomain: 'login.example.com',
+      relatedOrigins: [],
+    })
+    const parent = load({
+      SALLYPORT_ISSUER: issuer,
+      SALLYPORT_TRUST_PROXY: '1',
+      SALLYPORT_PASSKEY_DOMAIN: 'example.com',
+    })
+    expect(parent.passkeyDomain).to.equal('example.com')
+    expect(parent.warnings.join()).not.to.include('SALLYPORT_PASSKEY_DOMAIN')
+    for (const domain of ['login.old.example', 'ample.com', 'other.login.example.com']) {
+      const moved = load({ SALLYPORT_ISSUER: issuer, SALLYPORT_PASSKEY_DOMAIN: domain })
+      expect(moved.warnings.join()).to.include(`https://${domain}/.well-known/webauthn names ${issuer}`)
+    }
+    for (const domain of [
+      'https://old.example',
+      'old.example:443',
+      'Old.example',
+      'com',
+      '192.0.2.1',
+      'a..b',
+    ])
+      expect(problems({ SALLYPORT_PASSKEY_DOMAIN: domain }).join(), domain).to.include(
+        'SALLYPORT_PASSKEY_DOMAIN is',
+      )
+  })
+
+  it('takes related origins as origins, each once', () => {
+    expect(
+      load({ SALLYPORT_RELATED_ORIGINS: 'https://a.example, https://b.example:8443/' }).relatedOrigins,
+    ).to.deep.equal(['https://a.example', 'https://b.example:8443'])
+    for (const origins of [
+      'a.example',
+      'http://a.example',
+      'https://a.example/path',
+      'https://user@a.example',
+      'https://*.a.example',
+      'https://a.example,',
+      'https://a.example,https://a.example/',
+    ])
+      expect(problems({ SALLYPORT_RELATED_ORIGINS: origins }).join(), origins).to.include(
+        'SALLYPORT_RELATED_ORIGINS',
+      )
+  })
+
   it('leaves the demo app a port where the server takes its own', () => {
     expect(load({ PORT: '3001' }).demoPort).not.to.equal(3001)
   })

@@ -426,7 +426,7 @@ describe('the documentation', function () {
         .map(each => each.slice('heading '.length))
       const heard = heading
         .split(
-          /, or (?:(?:after an invitation|for an action|where there is nobody|while it runs) )?(?=[A-Z*])/,
+          /, or (?:(?:after an invitation|after a passkey of another device|for an action|where there is nobody|while it runs) )?(?=[A-Z*])/,
         )
         .map(each => new RegExp(`^${pattern(each)}$`))
       if (view !== 'error') {

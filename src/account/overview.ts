@@ -2,6 +2,7 @@
 
 import Router from 'koa-router'
 import { deviceFamily } from '../factors/aaguids.ts'
+import { ownPasskeys } from '../factors/passkey-signals.ts'
 import { ACR } from '../flow/assurance.ts'
 import type { ViewLocals } from '../http/locals.ts'
 import { seeOther } from '../http/see-other.ts'
@@ -16,7 +17,7 @@ import { frameFor, homeOf, tabsOf } from './frame.ts'
 type Locals = ViewLocals['account']
 
 export function overviewRoutes(services: Services, guard: Guard): Router {
-  const { views, database, clock } = services
+  const { config, views, database, clock } = services
   const router = new Router()
 
   router.get('/account', guard.requireSession(), async ctx => {
@@ -32,6 +33,7 @@ export function overviewRoutes(services: Services, guard: Guard): Router {
       name: account.name,
       email: account.email,
       ...(organisation === '' ? {} : { organisation }),
+      signals: ownPasskeys(account, config.passkeyDomain, overview.passkeys),
       ...(lastLoginAt === null ? {} : { lastLoginAt }),
       ...(notice === undefined ? {} : { notice }),
       ...waysOf(services, account, overview),

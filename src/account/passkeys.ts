@@ -51,7 +51,7 @@ export function passkeyRoutes(services: Services, guard: Guard): Router {
     const occasion = occasionOf(ctx)
     const { account, place } = occasion
     if (account.passkeys >= MOST_PASSKEYS) return showNew(ctx, {})
-    const added = await addPasskey(services, occasion, place.sessionUid, sent.form.response ?? '')
+    const added = await addPasskey(services, occasion, place.sessionUid, sent.form.response ?? '', 'register')
     if (!added.ok) {
       await database.commit(added.refused.writes ?? [])
       return showNew(ctx, { error: added.refused.message.key })
@@ -164,7 +164,9 @@ export function passkeyRoutes(services: Services, guard: Guard): Router {
       action: `${home}/passkeys/new`,
       ...(account.passkeys >= MOST_PASSKEYS
         ? { options: '', refused: texts.t('accountPasskey.error.tooMany', { most: MOST_PASSKEYS }) }
-        : { options: await creationOptions(services, { account, binding: place.sessionUid, now }) }),
+        : {
+            options: await creationOptions(services, { account, binding: place.sessionUid, now }, 'register'),
+          }),
       ...(pending === undefined ? {} : { pending }),
       ...(error === undefined ? {} : { error: texts.t(SAID[error] ?? error) }),
     })

@@ -7,7 +7,8 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 /** In milliseconds. */
 export const CHALLENGE_TTL = 10 * 60_000
 
-export type ChallengePurpose = 'login' | 'register'
+/** `upgrade`: a registration by the browser itself, of which less is demanded. */
+export type ChallengePurpose = 'login' | 'register' | 'upgrade'
 
 // A multiple of three bytes in all: base64url then has no spare bits, and one challenge no second spelling.
 const EXPIRY_BYTES = 6

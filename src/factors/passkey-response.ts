@@ -20,6 +20,8 @@ export interface ClientData {
 export interface Parts {
   /** Both `id` and `rawId`. */
   id: string
+  /** Whether the authenticator is part of the device that the browser is on, as the browser says. */
+  attachment: 'platform' | 'cross-platform' | undefined
   /** The response proper, as it came. */
   inner: Record<string, unknown>
   client: ClientData
@@ -43,10 +45,14 @@ export function takeApart<Result>(
     if (!isBase64url(id) || !isBase64url(rawId) || id.length > MAX_CREDENTIAL_ID_LENGTH) return 'malformed'
     if (id !== rawId) return 'credential_id_mismatch'
     const client = clientData(inner.clientDataJSON)
-    return client ? pick({ id, inner, client }) : 'malformed'
+    return client ? pick({ id, inner, client, attachment: attachmentIn(outer) }) : 'malformed'
   } catch {
     return 'malformed'
   }
+}
+
+function attachmentIn({ authenticatorAttachment: said }: Record<string, unknown>): Parts['attachment'] {
+  return said === 'platform' || said === 'cross-platform' ? said : undefined
 }
 
 function clientData(json: unknown): ClientData | undefined {

@@ -1,5 +1,6 @@
 // Passkeys: options for the browser and the verification of what comes back (WebAuthn Level 3, §7.1 and §7.2). Expected
-// values in, facts out. User verification is always required, so a passkey is two kinds of factor by itself.
+// values in, facts out. User verification is required at every login, so a passkey is two kinds of factor by itself; at
+// registration too, except where the browser makes one by itself (conditional create), which never has it.
 //
 // Each thing is judged here first, by a closed set of reasons, and then by the library, which checks the signature.
 // What only we judge: credential id and user handle belong together, no frames of other origins, backup eligibility
@@ -70,13 +71,15 @@ export interface RegistrationRequest {
   existing: readonly KnownCredential[]
   /** From `newChallenge`. */
   challenge: string
+  /** `conditional`: for the browser to make one by itself, which it can't where user verification is required. */
+  mediation?: 'conditional'
 }
 
 /** Options for `navigator.credentials.create`, as JSON. */
 export function registrationOptions(
   request: RegistrationRequest,
 ): Promise<PublicKeyCredentialCreationOptionsJSON> {
-  const { rp, account, existing, challenge } = request
+  const { rp, account, existing, challenge, mediation } = request
   return generateRegistrationOptions({
     rpID: rp.id,
     rpName: rp.name,
@@ -88,7 +91,10 @@ export function registrationOptions(
     timeout: TIMEOUT,
     attestationType: 'none',
     excludeCredentials: existing.map(descriptor),
-    authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
+    authenticatorSelection: {
+      residentKey: 'required',
+      userVerification: mediation === 'conditional' ? 'preferred' : 'required',
+    },
     supportedAlgorithmIDs: ALGORITHMS,
   })
 }
@@ -152,9 +158,18 @@ export interface RegisteredCredential {
   backupEligible: boolean
   /** Whether it is synced now (BS). */
   backedUp: boolean
-  userVerified: true
+  /** Always, unless the browser made it by itself. At every login it is demanded. */
+  userVerified: boolean
   /** COSE number: -7, -8 or -257 */
   algorithm: number
+}
+
+export interface ExpectedRegistration extends ExpectedCeremony {
+  /**
+   * `conditional`: the browser was asked to make a passkey by itself, without its user's presence or verification
+   * (WebAuthn §7.1 steps 15 and 16). Such a registration proves nothing about who is there.
+   */
+  mediation?: 'conditional'
 }
 
 export type RegistrationVerdict =
@@ -170,13 +185,14 @@ export async function verifyRegistration({
   expected,
 }: {
   response: unknown
-  expected: ExpectedCeremony
+  expected: ExpectedRegistration
 }): Promise<RegistrationVerdict> {
   const read = readRegistration(response)
   if (typeof read === 'string') return { ok: false, reason: read }
   const { id, client, data, attestation, json } = read
 
-  const fault = ceremonyFault('webauthn.create', client, data, expected)
+  const attended = expected.mediation !== 'conditional'
+  const fault = ceremonyFault('webauthn.create', client, data, expected, attended)
   if (fault) return { ok: false, reason: fault }
   const { aaguid, credentialID, credentialPublicKey } = data
   if (!aaguid || !credentialID || !credentialPublicKey) return { ok: false, reason: 'malformed' }
@@ -194,8 +210,8 @@ export async function verifyRegistration({
     expectedChallenge: expected.challenge,
     expectedOrigin: [...expected.origins],
     expectedRPID: expected.rpId,
-    requireUserPresence: true,
-    requireUserVerification: true,
+    requireUserPresence: attended,
+    requireUserVerification: attended,
     supportedAlgorithmIDs: ALGORITHMS,
   }).catch(() => undefined)
   if (!verified?.verified) return { ok: false, reason: 'attestation' }
@@ -211,7 +227,7 @@ export async function verifyRegistration({
       aaguid: model,
       backupEligible: data.flags.be,
       backedUp: data.flags.bs,
-      userVerified: true,
+      userVerified: data.flags.uv,
       algorithm,
     },
   }
@@ -296,14 +312,20 @@ export async function verifyAssertion({
 
 /**
  * What to look up before an assertion is verified; nothing of it is proven yet. Undefined if it cannot be read.
- * `userHandle` and `credentialId` are base64url.
+ * `userHandle` and `credentialId` are base64url. `attachment` never is proven: the browser says it, nobody signs it.
  */
-export function readAssertion(
-  response: unknown,
-): { credentialId: string; userHandle: string | undefined; challenge: string } | undefined {
+export function readAssertion(response: unknown):
+  | {
+      credentialId: string
+      userHandle: string | undefined
+      challenge: string
+      attachment: 'platform' | 'cross-platform' | undefined
+    }
+  | undefined {
   const read = readAssertionResponse(response)
   if (typeof read === 'string') return undefined
-  return { credentialId: read.id, userHandle: read.userHandle, challenge: read.client.challenge }
+  const { id: credentialId, userHandle, client, attachment } = read
+  return { credentialId, userHandle, challenge: client.challenge, attachment }
 }
 
 /** The challenge that a registration answers, for `openChallenge`; undefined if it cannot be read. */
@@ -319,6 +341,7 @@ function ceremonyFault(
   client: ClientData,
   { rpIdHash, flags }: AuthenticatorData,
   expected: ExpectedCeremony,
+  attended = true,
 ): CeremonyRefusal | undefined {
   if (client.type !== ceremony) return 'wrong_ceremony'
   if (client.challenge !== expected.challenge) return 'challenge_mismatch'
@@ -326,8 +349,8 @@ function ceremonyFault(
   // The library lets some of these through, and not the same ones in both ceremonies.
   if ((client.crossOrigin ?? false) !== false || client.topOrigin !== undefined) return 'cross_origin'
   if (!createHash('sha256').update(expected.rpId).digest().equals(rpIdHash)) return 'rp_id_mismatch'
-  if (!flags.up) return 'user_not_present'
-  if (!flags.uv) return 'user_not_verified'
+  if (attended && !flags.up) return 'user_not_present'
+  if (attended && !flags.uv) return 'user_not_verified'
   // WebAuthn §6.1.3: what cannot be backed up is not backed up.
   if (flags.bs && !flags.be) return 'backup_flags'
   return undefined
@@ -356,7 +379,7 @@ function readRegistration(response: unknown) {
 }
 
 function readAssertionResponse(response: unknown) {
-  return takeApart(response, ({ id, inner, client }) => {
+  return takeApart(response, ({ id, inner, client, attachment }) => {
     const { authenticatorData, signature } = inner
     const userHandle = inner.userHandle ?? undefined
     if (!isBase64url(authenticatorData) || !isBase64url(signature)) return 'malformed'
@@ -365,7 +388,8 @@ function readAssertionResponse(response: unknown) {
       ...envelope(id),
       response: { clientDataJSON: client.json, authenticatorData, signature },
     }
-    return { id, client, data: parseAuthenticatorData(bytesOf(authenticatorData)), userHandle, json }
+    const data = parseAuthenticatorData(bytesOf(authenticatorData))
+    return { id, client, data, userHandle, attachment, json }
   })
 }
 

@@ -25,6 +25,8 @@ export interface PageRequest {
   readonly error?: Message | undefined
   /** What was typed and may be shown again. */
   readonly typed?: { readonly email?: string | undefined; readonly reason?: string | undefined }
+  /** What the browser is told of passkeys. */
+  readonly signals?: string | undefined
   /** The browser is on a phone. */
   readonly mobile: boolean
   /** `login_hint`. */
@@ -140,20 +142,25 @@ export async function page(services: Services, visit: Visit, request: PageReques
     }
     case 'set-up-again':
       return { name: 'set-up-again', locals: { action: to('set-up-again') } }
-    case 'passkey-offer':
+    case 'passkey-offer': {
+      // Tried once: where something just went wrong, the user decides.
+      const upgrades = step.ways.includes('passkey-upgrade') && error === undefined
+      const of = { account: accountOf(visit), binding: visit.uid, now: visit.now }
+      const upgrade = upgrades && {
+        action: to('passkey-upgrade'),
+        options: await creationOptions(services, of, 'upgrade'),
+      }
       return {
         name: 'passkey-offer',
         locals: {
           action: to('passkey-registration'),
-          options: await creationOptions(services, {
-            account: accountOf(visit),
-            binding: visit.uid,
-            now: visit.now,
-          }),
-          ...stepsOf(visit),
+          options: await creationOptions(services, of, 'register'),
+          ...(upgrade ? { upgrade } : {}),
+          ...(step.onThisDevice ? { onThisDevice: true } : stepsOf(visit)),
           ...failed,
         },
       }
+    }
     case 'passkey-needed':
       return { name: 'passkey-needed', locals: { action: to('give-up'), app: visit.app } }
     case 'outside':

@@ -15,6 +15,8 @@ export interface Progress {
   readonly facts: readonly Fact[]
   readonly choices: Choices
   readonly platformAuthenticator?: boolean
+  /** The passkey that was used is on another device. */
+  readonly passkeyElsewhere?: boolean
   /** The authenticator's secret while it is being set up, sealed. */
   readonly setupKey?: { readonly sealed: string; readonly at: number }
   /** A recovery code to show until it is ticked, sealed. */

@@ -34,7 +34,13 @@ import { cancel, confirm, confirming, giveUp, leave } from './ways/confirm.ts'
 import { identify, password } from './ways/first-factor.ts'
 import { askAdmin, openCase } from './ways/locked-out.ts'
 import type { Handler, Message, Outcome } from './ways/outcome.ts'
-import { cannotUsePasskey, declinePasskey, passkey, registerPasskey } from './ways/passkeys.ts'
+import {
+  cannotUsePasskey,
+  declinePasskey,
+  passkey,
+  registerPasskey,
+  upgradeToPasskey,
+} from './ways/passkeys.ts'
 import { putOff, saveRecoveryCode, setUp, setUpAgain } from './ways/set-up.ts'
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
@@ -51,6 +57,7 @@ const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: 
   'recovery-code-saved': { fields: ['saved'], handler: saveRecoveryCode },
   'set-up-again': { fields: ['answer'], handler: setUpAgain },
   'passkey-registration': { fields: ['response', 'later'], handler: registerPasskey },
+  'passkey-upgrade': { fields: ['response', 'later'], handler: upgradeToPasskey },
   'passkey-declined': { fields: [], handler: declinePasskey },
   'cannot-use-passkey': { fields: [], handler: cannotUsePasskey },
   'mailed-code': { fields: ['code'], handler: mailedCode },
@@ -149,7 +156,8 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       case 'refused': {
         await unit().flush(outcome.writes)
         const { ready } = await prepared(ctx, visit)
-        return show(ctx, details, ready, failure(ctx, way, outcome.message, form))
+        const { message, signals } = outcome
+        return show(ctx, details, ready, { ...failure(ctx, way, message, form), signals })
       }
       case 'ended':
         unit().add(...outcome.writes)
@@ -310,6 +318,7 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     const cancel = visit.step.ways.includes('cancel') && !['passkey-needed', 'outside'].includes(made.name)
     ctx.body = views.render(made.name, {
       ...made.locals,
+      ...(request.signals === undefined ? {} : { signals: request.signals }),
       ...(cancel ? { cancel: services.paths.interaction(visit.uid, 'cancel') } : {}),
     })
   }
@@ -350,7 +359,7 @@ function asksForSomebodyElse({ prompt }: Interaction): boolean {
 /** A form with a second button: the button says which way was meant. */
 function insteadOf(way: Way, form: Record<string, string>, visit: Visit): Way {
   if (form.later !== 'yes') return way
-  if (way === 'passkey-registration') return 'passkey-declined'
+  if (way === 'passkey-registration' || way === 'passkey-upgrade') return 'passkey-declined'
   if (way === 'set-up') return visit.step.ways.includes('put-off') ? 'put-off' : 'set-up-again'
   return way
 }

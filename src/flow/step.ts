@@ -36,6 +36,8 @@ export interface Facts {
   readonly newRecoveryCode: boolean
   /** The browser said that it has a platform authenticator. */
   readonly platformAuthenticator: boolean
+  /** The passkey of this request was on another device, such as a phone that scanned a QR code. */
+  readonly passkeyElsewhere?: boolean
 }
 
 export interface Goal {
@@ -76,6 +78,7 @@ export type Way =
   | 'recovery-code-saved'
   | 'set-up-again'
   | 'passkey-registration'
+  | 'passkey-upgrade'
   | 'passkey-declined'
   | 'cannot-use-passkey'
   | 'mailed-code'
@@ -109,6 +112,8 @@ export interface Step {
   readonly ways: readonly Way[]
   /** For `set-up`, if it may be put off. */
   readonly putOffUntil?: number | undefined
+  /** For `passkey-offer`: there is a passkey, on another device; this one gets its own. */
+  readonly onThisDevice?: true
 }
 
 /**
@@ -176,10 +181,7 @@ function decide(facts: Facts, policy: Policy, now: number): Step {
     if (lacks === 'confirmation') return { kind: 'confirm', ways: ['confirm'] }
   }
 
-  if (offersPasskey(facts, enrolment, policy, now)) {
-    return { kind: 'passkey-offer', ways: ['passkey-registration', 'passkey-declined'] }
-  }
-  return { kind: 'done', ways: [] }
+  return passkeyOffer(facts, enrolment, policy, now) ?? { kind: 'done', ways: [] }
 }
 
 /** A reset voids the authenticator and the recovery code, and what they proved before it; it leaves passkeys alone. */
@@ -281,13 +283,22 @@ function code(enrolment: Enrolment): Step {
   return { kind: 'code', ways }
 }
 
-function offersPasskey(facts: Facts, enrolment: Enrolment, policy: Policy, now: number): boolean {
-  return (
+/** Adding a passkey, for somebody who has just proven two factors in this request, and who did not say "Not now". */
+function passkeyOffer(facts: Facts, enrolment: Enrolment, policy: Policy, now: number): Step | undefined {
+  const may =
     policy.prompt === 'login' &&
     facts.platformAuthenticator &&
-    enrolment.passkeys === 0 &&
     facts.choices.passkeyOffer === undefined &&
     now >= policy.passkeyOfferAfter &&
     meets('2fa', facts.verified)
-  )
+  if (!may) return undefined
+  const kind = 'passkey-offer'
+  if (enrolment.passkeys === 0) {
+    // Beside a password the browser may make one by itself (conditional create).
+    const upgrade: Way[] = facts.verified.some(each => each.factor === 'pwd') ? ['passkey-upgrade'] : []
+    return { kind, ways: ['passkey-registration', ...upgrade, 'passkey-declined'] }
+  }
+  return facts.passkeyElsewhere === true && facts.verified.some(each => each.factor === 'passkey')
+    ? { kind, ways: ['passkey-registration', 'passkey-declined'], onThisDevice: true }
+    : undefined
 }

@@ -70,6 +70,7 @@ export function standing(visit: Omit<Visit, 'step' | 'graceUntil'>, settings: Vi
     choices: progress.choices,
     newRecoveryCode: progress.recoveryCode !== undefined,
     platformAuthenticator: progress.platformAuthenticator === true,
+    passkeyElsewhere: progress.passkeyElsewhere === true,
   }
   const policy: Policy = {
     prompt: visit.prompt,

@@ -77,6 +77,21 @@ export function health(services: Services): Middleware {
   }
 }
 
+/**
+ * `/.well-known/webauthn` (WebAuthn §5.11): on which origins, beyond those of their own domain, browsers may use our
+ * passkeys. Asked for at the domain that they are bound to, which need not be the issuer's host any more.
+ */
+export function relatedOrigins({ config }: Services): Middleware {
+  const { hostname, origin } = new URL(config.issuer)
+  const moved = hostname !== config.passkeyDomain && !hostname.endsWith(`.${config.passkeyDomain}`)
+  const origins = [...new Set([...(moved ? [origin] : []), ...config.relatedOrigins])]
+  return async (ctx, next) => {
+    const asked = ctx.path === '/.well-known/webauthn' && (ctx.method === 'GET' || ctx.method === 'HEAD')
+    if (!asked || origins.length === 0) return next()
+    ctx.body = { origins }
+  }
+}
+
 /** Refuses a request for another host than the issuer's, and says which two they are. */
 export function issuersHost(services: Services): Middleware {
   const expected = new URL(services.config.issuer).host

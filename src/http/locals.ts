@@ -160,6 +160,10 @@ export interface ViewLocals {
   'passkey-offer': {
     readonly action: string
     readonly options: string
+    /** Where the browser may make one by itself, without a word; what comes of it is posted there as `response`. */
+    readonly upgrade?: PasskeyForm
+    /** They came by a passkey of another device. */
+    readonly onThisDevice?: boolean
     readonly error?: string
     readonly steps?: readonly SetupStep[]
   }
@@ -886,5 +890,7 @@ export interface CommonLocals {
   readonly cancel?: string | undefined
   /** Where a link **Cancel** leads, on a prompt that was opened from a page of ours. */
   readonly back?: string | undefined
+  /** What the browser is told of passkeys, for `passkey-signals.js`. */
+  readonly signals?: string | undefined
   readonly links: { readonly help?: string; readonly privacy?: string }
 }

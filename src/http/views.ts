@@ -27,7 +27,8 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   password: t => t('password.heading'),
   setup: (t, { moves }) => t(moves ? 'setup.heading.moves' : 'setup.heading'),
   'recovery-code': t => t('recoveryCode.heading'),
-  'passkey-offer': t => t('passkeyOffer.heading'),
+  'passkey-offer': (t, { onThisDevice }) =>
+    t(onThisDevice ? 'passkeyOffer.heading.thisDevice' : 'passkeyOffer.heading'),
   code: t => t('code.heading'),
   'step-up': (t, { about }) =>
     about === undefined ? t('stepUp.heading') : t('stepUp.heading.action', { title: about.title }),
@@ -114,7 +115,7 @@ export interface Views {
   /** A whole HTML document. */
   render<Name extends ViewName>(
     name: Name,
-    locals: ViewLocals[Name] & Pick<CommonLocals, 'cancel' | 'back'>,
+    locals: ViewLocals[Name] & Pick<CommonLocals, 'cancel' | 'back' | 'signals'>,
     texts?: Texts,
   ): string
 }

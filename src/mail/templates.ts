@@ -35,6 +35,8 @@ export interface MailContents {
   'authenticator-set-up': Deed
   /** `passkey` is its name. */
   'passkey-added': Deed & { readonly passkey: string }
+  /** The same, where the browser made it by itself. */
+  'passkey-upgraded': Deed & { readonly passkey: string }
   /** `passkey` is its name. */
   'passkey-refused': Deed & { readonly passkey: string }
   /** `passkey` is its name, `by` the admin's, empty for the operator; `last`: it was the only factor. */
@@ -92,6 +94,7 @@ export const NOTICES = [
   'code',
   'authenticator-set-up',
   'passkey-added',
+  'passkey-upgraded',
   'passkey-refused',
   'passkey-removed',
   'own-passkey-removed',
@@ -124,6 +127,7 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   code: t => t('mail.code.subject'),
   'authenticator-set-up': t => t('mail.authenticatorSetUp.subject'),
   'passkey-added': t => t('mail.passkeyAdded.subject'),
+  'passkey-upgraded': t => t('mail.passkeyAdded.subject'),
   'passkey-refused': t => t('mail.passkeyRefused.subject'),
   'passkey-removed': t => t('mail.passkeyRemoved.subject'),
   'own-passkey-removed': t => t('mail.ownPasskeyRemoved.subject'),

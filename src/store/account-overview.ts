@@ -9,6 +9,8 @@ export interface OwnPasskey {
   /** Names it in addresses: a credential's own id may be as long as an address. */
   readonly key: string
   readonly credentialId: string
+  /** The domain that it is bound to. */
+  readonly rpId: string
   readonly name: string
   readonly aaguid: string
   /** Whether it is on other devices too, as its provider said when it was used last. */
@@ -39,7 +41,7 @@ const find = sql(
      (SELECT c.opened_at FROM support_cases c WHERE c.account_id = a.id AND c.closed_at IS NULL AND c.used_at IS NULL
         AND c.epoch = a.epoch) AS case_opened_at,
      au.created_at AS set_up_at, au.last_used_at AS code_used_at, r.saved_at AS recovery_saved_at,
-     p.credential_id, p.name, p.aaguid, p.backed_up, p.created_at, p.last_used_at
+     p.credential_id, p.rp_id, p.name, p.aaguid, p.backed_up, p.created_at, p.last_used_at
    FROM accounts a LEFT JOIN organisations o ON o.id = a.organisation_id
    LEFT JOIN authenticators au ON au.account_id = a.id
    LEFT JOIN recovery_codes r ON r.account_id = a.id
@@ -72,6 +74,7 @@ function passkeyOf(row: Row): OwnPasskey[] {
     {
       key: digest(credentialId),
       credentialId,
+      rpId: String(row.rp_id),
       name: String(row.name),
       aaguid: String(row.aaguid),
       synced: Number(row.backed_up) === 1,

@@ -21,7 +21,8 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'recovery_code.used': 'Got in by the recovery code.',
   'recovery_code.issued': 'A new recovery code was made, and the one before it voided.',
   'recovery_code.saved': 'Confirmed that the recovery code is recorded.',
-  'passkey.added': 'A passkey was added.',
+  'passkey.added':
+    'A passkey was added; `upgrade`: by the browser itself, after a password and a second factor.',
   'passkey.refused': 'A passkey was refused, for the reason named.',
   'passkey.removed': 'A passkey was removed, by its owner or an admin.',
   'passkey.renamed': 'A passkey was given another name.',

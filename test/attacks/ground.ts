@@ -73,7 +73,7 @@ export function wrongCode(stage: Stage, { secret }: { secret: string }): string 
 export async function givePasskey(
   stage: Stage,
   { id }: Person,
-  { backupEligible = false } = {},
+  { backupEligible = false, transports }: { backupEligible?: boolean; transports?: string[] } = {},
 ): Promise<Authenticator> {
   const authenticator = createAuthenticator({
     origin: stage.origin,
@@ -83,7 +83,7 @@ export async function givePasskey(
   })
   const challenge = randomBytes(32).toString('base64url')
   const verdict = await verifyRegistration({
-    response: authenticator.register(challenge),
+    response: authenticator.register(challenge, transports === undefined ? {} : { transports }),
     expected: { challenge, origins: [stage.origin], rpId: 'localhost' },
   })
   if (!verdict.ok) throw new Error(verdict.reason)

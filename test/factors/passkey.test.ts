@@ -5,6 +5,7 @@ import {
   type AssertionVerdict,
   accountIdOf,
   authenticationOptions,
+  type ChallengePurpose,
   deviceFamily,
   type ExpectedAssertion,
   newChallenge,
@@ -33,7 +34,7 @@ const HANDLE = userHandleOf(ACCOUNT)
 const NOW = Date.UTC(2026, 2, 1)
 const KEY = new Uint8Array(32).fill(7)
 
-function challengeFor(purpose: 'login' | 'register') {
+function challengeFor(purpose: ChallengePurpose) {
   return newChallenge({ key: KEY, purpose, binding: 'interaction-1', now: NOW })
 }
 
@@ -297,6 +298,43 @@ describe('passkey registration', () => {
     expect(Object.keys(credential)).to.deep.equal(Object.keys(unattested))
   })
 
+  it('takes one that the browser made by itself, without its user, and remembers so', async () => {
+    const challenge = challengeFor('upgrade')
+    const expected = { ...expectedFor(challenge), mediation: 'conditional' } as const
+    const made = authenticator({ backupEligible: true, backedUp: true })
+    const verdict = await verifyRegistration({
+      response: made.register(challenge, { userVerified: false, userPresent: false }),
+      expected,
+    })
+    expect(verdict.ok && verdict.credential).to.include({ userVerified: false, backedUp: true })
+    for (const [reason, knobs] of [
+      ['origin_mismatch', { origin: 'https://evil.example' }],
+      ['rp_id_mismatch', { rpId: 'evil.example' }],
+      ['wrong_ceremony', { type: 'webauthn.get' }],
+      ['cross_origin', { crossOrigin: true }],
+      ['attestation', { attestation: 'packed-self-broken' }],
+    ] as const) {
+      const response = authenticator().register(challenge, { userVerified: false, ...knobs })
+      expect(await verifyRegistration({ response, expected })).to.deep.equal(refused(reason))
+    }
+  })
+
+  it('asks for no user verification where the browser is to make one by itself, else it does', async () => {
+    const request = {
+      rp: { id: RP_ID, name: 'Sallyport' },
+      account: { id: ACCOUNT, name: 'ada@example.org', displayName: 'Ada' },
+      existing: [],
+      challenge: challengeFor('upgrade'),
+    }
+    const byItself = await registrationOptions({ ...request, mediation: 'conditional' })
+    expect(byItself.authenticatorSelection).to.include({
+      residentKey: 'required',
+      userVerification: 'preferred',
+    })
+    const byHand = await registrationOptions(request)
+    expect(byHand.authenticatorSelection).to.include({ userVerification: 'required' })
+  })
+
   it('keeps only transports that exist', async () => {
     const { credential } = await enrolled(authenticator(), {
       transports: ['usb', 'usb', '"><script>', 7, null],
@@ -313,10 +351,18 @@ describe('passkey login', () => {
   it('says what to look up before anything is verified', () => {
     const device = authenticator()
     const challenge = challengeFor('login')
-    const expected = { credentialId: device.credentialId, userHandle: HANDLE, challenge }
+    const attachment = 'platform'
+    const expected = { credentialId: device.credentialId, userHandle: HANDLE, challenge, attachment }
     expect(readAssertion(device.assert(challenge))).to.deep.equal(expected)
     expect(readAssertion(JSON.stringify(device.assert(challenge)))).to.deep.equal(expected)
     expect(readAssertion(device.assert(challenge, { userHandle: null }))?.userHandle).to.equal(undefined)
+  })
+
+  it('says whether the browser speaks of another device, and of no third', () => {
+    const said = (authenticatorAttachment: unknown) =>
+      readAssertion({ ...authenticator().assert(challengeFor('login')), authenticatorAttachment })?.attachment
+    expect(said('cross-platform')).to.equal('cross-platform')
+    for (const nothing of [undefined, null, '', 'elsewhere', {}]) expect(said(nothing)).to.equal(undefined)
   })
 
   it('reports that a synced passkey was backed up since', async () => {

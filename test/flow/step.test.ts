@@ -43,6 +43,7 @@ function step(start: Start): Step {
     choices: start.choices ?? {},
     newRecoveryCode: start.newRecoveryCode ?? false,
     platformAuthenticator: start.platformAuthenticator ?? false,
+    passkeyElsewhere: start.passkeyElsewhere ?? false,
   }
   const enforced = start.enforced ?? true
   const policy: Policy = {
@@ -68,6 +69,7 @@ const HELD_RECOVERY = session('pwd', 'recovery')
 const GRACE = { enforced: false } as const
 const STEP_UP = { prompt: 'step_up' } as const
 const CAN = { platformAuthenticator: true } as const
+const ELSEWHERE = { passkeyElsewhere: true } as const
 const PUT_OFF: Choices = { setUpPutOff: true }
 const CANNOT: Choices = { cannotUsePasskey: true }
 
@@ -105,7 +107,7 @@ describe('the next step', () => {
     ['E1: of a password, where the mailbox must be proven', { verified: PWD, emailProof: 'always' }, 'mailed-code', 'mailed-code', 'send-code'],
     ['of a mailbox that was proven', { verified: verified('pwd', 'mail'), emailProof: 'always' }, 'set-up', 'set-up'],
     ['of an authenticator just set up', { enrolled: APP, verified: TWO, newRecoveryCode: true }, 'recovery-code', 'recovery-code-saved'],
-    ['of a saved code, in a browser that can', { enrolled: APP, verified: TWO, ...CAN }, 'passkey-offer', 'passkey-registration', 'passkey-declined'],
+    ['of a saved code, in a browser that can', { enrolled: APP, verified: TWO, ...CAN }, 'passkey-offer', 'passkey-registration', 'passkey-upgrade', 'passkey-declined'],
     ['of a saved code, in a browser that cannot', { enrolled: APP, verified: TWO }, 'done'],
     ['of a declined passkey', { enrolled: APP, verified: TWO, ...CAN, choices: { passkeyOffer: 'declined' } }, 'done'],
     ['of a passkey declined in the last 30 days', { enrolled: APP, verified: TWO, ...CAN, passkeyOfferAfter: NOW + 1 }, 'done'],
@@ -124,6 +126,12 @@ describe('the next step', () => {
     ['of a password with everything', { enrolled: BOTH, verified: PWD }, 'code', 'otp', 'passkey', 'recovery'],
     ['of a password and a code', { enrolled: APP, verified: TWO }, 'done'],
     ['of a passkey', { enrolled: KEY, verified: PASSKEY }, 'done'],
+    ['of a passkey of this device', { enrolled: KEY, verified: PASSKEY, ...CAN }, 'done'],
+    ['of a passkey of another device', { enrolled: KEY, verified: PASSKEY, ...CAN, ...ELSEWHERE }, 'passkey-offer', 'passkey-registration', 'passkey-declined'],
+    ['of one as the second factor', { enrolled: BOTH, verified: verified('pwd', 'passkey'), ...CAN, ...ELSEWHERE }, 'passkey-offer', 'passkey-registration', 'passkey-declined'],
+    ['of one, in a browser that cannot have its own', { enrolled: KEY, verified: PASSKEY, ...ELSEWHERE }, 'done'],
+    ['of one, declined on this device in the last 30 days', { enrolled: KEY, verified: PASSKEY, ...CAN, ...ELSEWHERE, passkeyOfferAfter: NOW + 1 }, 'done'],
+    ['of one in a step-up', { enrolled: KEY, verified: PASSKEY, session: HELD_TWO, ...CAN, ...ELSEWHERE, ...STEP_UP }, 'done'],
     // a passkey and no authenticator
     ['of a password with a passkey only', { enrolled: KEY, verified: PWD }, 'passkey-first', 'passkey', 'cannot-use-passkey'],
     ['of the same, on the grace day', { enrolled: KEY, verified: PWD, ...GRACE }, 'passkey-first', 'passkey', 'cannot-use-passkey'],
@@ -428,15 +436,25 @@ describe('the next step, in every combination', function () {
         offers(each, 'give-up'),
     },
     {
-      name: 'adding a passkey is offered only in a login that proved two factors, to a browser that can, to somebody who has none and did not decline',
+      name: 'adding a passkey is offered only in a login that proved two factors, to a browser that can, to somebody who has none there and did not decline',
       when: each => offers(each, 'passkey-registration'),
       must: ({ policy, facts, keys }) =>
         policy.prompt === 'login' &&
         facts.platformAuthenticator &&
-        !keys &&
+        (!keys ||
+          (facts.passkeyElsewhere === true && facts.verified.some(each => each.factor === 'passkey'))) &&
         facts.choices.passkeyOffer === undefined &&
         (facts.verified.some(each => each.factor === 'passkey') ||
           (['pwd', 'otp'] as const).every(factor => facts.verified.some(each => each.factor === factor))),
+    },
+    {
+      name: 'E4: the browser adds one by itself only beside a password and a second factor, to somebody who has none',
+      when: each => offers(each, 'passkey-upgrade'),
+      must: each =>
+        offers(each, 'passkey-registration') &&
+        !each.keys &&
+        each.facts.verified.some(({ factor }) => factor === 'pwd') &&
+        each.facts.verified.some(({ factor }) => factor === 'otp' || factor === 'passkey'),
     },
     {
       name: 'adding a passkey may be declined wherever it is offered',
@@ -543,6 +561,7 @@ describe('the next step, in every combination', function () {
     choices: Choices
     platform?: boolean
     newCode?: boolean
+    elsewhere?: boolean
     offerAfter?: number
   }[] = [
     { choices: {} },
@@ -550,6 +569,7 @@ describe('the next step, in every combination', function () {
     { choices: { confirmed: 'that' } },
     { choices: {}, newCode: true },
     { choices: {}, platform: true },
+    { choices: {}, platform: true, elsewhere: true },
     { choices: { setUpPutOff: true }, platform: true },
     { choices: { cannotUsePasskey: true } },
     { choices: { setUpAgain: 'yes' }, platform: true },
@@ -578,6 +598,7 @@ describe('the next step, in every combination', function () {
                         choices: each.choices,
                         newRecoveryCode: each.newCode ?? false,
                         platformAuthenticator: each.platform ?? false,
+                        passkeyElsewhere: each.elsewhere ?? false,
                       }
                       yield known(facts, {
                         prompt,

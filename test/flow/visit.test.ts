@@ -134,6 +134,16 @@ describe('where a visit stands', () => {
     expect(stand(request, { ...account, passkeyOfferAfter: NOW }, can, NOW).kind).to.equal('passkey-offer')
   })
 
+  it('is the offer of a passkey on this device after one from another, in a browser that can', () => {
+    const owner = { ...account, passkeys: 1 }
+    const elsewhere = { ...progress, facts: held(NOW, 'passkey'), passkeyElsewhere: true }
+    const can = { ...elsewhere, platformAuthenticator: true }
+    expect(stand(request, owner, can, NOW)).to.deep.include({ kind: 'passkey-offer', onThisDevice: true })
+    expect(stand(request, owner, elsewhere, NOW).kind).to.equal('done')
+    expect(stand(request, owner, { ...can, passkeyElsewhere: false }, NOW).kind).to.equal('done')
+    expect(stand(request, { ...owner, passkeyOfferAfter: NOW + 1 }, can, NOW).kind).to.equal('done')
+  })
+
   it('says until when setting up may be put off, and that nothing is known of it without a subscription', () => {
     const proven = { ...progress, facts: held(NOW, 'pwd') }
     const dayOn = stand(request, { ...ACCOUNT, subscribedAt: NOW - HOUR }, proven, NOW)
@@ -335,6 +345,7 @@ function answer(world: World, way: Way, tab = 0, again: 'yes' | 'no' = 'yes'): v
       choose({ setUpAgain: again })
       break
     case 'passkey-registration':
+    case 'passkey-upgrade':
       choose({ passkeyOffer: 'taken' })
       world.account = { ...account, passkeys: account.passkeys + 1 }
       break

@@ -31,6 +31,10 @@ const creationOptions = JSON.stringify({
   authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
   timeout: minute,
 })
+const upgradeOptions = JSON.stringify({
+  ...JSON.parse(creationOptions),
+  authenticatorSelection: { residentKey: 'required', userVerification: 'preferred' },
+})
 const passkey = { action: '/sent/passkey', options: requestOptions }
 
 /** @param t the catalogue that the errors and notices come from, as the routes take them */
@@ -451,6 +455,16 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       locals: { ...recoveryCode, replaces: true, error: t('recoveryCode.error.tick') },
     },
     { view: 'passkey-offer', state: '', locals: { ...offer, steps } },
+    {
+      view: 'passkey-offer',
+      state: 'this-device',
+      locals: { ...offer, onThisDevice: true },
+    },
+    {
+      view: 'passkey-offer',
+      state: 'upgrade',
+      locals: { ...offer, upgrade: { action: '/sent/upgrade', options: upgradeOptions } },
+    },
     { view: 'passkey-offer', state: 'error', locals: { ...offer, error: t('passkey.error.notSaved') } },
     { view: 'code', state: '', locals: { ...code, passkey, lockedOutUrl: '/locked-out' } },
     { view: 'code', state: 'bare', locals: code },

@@ -562,12 +562,75 @@ describe('pages', () => {
       await sent(page, () => page.getByRole('button', { name: 'Continue' }).click())
     })
 
+    describe('that the browser makes by itself', () => {
+      // Chromium makes one beside a password that its password manager has just filled in, and has none for a test: what
+      // it asks of the page is real, the answer to `mediation: 'conditional'` is a plain one of the virtual authenticator.
+      const conditionalCreate = (outcome: string) => `{
+        PublicKeyCredential.getClientCapabilities = async () => ({ conditionalCreate: true })
+        const create = navigator.credentials.create.bind(navigator.credentials)
+        navigator.credentials.create = async ({ mediation, ...rest }) => {
+          if (mediation !== 'conditional') return create(rest)
+          window.asked = rest.publicKey.authenticatorSelection.userVerification
+          ${outcome}
+        }
+      }`
+      const upgradePage = async (outcome: string) => {
+        const page = await blank()
+        await page.addInitScript(conditionalCreate(outcome))
+        return page
+      }
+
+      it('are sent without a press, to where such ones are taken', async () => {
+        const page = await upgradePage('return create(rest)')
+        await virtualAuthenticator(page)
+        const { response = '' } = await sent(page, () =>
+          page.goto(`${origin}passkey-offer.upgrade`, { waitUntil: 'commit' }),
+        )
+        expect(JSON.parse(response)).to.include({ type: 'public-key' })
+        expect(posted[0]?.path).to.equal('/sent/upgrade')
+      })
+
+      it('are not asked for where the page has no options for it, or the browser can’t', async () => {
+        const able = await upgradePage('return create(rest)')
+        await able.goto(`${origin}passkey-offer`)
+        await able.getByRole('button', { name: 'Continue' }).waitFor()
+        expect(await able.evaluate('window.asked')).to.equal(undefined)
+        const unable = await upgradePage('return create(rest)')
+        await unable.addInitScript('PublicKeyCredential.getClientCapabilities = async () => ({})')
+        await unable.goto(`${origin}passkey-offer.upgrade`)
+        await unable.getByRole('button', { name: 'Continue' }).waitFor()
+        expect(await unable.evaluate('window.asked')).to.equal(undefined)
+      })
+
+      it('leave the page as it was where the browser won’t, without a word', async () => {
+        const page = await upgradePage(`throw new DOMException('', 'NotAllowedError')`)
+        await virtualAuthenticator(page)
+        await page.goto(`${origin}passkey-offer.upgrade`)
+        await page.waitForFunction('window.asked')
+        expect(await page.evaluate('window.asked')).to.equal('preferred')
+        expect(await page.locator('[role=status]').textContent()).to.equal('')
+        await sent(page, () => page.getByRole('button', { name: 'Continue' }).click())
+        expect(posted[0]?.path).to.equal('/sent')
+      })
+
+      it('come second to what the user presses meanwhile', async () => {
+        const page = await upgradePage(`await new Promise(resolve => { window.finish = resolve })
+          return create(rest)`)
+        await virtualAuthenticator(page)
+        await page.goto(`${origin}passkey-offer.upgrade`)
+        await page.waitForFunction('window.finish')
+        await sent(page, () => page.getByRole('button', { name: 'Not now' }).click())
+        expect(posted.map(each => each.path)).to.deep.equal(['/sent'])
+        expect(posted[0]?.fields.get('later')).to.equal('yes')
+      })
+    })
+
     for (const view of ['email', 'password'] as const)
       it(`of this device are announced by the ${view} page, and their absence too`, async () => {
         const page = await blank()
         const found = async () => {
-          await page.locator('[name=webauthn][value]').waitFor({ state: 'attached' })
-          return page.locator('[name=webauthn]').inputValue()
+          await page.locator('[name=webauthn][value]').first().waitFor({ state: 'attached' })
+          return page.locator('[name=webauthn]').first().inputValue()
         }
         await page.goto(origin + view)
         expect(await found()).to.equal('none')
@@ -581,9 +644,9 @@ describe('pages', () => {
       await context.addInitScript('delete window.PublicKeyCredential')
       const page = await context.newPage()
       await page.goto(`${origin}email`)
-      await page.locator('[name=webauthn][value]').waitFor({ state: 'attached' })
+      await page.locator('[name=webauthn][value]').first().waitFor({ state: 'attached' })
       expect(await page.getByRole('button').allTextContents()).to.deep.equal(['Continue'])
-      expect(await page.locator('[name=webauthn]').inputValue()).to.equal('none')
+      expect(await page.locator('[name=webauthn]').first().inputValue()).to.equal('none')
     })
   })
 

@@ -1,6 +1,7 @@
 // A passkey instead of password and code: offered, used without a name, by autofill, on the code page, refused when it
 // was removed; and the way on for somebody whose passkey is all there is.
 
+import { setTimeout } from 'node:timers/promises'
 import { expect } from 'chai'
 import { sql, write } from '../../src/store/database.ts'
 import { type VirtualAuthenticator, virtualAuthenticator } from '../support/chromium.ts'
@@ -16,6 +17,7 @@ const OFFER = 'Log in faster with a passkey'
 const TWO_FACTORS = 'urn:sallyport:acr:2fa'
 
 const loseAuthenticator = sql('test_lose_authenticator', 'DELETE FROM authenticators WHERE account_id = ?')
+const rename = sql('test_rename', 'UPDATE accounts SET name = ? WHERE id = ?')
 const removePasskeys = sql('test_remove_passkeys', 'DELETE FROM passkeys WHERE account_id = ?')
 
 describe('journey: a passkey', function () {
@@ -40,6 +42,21 @@ describe('journey: a passkey', function () {
   })
   // With presence on, a page that offers autofill logs in as soon as it is there.
   beforeEach(() => device.setPresence(false))
+
+  type Held = Awaited<ReturnType<VirtualAuthenticator['credentials']>>
+
+  /** The browser acts on a signal in its own time. */
+  async function until(
+    which: VirtualAuthenticator,
+    what: string,
+    holds: (held: Held) => boolean,
+  ): Promise<void> {
+    const deadline = Date.now() + 5000
+    while (!holds(await which.credentials())) {
+      if (Date.now() > deadline) throw new Error(`the device never ${what}`)
+      await setTimeout(50)
+    }
+  }
 
   /** Begins a login in a browser without cookies, whose device has its passkeys still. */
   async function begin(params: Record<string, string> = {}) {
@@ -103,6 +120,16 @@ describe('journey: a passkey', function () {
     const { answer } = await begin()
     await tab.see('Welcome to Fleetdesk')
     expect((await answer).claims?.sub).to.equal(dana.id)
+  })
+
+  it('is known to the device by its owner’s new name after a look at the account', async () => {
+    const { database } = stage.running.services
+    await database.commit([write(rename, ['Dana Whitlock-Reyes', dana.id])])
+    await tab.open(`${stage.origin}/account`)
+    await tab.see('Dana Whitlock-Reyes')
+    await until(device, 'has the new name', held => held[0]?.userDisplayName === 'Dana Whitlock-Reyes')
+    expect((await device.credentials())[0]?.userName).to.equal(dana.email)
+    await database.commit([write(rename, ['Dana Whitlock', dana.id])])
   })
 
   it('stands in for the code, after the password', async () => {
@@ -195,6 +222,7 @@ describe('journey: a passkey', function () {
     await tab.press('Continue with a passkey')
     await tab.read('That passkey isn’t known here; it may have been removed.')
     expect(await tab.page.getByLabel('Email address').isVisible(), 'the other way').to.equal(true)
+    await until(device, 'has forgotten it', held => held.length === 0)
     await tab.page.unroute('**/passkey')
   })
 
@@ -216,6 +244,51 @@ describe('journey: a passkey', function () {
     await begin()
     await byPasswordAndCode(robin)
     await tab.see(OFFER)
+  })
+
+  it('of a phone is followed by the offer of one on this device', async () => {
+    await device.remove()
+    const robin = await enrolledPerson(stage, { name: 'Robin Mayfield' })
+    device = await virtualAuthenticator(tab.page, { transport: 'hybrid', automaticPresence: false })
+    const here = await virtualAuthenticator(tab.page, { automaticPresence: false })
+    const inHand = async (phone: boolean) => {
+      await device.setPresence(phone)
+      await here.setPresence(!phone)
+    }
+    const first = await begin()
+    await byPasswordAndCode(robin)
+    await tab.see(OFFER)
+    await inHand(true)
+    await tab.press('Continue')
+    await tab.see('Welcome to Fleetdesk')
+    await first.answer
+    expect(await device.credentials(), 'on the phone').to.have.length(1)
+
+    await inHand(false)
+    const second = await begin()
+    await tab.see('Log in')
+    await inHand(true)
+    await tab.press('Continue with a passkey')
+    await tab.see('Add a passkey on this device')
+    await inHand(false)
+    await tab.press('Continue')
+    await tab.see('Welcome to Fleetdesk')
+    expect((await second.answer).claims?.acr).to.equal('phr')
+    expect(await here.credentials(), 'on this device').to.have.length(1)
+
+    await here.setPresence(false)
+    await begin()
+    await tab.see('Log in')
+    await inHand(false)
+    await tab.press('Continue with a passkey')
+    await tab.see('Welcome to Fleetdesk')
+
+    // All of them are removed, and the devices hear of it from their owner's page.
+    await stage.running.services.database.commit([write(removePasskeys, [robin.id])])
+    await here.setPresence(false)
+    await tab.open(`${stage.origin}/account`)
+    await tab.see('Robin Mayfield')
+    await until(here, 'has forgotten it', held => held.length === 0)
   })
 
   it('that can be synced says so in the tokens', async () => {

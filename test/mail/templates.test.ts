@@ -23,6 +23,7 @@ const samples: MailContents = {
   code: { ...deed, code: '731946' },
   'authenticator-set-up': deed,
   'passkey-added': { ...deed, passkey: 'iCloud Keychain' },
+  'passkey-upgraded': { ...deed, passkey: 'iCloud Keychain' },
   'passkey-removed': {
     name: deed.name,
     at: deed.at,
@@ -86,6 +87,7 @@ describe('mails', () => {
     'passkey-added',
     'own-passkey-removed',
     'passkey-renamed',
+    'passkey-upgraded',
     'recovery-code-used',
     'recovery-code-made',
     'password-changed',

@@ -128,18 +128,26 @@ export type VirtualAuthenticator = {
   setVerified(verified: boolean): Promise<void>
   /** The credentials it holds; ids are base64 here and base64url in the page. */
   credentials(): Promise<
-    { credentialId: string; isResidentCredential: boolean; rpId?: string; signCount: number }[]
+    {
+      credentialId: string
+      isResidentCredential: boolean
+      rpId?: string
+      signCount: number
+      userName?: string
+      userDisplayName?: string
+    }[]
   >
   remove(): Promise<void>
 }
 
 /**
  * Gives the page a platform authenticator with resident keys and user verification, by DevTools.
+ * @param options.transport `hybrid`: it is on another device, such as a phone that scanned a QR code
  * @param options.automaticPresence default true; with an autofill request pending on a page, true logs in on load
  */
 export async function virtualAuthenticator(
   page: Page,
-  options: { automaticPresence?: boolean } = {},
+  options: { automaticPresence?: boolean; transport?: 'internal' | 'hybrid' } = {},
 ): Promise<VirtualAuthenticator> {
   const session = await page.context().newCDPSession(page)
   await session.send('WebAuthn.enable')
@@ -147,7 +155,8 @@ export async function virtualAuthenticator(
     options: {
       protocol: 'ctap2',
       ctap2Version: 'ctap2_1',
-      transport: 'internal',
+      // DevTools' name for it is older.
+      transport: options.transport === 'hybrid' ? 'cable' : 'internal',
       hasResidentKey: true,
       hasUserVerification: true,
       isUserVerified: true,

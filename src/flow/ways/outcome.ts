@@ -1,6 +1,7 @@
 // What a way of proving something comes to. A handler verifies one thing; it commits nothing but the reservation of
 // an attempt. What it proved, burnt and has to record is committed together by the routes.
 
+import type { PasskeySignals } from '../../factors/passkey-signals.ts'
 import type { Form } from '../../http/forms.ts'
 import type { Services } from '../../services.ts'
 import type { AuditEntry } from '../../store/audit.ts'
@@ -31,7 +32,13 @@ export type Outcome =
       readonly refused?: Partial<Record<Refusal, Message>>
     }
   /** Nothing was proven: the page is shown again with the message. Writes (audit) are committed. */
-  | { readonly kind: 'refused'; readonly message: Message; readonly writes?: readonly Write[] }
+  | {
+      readonly kind: 'refused'
+      readonly message: Message
+      readonly writes?: readonly Write[]
+      /** What the page tells the browser of passkeys. */
+      readonly signals?: PasskeySignals
+    }
   /** The interaction ends with an error for the app. */
   | {
       readonly kind: 'ended'

@@ -15,6 +15,8 @@ import {
   verifyAssertion,
   verifyRegistration,
 } from '../../factors/passkey.ts'
+import { unknownPasskey } from '../../factors/passkey-signals.ts'
+import type { Form } from '../../http/forms.ts'
 import { mailJob } from '../../mail/outbox.ts'
 import type { Services } from '../../services.ts'
 import { type Account, offerPasskeyAfter } from '../../store/accounts.ts'
@@ -48,40 +50,53 @@ export const OFFER_AGAIN_MS = 30 * 24 * 60 * 60 * 1000
 export async function loginOptions({ keyring, config, database }: Services, visit: Visit, known: boolean) {
   const passkeys =
     known && visit.account !== undefined ? await readPasskeys(database, visit.account.id) : undefined
+  const rpId = boundTo(passkeys, config.passkeyDomain)
   return JSON.stringify(
     await authenticationOptions({
-      rpId: rpId(config.issuer),
+      rpId,
       challenge: newChallenge({
         key: keyring.keys('passkey-challenge')[0],
         purpose: 'login',
         binding: visit.uid,
         now: visit.now,
       }),
-      ...(passkeys === undefined ? {} : { allow: passkeys }),
+      ...(passkeys === undefined ? {} : { allow: passkeys.filter(each => each.rpId === rpId) }),
     }),
   )
 }
 
+/** What to ask for: a ceremony is of one domain. Passkeys of before a change of it go on where there is no newer. */
+function boundTo(passkeys: readonly Passkey[] = [], domain: string): string {
+  return passkeys.some(each => each.rpId === domain) ? domain : (passkeys.at(-1)?.rpId ?? domain)
+}
+
+/** Who makes a passkey: its user, or the browser by itself beside a password that it knows. */
+export type Making = 'register' | 'upgrade'
+
 /**
  * Options for adding a passkey to an account.
  *
- * @param binding what they are good in alone: an interaction, or a session
+ * @param of.binding what they are good in alone: an interaction, or a session
+ * @param making `upgrade`: for the browser to make it by itself, if it will
  */
 export async function creationOptions(
   { keyring, config, database }: Services,
-  { account, binding, now }: { readonly account: Account; readonly binding: string; readonly now: number },
+  of: { readonly account: Account; readonly binding: string; readonly now: number },
+  making: Making,
 ) {
+  const { account, binding, now } = of
   return JSON.stringify(
     await registrationOptions({
-      rp: { id: rpId(config.issuer), name: config.productName },
+      rp: { id: config.passkeyDomain, name: config.productName },
       account: { id: account.id, name: account.email, displayName: account.name },
       existing: await readPasskeys(database, account.id),
       challenge: newChallenge({
         key: keyring.keys('passkey-challenge')[0],
-        purpose: 'register',
+        purpose: making,
         binding,
         now,
       }),
+      ...(making === 'upgrade' ? { mediation: 'conditional' } : {}),
     }),
   )
 }
@@ -90,7 +105,7 @@ export async function creationOptions(
 const COPIED: readonly AssertionRefusal[] = ['counter_went_back', 'backup_eligibility_changed']
 
 export const passkey: Handler = async (services, visit, form) => {
-  const { keyring, paths, database, accounts } = services
+  const { config, keyring, paths, database, accounts } = services
   const response = form.response ?? ''
   const read = readAssertion(response)
   if (read === undefined) return refused('passkey.failed')
@@ -110,7 +125,12 @@ export const passkey: Handler = async (services, visit, form) => {
     account?.status !== 'active' ||
     (pinned !== undefined && pinned !== account.id)
   ) {
-    return refused('passkey.error.unknown', [record(visit, 'passkey.refused', { reason: 'unknown' })])
+    const outcome = refused('passkey.error.unknown', [
+      record(visit, 'passkey.refused', { reason: 'unknown' }),
+    ])
+    // It is the browser's own. One that somebody has is not spoken of, whatever keeps it from logging in here.
+    const gone = found === undefined && outcome.kind === 'refused'
+    return gone ? { ...outcome, signals: unknownPasskey(config.passkeyDomain, read.credentialId) } : outcome
   }
   const about: Visit = { ...visit, account }
   const verdict = await verifyAssertion({
@@ -146,7 +166,12 @@ export const passkey: Handler = async (services, visit, form) => {
         kind: found.backupEligible ? 'swk' : 'hwk',
         credentialId: found.credentialId,
       },
-      { account: { email: account.email, id: account.id, epoch: account.epoch } },
+      {
+        account: { email: account.email, id: account.id, epoch: account.epoch },
+        passkeyElsewhere: read.attachment === 'cross-platform' && found.transports.includes('hybrid'),
+        // Empty where the browser had not said it yet.
+        ...(form.webauthn ? { platformAuthenticator: form.webauthn === 'platform' } : {}),
+      },
     ),
     writes: [spent, usePasskey(found, verdict.newCounter, verdict.backedUp, visit.now)],
     refused: { already_used: { key: 'passkey.error.expired' } },
@@ -188,9 +213,17 @@ async function refusalOf(database: Database, writes: readonly Write[]): Promise<
   }
 }
 
-export const registerPasskey: Handler = async (services, visit, form) => {
+export const registerPasskey: Handler = (services, visit, form) => register(services, visit, form, 'register')
+
+/**
+ * A passkey that the browser made by itself beside a password that it knows. Nothing is proven by it, least of all who
+ * is there: it is taken because two factors were proven just before, and from the next login on as any other.
+ */
+export const upgradeToPasskey: Handler = (services, visit, form) => register(services, visit, form, 'upgrade')
+
+async function register(services: Services, visit: Visit, form: Form, making: Making): Promise<Outcome> {
   const occasion = { ...visit, account: accountOf(visit) }
-  const added = await addPasskey(services, occasion, visit.uid, form.response ?? '')
+  const added = await addPasskey(services, occasion, visit.uid, form.response ?? '', making)
   if (!added.ok) return added.refused
   return {
     kind: 'advanced',
@@ -213,19 +246,26 @@ export async function addPasskey(
   occasion: Occasion & { readonly account: Account },
   binding: string,
   response: string,
+  making: Making,
 ): Promise<
   { readonly ok: true; readonly writes: Write[] } | { readonly ok: false; readonly refused: Refused }
 > {
   const { account, now, visitor } = occasion
+  const upgraded = making === 'upgrade'
   const no = (...how: Parameters<typeof refused>) => ({ ok: false, refused: refused(...how) }) as const
   const presented = readRegistrationChallenge(response)
   if (presented === undefined) return no('passkey.error.notSaved')
   const keys = keyring.keys('passkey-challenge')
-  const challenge = openChallenge(presented, { keys, purpose: 'register', binding, now })
+  const challenge = openChallenge(presented, { keys, purpose: making, binding, now })
   if (!challenge.ok) return no('passkey.error.expired')
   const verdict = await verifyRegistration({
     response,
-    expected: { challenge: presented, origins: [paths.origin], rpId: rpId(config.issuer) },
+    expected: {
+      challenge: presented,
+      origins: [paths.origin],
+      rpId: config.passkeyDomain,
+      ...(upgraded ? { mediation: 'conditional' } : {}),
+    },
   })
   if (!verdict.ok) {
     return no(
@@ -239,12 +279,16 @@ export async function addPasskey(
     ok: true,
     writes: [
       spend('passkey-challenge', challenge.id, challenge.expiresAt),
-      insertPasskey({ ...credential, accountId: account.id, rpId: rpId(config.issuer), name }, now),
-      record(occasion, 'passkey.added', { credential: credential.credentialId, name }),
+      insertPasskey({ ...credential, accountId: account.id, rpId: config.passkeyDomain, name }, now),
+      record(occasion, 'passkey.added', {
+        credential: credential.credentialId,
+        name,
+        ...(upgraded ? { upgrade: true } : {}),
+      }),
       mailJob(keyring, {
         to: account.email,
         accountId: account.id,
-        template: 'passkey-added',
+        template: upgraded ? 'passkey-upgraded' : 'passkey-added',
         contents: { name: account.name, passkey: name, at: now, address: visitor.address },
         now,
       }),
@@ -266,8 +310,3 @@ export const cannotUsePasskey: Handler = async (_, visit) => ({
   progress: chosen(visit, { cannotUsePasskey: true }),
   writes: [],
 })
-
-/** The relying party id (WebAuthn): the issuer's host name. */
-export function rpId(issuer: string): string {
-  return new URL(issuer).hostname
-}
