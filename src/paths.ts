@@ -2,7 +2,14 @@
 // the plugin there. Addresses that leave this process are made here, from the configured issuer, never from a request.
 
 /** What an emailed or printed link is for. */
-export type LinkKind = 'invitation' | 'password-reset' | 'unblock' | 'lock' | 'first-run'
+export type LinkKind =
+  | 'invitation'
+  | 'password-reset'
+  | 'unblock'
+  | 'lock'
+  | 'email-change'
+  | 'email-stop'
+  | 'first-run'
 
 export interface Paths {
   /** What comes before our own paths: empty, or such as `/oidc`. */

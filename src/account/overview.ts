@@ -31,6 +31,7 @@ export function overviewRoutes(services: Services, guard: Guard): Router {
       tabs: tabsOf(services, ''),
       name: account.name,
       email: account.email,
+      ...(services.accounts.passwords === 'own' ? { changeEmailUrl: `${homeOf(services)}/email` } : {}),
       ...(organisation === '' ? {} : { organisation }),
       ...(lastLoginAt === null ? {} : { lastLoginAt }),
       ...(notice === undefined ? {} : { notice }),

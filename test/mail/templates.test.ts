@@ -37,6 +37,11 @@ const samples: MailContents = {
   'recovery-code-made': deed,
   'password-changed': deed,
   'account-locked': deed,
+  'email-change': { token: 'tok-email-change', at },
+  'email-change-ordered': { ...deed, newEmail: 'dana@new.example', token: 'tok-stop' },
+  'email-changed': { ...deed, newEmail: 'dana@new.example', token: 'tok-stop' },
+  'email-taken': { name: deed.name, at },
+  'email-put-back': { ...deed, oldEmail: 'dana@old.example' },
   'second-factor-reset': { name: 'Dana Whitlock', at, by: 'Priya Raman', removePasskeys: true },
 }
 const show = (name: MailName, contents: Partial<Record<string, unknown>> = {}) =>
