@@ -261,6 +261,7 @@ describe('the command line', () => {
             '013-password-changed.js',
             '016-bounces.js',
             '017-rare-statuses.js',
+            '020-email-changes.js',
           ],
         })
       })

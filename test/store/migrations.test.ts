@@ -25,6 +25,7 @@ const ALL = [
   '013-password-changed.js',
   '016-bounces.js',
   '017-rare-statuses.js',
+  '020-email-changes.js',
 ]
 
 const newer = sql(
