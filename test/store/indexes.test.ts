@@ -218,7 +218,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   const change = { ...ordered, sessionUid: 'u', orderedAt: NOW, changedAt: undefined, expiresAt: NOW }
   await database.commit([
     ...changes.orderEmailChange(
-      account,
+      { ...account, email: 'a@b.example' },
       { id: 'chg_1', to: 'b@b.example', token: 't', sessionUid: 'u' },
       NOW,
     ),
