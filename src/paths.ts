@@ -7,6 +7,8 @@ export type LinkKind =
   | 'password-reset'
   | 'unblock'
   | 'lock'
+  | 'email-change'
+  | 'email-stop'
   | 'first-run'
   | 'support-set-up'
   | 'support-stop'

@@ -2,6 +2,7 @@
 // default that the library says one should change is set.
 
 import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
+import { emailLinkRoutes } from './account/email-links.ts'
 import { forgottenPasswordRoutes } from './account/forgotten-password.ts'
 import { linkRoutes } from './account/links.ts'
 import { lockRoutes } from './account/lock.ts'
@@ -127,6 +128,7 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   if (services.accounts.passwords === 'own') {
     provider.use(forgottenPasswordRoutes(services).routes())
     provider.use(lockRoutes(services).routes())
+    provider.use(emailLinkRoutes(services).routes())
   }
   provider.use(linkRoutes(services).routes())
   const guard = createGuard(provider, services)

@@ -271,6 +271,7 @@ describe('the command line', () => {
             '014-support-cases.js',
             '016-bounces.js',
             '017-rare-statuses.js',
+            '020-email-changes.js',
           ],
         })
       })

@@ -32,6 +32,7 @@ export function overviewRoutes(services: Services, guard: Guard): Router {
       tabs: tabsOf(services, ''),
       name: account.name,
       email: account.email,
+      ...(services.accounts.passwords === 'own' ? { changeEmailUrl: `${homeOf(services)}/email` } : {}),
       ...(organisation === '' ? {} : { organisation }),
       signals: ownPasskeys(account, config.passkeyDomain, overview.passkeys),
       ...(lastLoginAt === null ? {} : { lastLoginAt }),

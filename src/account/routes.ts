@@ -5,12 +5,20 @@ import Router from 'koa-router'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
 import { authenticatorRoutes } from './authenticator.ts'
+import { emailRoutes } from './email.ts'
 import { overviewRoutes } from './overview.ts'
 import { passkeyRoutes } from './passkeys.ts'
 import { passwordRoutes } from './password.ts'
 import { recoveryCodeRoutes } from './recovery-code.ts'
 
-const PAGES = [overviewRoutes, passwordRoutes, authenticatorRoutes, recoveryCodeRoutes, passkeyRoutes]
+const PAGES = [
+  overviewRoutes,
+  emailRoutes,
+  passwordRoutes,
+  authenticatorRoutes,
+  recoveryCodeRoutes,
+  passkeyRoutes,
+]
 
 export function accountRoutes(services: Services, guard: Guard): Middleware {
   const router = new Router()

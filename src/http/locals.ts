@@ -394,6 +394,15 @@ export interface ViewLocals {
   /** Posts nothing. */
   lock: { readonly action: string; readonly email: string }
   locked: { readonly newPasswordUrl: string }
+  /** Behind the links of a change of address. Posts nothing. */
+  'email-link': {
+    readonly heading: string
+    readonly lead: string
+    /** What happens, each a sentence. */
+    readonly effects: readonly string[]
+    readonly button?: { readonly text: string; readonly action: string }
+    readonly onward?: { readonly text: string; readonly url: string }
+  }
   /** Posts `organisation`, `name`, `email`, `password`. */
   'first-run': {
     readonly action: string
@@ -425,6 +434,8 @@ export interface ViewLocals {
     readonly tabs: readonly Tab[]
     readonly name: string
     readonly email: string
+    /** Absent where addresses are a host’s. */
+    readonly changeEmailUrl?: string
     readonly organisation?: string
     readonly lastLoginAt?: number
     /** What was done last. */
@@ -472,6 +483,17 @@ export interface ViewLocals {
     /** What it is to be called. */
     readonly name: string
     readonly notice?: string
+    readonly error?: string
+  }
+  /** Posts `email`. */
+  'account-email': {
+    readonly frame: AccountFrame
+    readonly action: string
+    readonly current: string
+    /** What was typed. */
+    readonly email?: string
+    /** It waits for one more press. */
+    readonly again?: boolean
     readonly error?: string
   }
   /** Posts `current`, `password` and `username` (see there). */

@@ -27,7 +27,7 @@ type MailOrder = {
 }[MailName]
 
 /** Somebody sits in front of a page and waits for these: they go before those that nobody waits for. */
-const AWAITED: readonly MailName[] = ['code', 'password-reset', 'unblock']
+const AWAITED: readonly MailName[] = ['code', 'password-reset', 'unblock', 'email-change']
 const AHEAD_MS = 24 * 60 * 60 * 1000
 
 /**

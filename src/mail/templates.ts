@@ -6,6 +6,7 @@
 import { fileURLToPath } from 'node:url'
 import pug from 'pug'
 import { createPaths, type LinkKind } from '../paths.ts'
+import { CONFIRM_MS, PUT_BACK_MS } from '../store/email-changes.ts'
 import { LIFETIME_MS } from '../store/emailed-tokens.ts'
 import type { TextKey, Texts, TextValues } from '../texts.ts'
 import { LOCK_LINK_MS } from './lock-link.ts'
@@ -55,6 +56,16 @@ export interface MailContents {
   'recovery-code-made': Deed
   'password-changed': Deed
   'account-locked': Deed
+  /** To the new address, which may be a stranger's: it says nothing of whose account it is. */
+  'email-change': { readonly token: string; readonly at: number }
+  /** To the old address. */
+  'email-change-ordered': Deed & { readonly newEmail: string; readonly token: string }
+  /** To the old address. */
+  'email-changed': Deed & { readonly newEmail: string; readonly token: string }
+  /** To who has an address that somebody else asked for. */
+  'email-taken': { readonly name: string; readonly at: number }
+  /** To both addresses. */
+  'email-put-back': Deed & { readonly oldEmail: string }
   /** `by` is the admin's name, empty for the operator. */
   'second-factor-reset': {
     readonly name: string
@@ -111,9 +122,21 @@ export function expiryOf<Name extends MailName>(
   name: Name,
   contents: MailContents[Name],
 ): number | undefined {
-  return Object.hasOwn(LIFETIME_MS, name)
-    ? contents.at + LIFETIME_MS[name as keyof typeof LIFETIME_MS]
-    : undefined
+  return Object.hasOwn(LASTS_MS, name) ? contents.at + (LASTS_MS[name] ?? 0) : undefined
+}
+
+const LASTS_MS: Partial<Record<MailName, number>> = {
+  ...LIFETIME_MS,
+  'email-change': CONFIRM_MS,
+  // Whenever it is confirmed.
+  'email-change-ordered': CONFIRM_MS + PUT_BACK_MS,
+  'email-changed': PUT_BACK_MS,
+}
+
+/** Links of another name than their mail. */
+const LINKS: Partial<Record<MailName, LinkKind>> = {
+  'email-change-ordered': 'email-stop',
+  'email-changed': 'email-stop',
 }
 
 type T = Texts['t']
@@ -136,6 +159,11 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   'recovery-code-made': t => t('mail.recoveryCodeMade.subject'),
   'password-changed': t => t('mail.passwordChanged.subject'),
   'account-locked': t => t('mail.accountLocked.subject'),
+  'email-change': t => t('mail.emailChange.subject'),
+  'email-change-ordered': t => t('mail.emailChangeOrdered.subject'),
+  'email-changed': t => t('mail.emailChanged.subject'),
+  'email-taken': t => t('mail.emailTaken.subject'),
+  'email-put-back': t => t('mail.emailPutBack.subject'),
   'second-factor-reset': t => t('mail.secondFactorReset.subject'),
   'help-asked': (t, { user }) => t('mail.helpAsked.subject', { user }),
   'support-case': (t, { step }) => t(`mail.supportCase.${step}.subject`),
@@ -155,6 +183,8 @@ export interface MailLocals {
   readonly host: string
   /** The recipient. */
   readonly email: string
+  /** Whether it says whom it is for by name. */
+  readonly greeted: boolean
   /** For mails with a token. */
   readonly link: string | undefined
   /** For mails about a support case: ends it. */
@@ -226,7 +256,8 @@ export function createMailTemplates(options: {
         product,
         host: new URL(issuer).host,
         email: to,
-        link: 'token' in contents ? paths.link(name as LinkKind, contents.token) : undefined,
+        greeted: 'name' in contents,
+        link: 'token' in contents ? paths.link(LINKS[name] ?? (name as LinkKind), contents.token) : undefined,
         stopLink: 'stop' in contents ? paths.link('support-stop', contents.stop) : undefined,
         userLink: 'userId' in contents ? `${paths.origin}${paths.admin}/users/${contents.userId}` : undefined,
         expiresAt: expiryOf(name, contents),

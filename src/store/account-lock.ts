@@ -11,15 +11,26 @@ const adminGoes = sql(
   'account_lock_admin',
   'UPDATE organisations SET admins_version = admins_version + 1 WHERE id = ?',
 )
+const free = 'NOT EXISTS (SELECT 1 FROM accounts y WHERE y.email_key = ? AND y.id <> accounts.id)'
 // Who is left with nothing to prove themselves with is as after a reset: a password alone sets up nothing.
-const lock = sql(
-  'account_lock',
-  `UPDATE accounts SET status = 'locked', epoch = epoch + 1, second_factor_reset_at = CASE
+const resetAt = `CASE
        WHEN EXISTS (SELECT 1 FROM authenticators x WHERE x.account_id = accounts.id)
          OR EXISTS (SELECT 1 FROM passkeys x WHERE x.account_id = accounts.id AND x.created_at <= ?)
          OR NOT EXISTS (SELECT 1 FROM passkeys x WHERE x.account_id = accounts.id)
-       THEN second_factor_reset_at ELSE coalesce(second_factor_reset_at, CAST(? AS bigint)) END
+       THEN second_factor_reset_at ELSE coalesce(second_factor_reset_at, CAST(? AS bigint)) END`
+const lock = sql(
+  'account_lock',
+  `UPDATE accounts SET status = 'locked', epoch = epoch + 1, second_factor_reset_at = ${resetAt}
    WHERE id = ? AND status = 'active'`,
+)
+// From the old address of a change: it is put back, unless somebody has it by now, and the account is locked.
+const lockAndPutBack = sql(
+  'account_lock_put_back',
+  `UPDATE accounts SET status = 'locked', epoch = epoch + 1, mailbox_proven_at = ?,
+     email = CASE WHEN ${free} THEN CAST(? AS text) ELSE email END,
+     email_key = CASE WHEN ${free} THEN CAST(? AS text) ELSE email_key END,
+     second_factor_reset_at = ${resetAt}
+   WHERE id = ? AND status IN ('active', 'locked')`,
 )
 const takePasskeys = sql(
   'account_lock_passkeys',
@@ -33,16 +44,24 @@ const takePasskeys = sql(
  *
  * @param link the link's token, and until when it works, milliseconds since 1970
  * @param since passkeys that were added later go, milliseconds since 1970
+ * @param putBack the address that it had before a change; then an account that is locked already is as good
  */
 export function lockAccount(
   { id, role, organisationId }: Account,
   link: { readonly token: string; readonly until: number },
   since: number,
   now: number,
+  putBack?: { readonly email: string; readonly key: string },
 ): Write[] {
   return [
     ...(role === 'admin' && organisationId !== null ? [write(adminGoes, [organisationId])] : []),
-    write(lock, [since, now, id], 'already_used'),
+    putBack === undefined
+      ? write(lock, [since, now, id], 'already_used')
+      : write(
+          lockAndPutBack,
+          [now, putBack.key, putBack.email, putBack.key, putBack.key, since, now, id],
+          'already_used',
+        ),
     write(takePasskeys, [id, since]),
     spend('lock-link', digest(link.token), link.until),
   ]

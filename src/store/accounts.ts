@@ -122,7 +122,10 @@ const insert = sql(
   'account_insert',
   `INSERT INTO accounts (id, organisation_id, email, email_key, name, name_key, role, status, password_hash,
      password_changed_at, mailbox_proven_at, created_at)
-   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (email_key) DO NOTHING`,
+   SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS bigint), CAST(? AS bigint), CAST(? AS bigint)
+   WHERE NOT EXISTS (SELECT 1 FROM email_changes h WHERE h.old_key = ? AND h.changed_at IS NOT NULL
+     AND h.ended_at IS NULL AND h.expires_at > ?)
+   ON CONFLICT (email_key) DO NOTHING`,
 )
 
 export type NewAccount = Pick<
@@ -130,7 +133,7 @@ export type NewAccount = Pick<
   'id' | 'organisationId' | 'email' | 'name' | 'role' | 'status' | 'passwordHash' | 'mailboxProvenAt'
 >
 
-/** Refused as `already_exists` if the email address is taken. */
+/** Refused as `already_exists` if the email address is taken, or was given up days ago and may yet be taken back. */
 export function insertAccount(account: NewAccount, now: number): Write {
   return write(
     insert,
@@ -146,6 +149,8 @@ export function insertAccount(account: NewAccount, now: number): Write {
       account.passwordHash,
       account.passwordHash === null ? null : now,
       account.mailboxProvenAt,
+      now,
+      emailKey(account.email),
       now,
     ],
     'already_exists',

@@ -14,6 +14,11 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'account.locked': 'Locked their account, by the link in a notice: it opens by a new password.',
   'password.changed': 'Changed their password.',
   'password.reset_requested': 'A link to set a new password was asked for.',
+  'email.change_ordered': 'Asked to log in with the address named, which has yet to confirm it.',
+  'email.changed': 'Changed their address, from and to those named, by a link mailed to the new one.',
+  'email.change_stopped': 'Stopped a change of their address, by the link mailed to the old one.',
+  'email.put_back':
+    'Had the old address put back after a change, by a link mailed to it; that locked the account.',
   'code.wrong': 'A wrong one-time, recovery or mailed code was entered.',
   'code.blocked': 'Codes are no longer taken for a while: too many were wrong.',
   'authenticator.set_up': 'An authenticator app was set up.',

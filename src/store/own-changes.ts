@@ -158,10 +158,19 @@ const keepArtefacts = sql(
    WHERE account_id = ? AND epoch = ? AND (model = 'Grant' OR session_uid = ?)`,
 )
 
+/**
+ * What {@link endOtherAccess} ends, for a change that another write of the commit makes, and that moves the epoch. The
+ * session may have ended: then nothing is kept.
+ */
+export function endAllAccessBut(dialect: Database['dialect'], place: OwnPlace, now: number): Write[] {
+  return keepThis(dialect, place, now, undefined)
+}
+
 function keepThis(
   dialect: Database['dialect'],
   { accountId, epoch, sessionUid }: OwnPlace,
   now: number,
+  ended: 'account_changed' | undefined = 'account_changed',
 ): Write[] {
   return [
     // The apps are read before what names them goes.
@@ -169,7 +178,7 @@ function keepThis(
     write(endSessions, [now, accountId, sessionUid]),
     write(endFacts, [accountId, sessionUid]),
     write(endArtefacts, [accountId, sessionUid]),
-    write(keepSession, [sessionUid, accountId, epoch], 'account_changed'),
+    write(keepSession, [sessionUid, accountId, epoch], ended),
     write(keepArtefacts, [accountId, epoch, sessionUid]),
   ]
 }

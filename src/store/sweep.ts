@@ -24,6 +24,11 @@ const sweeps: readonly Statement[] = [
        (SELECT id FROM emailed_tokens WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,
   ),
   sql(
+    'sweep_email_changes',
+    `DELETE FROM email_changes WHERE id IN
+       (SELECT id FROM email_changes WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,
+  ),
+  sql(
     'sweep_pending_forms',
     `DELETE FROM pending_forms WHERE id IN
        (SELECT id FROM pending_forms WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,

@@ -414,6 +414,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     before: 'Apple Passwords',
     name: 'Phone',
   }
+  const accountEmail = { frame: accountFrame, action: '/sent', current: email }
   const accountPassword = { frame: accountFrame, action: '/sent', email, minimum: 8, forgotUrl: '/forgot' }
   return [
     { view: 'email', state: '', locals: email_ },
@@ -618,6 +619,26 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     { view: 'unblocked', state: '', locals: { accountUrl } },
     { view: 'lock', state: '', locals: { action: '/sent', email } },
     { view: 'locked', state: '', locals: { newPasswordUrl: '/list' } },
+    {
+      view: 'email-link',
+      state: '',
+      locals: {
+        heading: t('emailChange.heading'),
+        lead: t('emailChange.lead', { email }),
+        effects: [t('emailChange.effect'), t('emailChange.out'), t('emailChange.other')],
+        button: { text: t('emailChange.do'), action: '/sent' },
+      },
+    },
+    {
+      view: 'email-link',
+      state: 'stopped',
+      locals: {
+        heading: t('emailStopped.heading'),
+        lead: t('emailStopped.lead', { email }),
+        effects: [t('emailStopped.lock')],
+        onward: { text: t('mail.lock.action'), url: '/list' },
+      },
+    },
     { view: 'first-run', state: '', locals: firstRun },
     {
       view: 'first-run',
@@ -751,6 +772,13 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       state: 'waiting',
       locals: { ...passkeyName, notice: t('reset.waited') },
     },
+    { view: 'account-email', state: '', locals: accountEmail },
+    {
+      view: 'account-email',
+      state: 'error',
+      locals: { ...accountEmail, email, error: t('accountEmail.error.same') },
+    },
+    { view: 'account-email', state: 'again', locals: { ...accountEmail, email, again: true } },
     { view: 'account-password', state: '', locals: accountPassword },
     {
       view: 'account-password',

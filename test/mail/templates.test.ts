@@ -49,6 +49,11 @@ const samples: MailContents = {
   },
   'support-set-up': { name: deed.name, token: 'tok-set-up', stop: 'cas_1.stop', at },
   'support-case-ended': { name: deed.name, why: 'stopped', at },
+  'email-change': { token: 'tok-email-change', at },
+  'email-change-ordered': { ...deed, newEmail: 'dana@new.example', token: 'tok-stop' },
+  'email-changed': { ...deed, newEmail: 'dana@new.example', token: 'tok-stop' },
+  'email-taken': { name: deed.name, at },
+  'email-put-back': { ...deed, oldEmail: 'dana@old.example' },
   'second-factor-reset': { name: 'Dana Whitlock', at, by: 'Priya Raman', removePasskeys: true },
 }
 const show = (name: MailName, contents: Partial<Record<string, unknown>> = {}) =>

@@ -188,6 +188,7 @@ const TABLES = [
   'passkeys',
   'spent',
   'emailed_tokens',
+  'email_changes',
   'attempts',
   'session_facts',
   'audit_events',

@@ -33,6 +33,7 @@ import {
   sql,
   type Write,
 } from '../../src/store/database.ts'
+import * as changes from '../../src/store/email-changes.ts'
 import * as mailed from '../../src/store/emailed-tokens.ts'
 import { askForHelp, readHelpers, readHelpRequests } from '../../src/store/help-requests.ts'
 import { keepAnswer, readAnswer } from '../../src/store/idempotency.ts'
@@ -87,6 +88,7 @@ const FILES = [
   'store/bounces',
   'store/clients',
   'store/credentials',
+  'store/email-changes',
   'store/emailed-tokens',
   'store/help-requests',
   'store/idempotency',
@@ -216,6 +218,22 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   await database.commit(
     lockAccount({ ...account, role: 'admin', organisationId: 'org_1' }, { token: 't', until: NOW }, 0, NOW),
   )
+  const ordered = { id: 'chg_1', accountId: id, from: 'a@b.example', to: 'b@b.example', epoch: 0 }
+  const change = { ...ordered, sessionUid: 'u', orderedAt: NOW, changedAt: undefined, expiresAt: NOW }
+  await database.commit([
+    ...changes.orderEmailChange(
+      { ...account, email: 'a@b.example' },
+      { id: 'chg_1', to: 'b@b.example', token: 't', sessionUid: 'u' },
+      NOW,
+    ),
+    ...changes.confirmEmailChange(dialect, change, 't', NOW),
+    changes.stopEmailChange(change, NOW),
+    ...changes.putEmailBack(account, change, 0, NOW),
+  ])
+  await changes.readOrderedChange(database, 't', NOW)
+  await changes.readStoppable(database, 'chg_1', NOW)
+  await changes.readWaitingChange(database, id, NOW)
+  await changes.isHeldForAnother(database, 'b@b.example', id, NOW)
   await database.commit([forgetBounce('a@b.example', NOW)])
   await countInvited(database, 'org_1')
   await countStandings(database, 'org_1')

@@ -26,6 +26,7 @@ const ALL = [
   '014-support-cases.js',
   '016-bounces.js',
   '017-rare-statuses.js',
+  '020-email-changes.js',
 ]
 
 const newer = sql(
