@@ -670,6 +670,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       locals: {
         ...account,
         frame: { ...accountFrame, consoleUrl: '/admin' },
+        changeEmailUrl: '/email',
         passwordChange: { lastAt: time, url: '/change' },
         authenticator: { setUpAt: time, lastUsedAt: time },
         authenticatorUrl: '/move',

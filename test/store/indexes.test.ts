@@ -476,6 +476,9 @@ async function fill(url: string): Promise<void> {
         SELECT n, n, 0, '', 0, n, n, CASE n % 2 WHEN 0 THEN n END FROM generate_series(1, 3000) n;
       INSERT INTO idempotency_keys (client_id, id, request, response, expires_at)
         SELECT n, n, '', '', n FROM generate_series(1, 3000) n;
+      INSERT INTO email_changes (id, token, account_id, old_email, old_key, new_email, epoch, session_uid, ordered_at,
+          expires_at)
+        SELECT n, n, n, n, n, n, 0, n, n, n FROM generate_series(1, 3000) n;
       INSERT INTO pending_forms (id, kind, session_uid, account_id, form, expires_at)
         SELECT n, 'form', n, n, '', n FROM generate_series(1, 3000) n;
       INSERT INTO second_factor_resets (id, organisation_id, actor_id, created_at, started_at)
