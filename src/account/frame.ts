@@ -7,7 +7,12 @@ import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
 
 /** The tabs in their order: what each is called, and where it is below the overview. */
-const TABS = [{ text: 'account.tab.overview', path: '' }] as const
+const TABS = [
+  { text: 'account.tab.overview', path: '' },
+  { text: 'account.tab.sessions', path: '/sessions' },
+  { text: 'account.tab.apps', path: '/apps' },
+  { text: 'account.tab.activity', path: '/activity' },
+] as const
 
 /** Where a tab is below the overview. */
 export type AccountTab = (typeof TABS)[number]['path']

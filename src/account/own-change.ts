@@ -11,6 +11,7 @@ import type { MailContents } from '../mail/templates.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
+import { readSession } from '../store/oidc-sessions.ts'
 import type { OwnPlace } from '../store/own-changes.ts'
 import { OWN_CLIENT_ID } from '../store/own-client.ts'
 import type { Refusal } from '../store/statement.ts'
@@ -71,4 +72,40 @@ export async function commitChange(
   }
   services.bell.ring()
   seeOther(ctx, `${homeOf(services)}${to}`)
+}
+
+/** Of several changes to one account at one moment each goes on from the one before; nobody makes more than these. */
+const MOST_TRIES = 10
+
+/**
+ * Commits the end of something, which is wanted as well after whatever changed the account meanwhile: only the end of this
+ * session refuses it. Where there was nothing left to end, the list shows what is so now.
+ *
+ * @param place as this request read it
+ * @param to the list, and what it is told when it was done
+ * @param writesAt for a place, which may be a later one
+ */
+export async function commitEnd(
+  services: Services,
+  ctx: Context,
+  place: OwnPlace,
+  { list, done }: { readonly list: string; readonly done: string },
+  writesAt: (place: OwnPlace) => readonly Write[],
+): Promise<void> {
+  const { bell, clock, config, database } = services
+  let at = place
+  for (let tries = 1; ; tries++) {
+    try {
+      await database.commit(writesAt(at))
+      break
+    } catch (error) {
+      if (!(error instanceof CommitRefused)) throw error
+      if (error.refusal !== 'account_changed' || tries === MOST_TRIES) return seeOther(ctx, list)
+      const session = await readSession(database, { uid: at.sessionUid }, clock(), config.ssoPlans)
+      if (session?.account?.id !== at.accountId) return seeOther(ctx, list)
+      at = { ...at, epoch: session.account.epoch }
+    }
+  }
+  bell.ring()
+  seeOther(ctx, `${list}?done=${done}`)
 }

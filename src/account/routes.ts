@@ -4,12 +4,15 @@ import type { Middleware } from 'koa'
 import Router from 'koa-router'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
+import { activityRoutes } from './activity.ts'
+import { appRoutes } from './apps.ts'
 import { authenticatorRoutes } from './authenticator.ts'
 import { emailRoutes } from './email.ts'
 import { overviewRoutes } from './overview.ts'
 import { passkeyRoutes } from './passkeys.ts'
 import { passwordRoutes } from './password.ts'
 import { recoveryCodeRoutes } from './recovery-code.ts'
+import { sessionRoutes } from './sessions.ts'
 
 const PAGES = [
   overviewRoutes,
@@ -18,6 +21,9 @@ const PAGES = [
   authenticatorRoutes,
   recoveryCodeRoutes,
   passkeyRoutes,
+  sessionRoutes,
+  appRoutes,
+  activityRoutes,
 ]
 
 export function accountRoutes(services: Services, guard: Guard): Middleware {

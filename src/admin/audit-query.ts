@@ -5,19 +5,13 @@
 import { AppError } from '../errors.ts'
 import { readAccount, readAccountByEmail } from '../store/accounts.ts'
 import type { AuditEvent } from '../store/audit.ts'
-import { type AuditFilter, type AuditKey, parseAuditKey, spellAuditKey } from '../store/audit-events.ts'
+import { type AuditFilter, type AuditPlace, parseAuditKey, spellAuditKey } from '../store/audit-events.ts'
 import { AUDIT_EVENTS } from '../store/audit-meanings.ts'
 import type { Database } from '../store/database.ts'
 import { type ListedUser, readUserPage, wordsOf } from '../store/user-list.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const LONGEST_PERSON = 200
-
-export interface AuditPlace {
-  readonly key: AuditKey
-  /** On which side of the key the page is. */
-  readonly direction: 'before' | 'after'
-}
 
 export interface AuditQuery {
   readonly event: AuditEvent | undefined
@@ -112,7 +106,8 @@ function dayOf(text: string): string {
   return text
 }
 
-function placeOf(query: URLSearchParams, direction: AuditPlace['direction']): AuditPlace | undefined {
+/** @throws AppError bad_request for what no link of ours leads to */
+export function placeOf(query: URLSearchParams, direction: AuditPlace['direction']): AuditPlace | undefined {
   const text = query.get(direction)
   if (text === null) return undefined
   const key = parseAuditKey(text)

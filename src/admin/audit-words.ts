@@ -19,6 +19,8 @@ const GROUP: Readonly<Record<AuditEvent, (typeof GROUPS)[number] | null>> = {
   'login.blocked': 'logins',
   'login.address_refused': 'logins',
   logout: 'logins',
+  'session.ended': 'logins',
+  'session.others_ended': 'logins',
   'password.wrong': 'logins',
   'password.set': 'logins',
   'account.locked': 'logins',
@@ -57,6 +59,7 @@ const GROUP: Readonly<Record<AuditEvent, (typeof GROUPS)[number] | null>> = {
   'support_case.used': 'secondFactor',
   'consent.granted': 'apps',
   'consent.denied': 'apps',
+  'consent.revoked': 'apps',
   'action.confirmed': 'apps',
   'action.allowed': 'apps',
   'action.refused': 'apps',
@@ -108,7 +111,7 @@ export function eventChoice({ t }: Texts, chosen: AuditEvent | undefined): Local
 }
 
 const FACTORS = ['pwd', 'otp', 'passkey', 'sso', 'recovery', 'mail', 'set-up'] as const
-const FACTS = ['reason', 'action', 'client', 'plan', 'from', 'to', 'role', 'budget'] as const
+const FACTS = ['reason', 'action', 'client', 'plan', 'from', 'to', 'role', 'budget', 'device'] as const
 
 /** A row of the table. */
 export function eventRow(texts: Texts, record: AuditRecord): Locals['events'][number] {

@@ -8,10 +8,9 @@ import { EXPORT_FORMATS, type ExportFormat, exportAudit } from '../audit-export.
 import type { ViewLocals } from '../http/locals.ts'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
-import { type AuditRecord, readAuditEvents } from '../store/audit-events.ts'
+import { type AuditLeaf, readAuditEvents, turnTo } from '../store/audit-events.ts'
 import { createAuditCheck } from './audit-check.ts'
 import {
-  type AuditPlace,
   type AuditQuery,
   type Found,
   findPerson,
@@ -24,13 +23,6 @@ import { adminOf, createAdmins, frameOf } from './console.ts'
 
 const PAGE_ROWS = 25
 const TYPES: Readonly<Record<ExportFormat, string>> = { csv: 'text/csv', jsonl: 'application/jsonl' }
-
-interface Page {
-  readonly records: readonly AuditRecord[]
-  /** Absent where there is nothing on that side. */
-  readonly newer?: AuditPlace
-  readonly older?: AuditPlace
-}
 
 export function auditRoutes(services: Services, guard: Guard): Router {
   const { database, keyring, paths, views, texts, clock } = services
@@ -46,7 +38,9 @@ export function auditRoutes(services: Services, guard: Guard): Router {
     const [{ frame }, checked, page] = await Promise.all([
       frameOf(services, guard, ctx, 'audit'),
       check(),
-      readPage(organisationId, query, found),
+      turnTo(query.place, PAGE_ROWS, at =>
+        readAuditEvents(database, organisationId, { ...rangeOf(query), person: idOf(found), ...at }),
+      ),
     ])
     ctx.type = 'html'
     ctx.body = views.render('admin-audit', {
@@ -72,36 +66,10 @@ export function auditRoutes(services: Services, guard: Guard): Router {
   const personOf = async (organisationId: string, { person }: AuditQuery): Promise<Found | undefined> =>
     person === '' ? undefined : findPerson(database, organisationId, person)
 
-  async function readPage(
-    organisationId: string,
-    query: AuditQuery,
-    found: Found | undefined,
-  ): Promise<Page> {
-    const { place } = query
-    const newerOnly = place?.direction === 'after'
-    const read = await readAuditEvents(database, organisationId, {
-      ...rangeOf(query),
-      person: idOf(found),
-      ...(place === undefined ? {} : { [place.direction]: place.key }),
-      limit: PAGE_ROWS + 1,
-    })
-    const more = read.length > PAGE_ROWS
-    // The row too many is on the side that the page was read towards.
-    const records = newerOnly ? read.slice(-PAGE_ROWS) : read.slice(0, PAGE_ROWS)
-    const [first, last] = [records[0], records.at(-1)]
-    const hasNewer = newerOnly ? more : place !== undefined
-    const hasOlder = newerOnly || more
-    return {
-      records,
-      ...(hasNewer && first !== undefined ? { newer: { key: first, direction: 'after' } } : {}),
-      ...(hasOlder && last !== undefined ? { older: { key: last, direction: 'before' } } : {}),
-    }
-  }
-
   function shown(
     query: AuditQuery,
     found: Found | undefined,
-    { records, newer, older }: Page,
+    { records, newer, older }: AuditLeaf,
   ): Omit<ViewLocals['admin-audit'], 'frame' | 'checked'> {
     const link = (change: Partial<AuditQuery>) => `${action}${writeAuditQuery(query, change)}`
     return {

@@ -2,11 +2,12 @@
 // page.
 
 import type { KoaContextWithOIDC, default as Provider } from 'oidc-provider'
-import type { ViewLocals } from '../http/locals.ts'
+import type { ConsentItem, ViewLocals } from '../http/locals.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
 import type { StoredClient } from '../store/clients.ts'
 import { OWN_API_SCOPE } from '../store/own-api.ts'
+import type { Texts } from '../texts.ts'
 
 type Grant = InstanceType<KoaContextWithOIDC['oidc']['provider']['Grant']>
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
@@ -36,20 +37,27 @@ export function consentPage(
   client: StoredClient,
   account: Account,
 ): ViewLocals['consent'] {
-  const scopes = String(params.scope ?? '')
-    .split(' ')
-    .filter(Boolean)
   return {
     action: paths.interaction(uid, 'consent'),
     app: String(client.metadata.client_name ?? client.metadata.client_id),
     email: account.email,
     host: new URL(String(params.redirect_uri)).host || String(params.redirect_uri),
-    scopes: scopes.map(scope => {
-      if (!Object.hasOwn(WORDS, scope)) return { text: texts.t('consent.scope.other', { scope }) }
-      const [icon, words] = WORDS[scope as keyof typeof WORDS]
-      return { icon, text: texts.t(`consent.scope.${words}`) }
-    }),
+    scopes: scopesInWords(
+      texts,
+      String(params.scope ?? '')
+        .split(' ')
+        .filter(Boolean),
+    ),
   }
+}
+
+/** What scopes let an app do, in the words of the consent page. */
+export function scopesInWords(texts: Texts, scopes: readonly string[]): ConsentItem[] {
+  return scopes.map(scope => {
+    if (!Object.hasOwn(WORDS, scope)) return { text: texts.t('consent.scope.other', { scope }) }
+    const [icon, words] = WORDS[scope as keyof typeof WORDS]
+    return { icon, text: texts.t(`consent.scope.${words}`) }
+  })
 }
 
 /** Stores what the user allowed. @returns the grant's id */

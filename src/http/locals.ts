@@ -463,6 +463,54 @@ export interface ViewLocals {
     /** Somebody has opened a support case for this account. `stop` is posted nothing. */
     readonly supportCase?: { readonly openedAt: number; readonly stop: string }
   }
+  'account-sessions': {
+    readonly frame: AccountFrame
+    readonly tabs: readonly Tab[]
+    readonly notice?: string
+    /** This one first. */
+    readonly sessions: readonly {
+      readonly device: string
+      readonly phone: boolean
+      readonly address?: string
+      readonly loggedInAt: number
+      readonly lastSeenAt: number
+      /** Absent for this one. */
+      readonly logOutUrl?: string
+    }[]
+    /** Where there are others. */
+    readonly othersUrl?: string
+  }
+  'account-apps': {
+    readonly frame: AccountFrame
+    readonly tabs: readonly Tab[]
+    readonly notice?: string
+    readonly apps: readonly {
+      readonly name: string
+      readonly since: number
+      readonly loggedIn: boolean
+      /** It needs no permission. */
+      readonly firstParty: boolean
+      readonly scopes: readonly ConsentItem[]
+      readonly revokeUrl: string
+    }[]
+  }
+  'account-activity': {
+    readonly frame: AccountFrame
+    readonly tabs: readonly Tab[]
+    /** How far back it goes. */
+    readonly days: number
+    readonly events: readonly {
+      readonly at: number
+      readonly event: string
+      readonly why?: string
+      readonly factors?: string
+      /** Who did it, if somebody else. */
+      readonly by?: string
+      readonly address?: string
+    }[]
+    /** Newer and older. */
+    readonly pages: { readonly previous?: string; readonly next?: string }
+  }
   /** Posts `response`, or `pending` alone. */
   'account-passkey-new': {
     readonly frame: AccountFrame
@@ -526,6 +574,8 @@ export interface ViewLocals {
     readonly refused?: string
     /** Another way. */
     readonly other?: { readonly text: string; readonly href: string }
+    /** The page that it was come from; absent: the overview. */
+    readonly list?: { readonly text: string; readonly href: string }
     /** The id of what was sent, and waits for one more press. */
     readonly pending?: string
     readonly error?: string

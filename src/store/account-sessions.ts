@@ -18,6 +18,8 @@ export interface SessionView {
   /** Milliseconds since 1970, of the first login; the other to the minute. */
   readonly loggedInAt: number
   readonly lastSeenAt: number
+  /** The ids of the apps that it is logged in to. */
+  readonly apps: readonly string[]
 }
 
 /** So many are shown: whoever has more has the newest. */
@@ -27,7 +29,7 @@ const MOST_READ = 500
 
 const list = sql(
   'session_list',
-  `SELECT s.uid, s.device, s.address, s.created_at, s.logged_in_at, s.last_seen_at,
+  `SELECT s.uid, s.payload, s.device, s.address, s.created_at, s.logged_in_at, s.last_seen_at,
      ao.plan, ao.session_inactive_hours, ao.session_end_days
    FROM oidc_sessions s JOIN accounts a ON a.id = s.account_id AND a.epoch = s.epoch
    LEFT JOIN organisations ao ON ao.id = a.organisation_id
@@ -64,9 +66,28 @@ export async function readSessionsOf(
       }
       if (sessionIsOver(times, sessionPolicy(stored, specialPlans), now)) return []
       const text = (value: typeof row.plan) => (value == null ? undefined : String(value))
-      return [{ uid: String(row.uid), device: text(row.device), address: text(row.address), ...times }]
+      return [
+        {
+          uid: String(row.uid),
+          device: text(row.device),
+          address: text(row.address),
+          ...times,
+          apps: appsOf(String(row.payload)),
+        },
+      ]
     })
     .slice(0, MOST_SHOWN)
+}
+
+function appsOf(payload: string): string[] {
+  return Object.keys((JSON.parse(payload) as { authorizations?: object }).authorizations ?? {})
+}
+
+const known = sql('session_of_account', 'SELECT uid FROM oidc_sessions WHERE uid = ? AND account_id = ?')
+
+/** Whether a session is, or was, an account's: one that has ended is known for some days. */
+export async function wasSessionOf(database: Database, accountId: string, uid: string): Promise<boolean> {
+  return (await database.read(known, [uid, accountId])).length > 0
 }
 
 /**

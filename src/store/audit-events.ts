@@ -52,19 +52,21 @@ export interface AuditPage extends AuditFilter {
 
 type Direction = 'older' | 'newer'
 type By = 'all' | 'account' | 'actor'
+/** Whose log: an organisation's, or what belongs to none. */
+type Of = '= ?' | 'IS NULL'
 
 /**
  * Bounded where it begins only: with a bound on either side SQLite takes the plainest index and reads through what it
  * should skip. In this order whatever is beyond the other bound comes last, and is cut off.
  */
-function page(by: By, event: boolean, direction: Direction): string {
+function page(by: By, event: boolean, direction: Direction, of: Of = '= ?'): string {
   const [order, than] = direction === 'older' ? ['DESC', '<'] : ['ASC', '>']
   return `SELECT e.id, e.at, e.event, e.account_id, e.actor_id, e.address, e.interaction, e.details,
       p.name AS account_name, p.email AS account_email, a.name AS actor_name, a.email AS actor_email
     FROM audit_events e
     LEFT JOIN accounts p ON p.id = e.account_id AND p.organisation_id = e.organisation_id
     LEFT JOIN accounts a ON a.id = e.actor_id AND a.organisation_id = e.organisation_id
-    WHERE e.organisation_id = ? ${by === 'all' ? '' : `AND e.${by}_id = ?`} ${event ? 'AND e.event = ?' : ''}
+    WHERE e.organisation_id ${of} ${by === 'all' ? '' : `AND e.${by}_id = ?`} ${event ? 'AND e.event = ?' : ''}
       AND (e.at, e.id) ${than} (?, ?)
     ORDER BY e.at ${order}, e.id ${order} LIMIT ?`
 }
@@ -95,6 +97,11 @@ const newer: typeof older = {
   ],
 }
 
+const ownOfNone = {
+  older: sql('audit_of_none', page('account', false, 'older', 'IS NULL')),
+  newer: sql('audit_of_none_newer', page('account', false, 'newer', 'IS NULL')),
+}
+
 const LAST: AuditKey = { at: Number.MAX_SAFE_INTEGER, id: Number.MAX_SAFE_INTEGER }
 
 /** A page of an organisation's audit log, newest first. One read; two where a person is asked for. */
@@ -123,6 +130,72 @@ export async function readAuditEvents(
     .sort((one, other) => other.at - one.at || other.id - one.id)
   // Of those on the newer side, the ones next to the key.
   return after === undefined ? records.slice(0, limit) : records.slice(-limit)
+}
+
+export interface AuditPlace {
+  readonly key: AuditKey
+  /** On which side of the key the page is. */
+  readonly direction: 'before' | 'after'
+}
+
+/** A page of a log, and where the next ones are: absent where there is nothing on that side. */
+export interface AuditLeaf {
+  readonly records: readonly AuditRecord[]
+  readonly newer?: AuditPlace
+  readonly older?: AuditPlace
+}
+
+/**
+ * A page as it is turned: at a place, or the newest.
+ *
+ * @param read reads so many rows at a place
+ */
+export async function turnTo(
+  place: AuditPlace | undefined,
+  rows: number,
+  read: (at: Pick<AuditPage, 'before' | 'after' | 'limit'>) => Promise<readonly AuditRecord[]>,
+): Promise<AuditLeaf> {
+  const found = await read({
+    ...(place === undefined ? {} : { [place.direction]: place.key }),
+    limit: rows + 1,
+  })
+  const more = found.length > rows
+  const newerOnly = place?.direction === 'after'
+  // The row too many is on the side that the page was read towards.
+  const records = newerOnly ? found.slice(-rows) : found.slice(0, rows)
+  const [first, last] = [records[0], records.at(-1)]
+  const hasNewer = newerOnly ? more : place !== undefined
+  const hasOlder = newerOnly || more
+  return {
+    records,
+    ...(hasNewer && first !== undefined ? { newer: { key: first, direction: 'after' } } : {}),
+    ...(hasOlder && last !== undefined ? { older: { key: last, direction: 'before' } } : {}),
+  }
+}
+
+/**
+ * What happened to an account, of its organisation's log; or, where it belongs to none, of what is in nobody's.
+ *
+ * @param from milliseconds since 1970, that one included
+ */
+export async function readOwnEvents(
+  database: Database,
+  { id, organisationId }: { readonly id: string; readonly organisationId: string | null },
+  from: number,
+  at: Pick<AuditPage, 'before' | 'after' | 'limit'>,
+): Promise<AuditRecord[]> {
+  if (organisationId !== null) {
+    return readAuditEvents(database, organisationId, { about: id, from, ...at })
+  }
+  const start: AuditKey = { at: from, id: Number.MIN_SAFE_INTEGER }
+  const { before = LAST, after, limit } = at
+  const [statement, begin] =
+    after === undefined ? [ownOfNone.older, before] : [ownOfNone.newer, latest(start, after)]
+  const rows = await database.read(statement, [id, begin.at, begin.id, limit])
+  return rows
+    .map(recordOf)
+    .filter(each => isLater(each, start))
+    .sort((one, other) => other.at - one.at || other.id - one.id)
 }
 
 function isLater(one: AuditKey, other: AuditKey): boolean {

@@ -83,6 +83,11 @@ const enqueueOthers: Record<Database['dialect'], Statement> = {
   sqlite: sql('job_logouts_of_others', SQLITE(OF_OTHERS)),
   postgres: sql('job_logouts_of_others_pg', POSTGRES(OF_OTHERS)),
 }
+const OF_APP = 's.account_id = ? AND j.key = ?'
+const enqueueApp: Record<Database['dialect'], Statement> = {
+  sqlite: sql('job_logouts_of_app', SQLITE(OF_APP)),
+  postgres: sql('job_logouts_of_app_pg', POSTGRES(OF_APP)),
+}
 
 /** For every app of every session of an account. Must come before the write that ends the sessions. */
 export function logoutJobsOf(dialect: Database['dialect'], accountId: string, now: number): Write {
@@ -107,4 +112,14 @@ export function logoutJobsOfOthers(
   now: number,
 ): Write {
   return write(enqueueOthers[dialect], [now, now, accountId, uid])
+}
+
+/** The same for one app, of every session. */
+export function logoutJobsOfApp(
+  dialect: Database['dialect'],
+  accountId: string,
+  clientId: string,
+  now: number,
+): Write {
+  return write(enqueueApp[dialect], [now, now, accountId, clientId])
 }

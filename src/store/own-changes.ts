@@ -3,6 +3,7 @@
 // all, and what comes at the same time waits, and is refused in turn. Where what a factor or a password opened must not
 // outlast it, the epoch moves, and this session alone goes with it. Leaves out the factors themselves (credentials.ts).
 
+import { endSessionOf } from './account-sessions.ts'
 import type { Database, Write } from './database.ts'
 import { logoutJobsOfOthers } from './logout-jobs.ts'
 import { sql, write } from './statement.ts'
@@ -34,6 +35,11 @@ export function stayEnrolled(place: OwnPlace): Write {
 
 const move = sql('own_move', `UPDATE accounts SET epoch = epoch + 1 WHERE ${stands}`)
 
+/** The epoch alone: goes with what moves or ends all that is in it. Refused as `account_changed`. */
+export function moveEpoch(place: OwnPlace): Write {
+  return write(move, asRead(place), 'account_changed')
+}
+
 /**
  * Ends everything but this session: the others, whose apps are told, what was minted for them, and what is in flight.
  * The apps of this session stay as they are, and what apps were allowed is not forgotten. Refused as `account_changed`.
@@ -62,6 +68,38 @@ export function moveOn(place: OwnPlace): Write[] {
     write(move, asRead(place), 'account_changed'),
     write(keepSessions, [accountId, epoch]),
     write(keepAllArtefacts, [accountId, epoch]),
+  ]
+}
+
+const keepOtherSessions = sql(
+  'own_keep_other_sessions',
+  `UPDATE oidc_sessions SET epoch = epoch + 1
+   WHERE account_id = ? AND epoch = ? AND ended_at IS NULL AND uid <> ?`,
+)
+const keepOtherArtefacts = sql(
+  'own_keep_other_artefacts',
+  `UPDATE oidc_artefacts SET epoch = epoch + 1
+   WHERE account_id = ? AND epoch = ? AND coalesce(session_uid, '') <> ?`,
+)
+
+/**
+ * Ends another session with what {@link endSessionOf} ends, and lets everything else stay. The epoch moves, so that
+ * nothing that is being minted for the other session at that moment outlasts it.
+ *
+ * Refused as `account_changed`; as `already_used` if the session has ended, or is not the account's.
+ */
+export function endOneSession(
+  dialect: Database['dialect'],
+  place: OwnPlace,
+  uid: string,
+  now: number,
+): Write[] {
+  const { accountId, epoch } = place
+  return [
+    moveEpoch(place),
+    ...endSessionOf(dialect, { accountId, uid }, now),
+    write(keepOtherSessions, [accountId, epoch, uid]),
+    write(keepOtherArtefacts, [accountId, epoch, uid]),
   ]
 }
 

@@ -7,6 +7,8 @@ import { onEveryStage } from '../support/every-stage.ts'
 import type { Stage } from '../support/stage.ts'
 import { type Answer, createVisitor, throughPassword } from '../support/visitor.ts'
 
+const TABS = ['/account/sessions', '/account/apps', '/account/activity']
+
 onEveryStage('one’s own account page', open => {
   let stage: Stage
   let members: ReturnType<typeof membersOf>
@@ -31,6 +33,7 @@ onEveryStage('one’s own account page', open => {
     expect(text(page)).to.include(`Changed ${today}`).and.to.include(`Set up ${today}`)
     expect(text(page)).to.include(`Saved ${today}`).and.to.include('You have none yet.')
     expect(links(page)).to.deep.equal([
+      ...TABS,
       '/account/email',
       '/account/password',
       '/account/authenticator',
@@ -88,7 +91,7 @@ onEveryStage('one’s own account page', open => {
     const { base } = await throughPassword(by, '/account', person.email)
     await by.post(`${base}/put-off`, {})
     const page = await by.follow(base)
-    expect(links(page)).to.deep.equal(['/account/email', '/account/password', '/account/set-up'])
+    expect(links(page)).to.deep.equal([...TABS, '/account/email', '/account/password', '/account/set-up'])
   })
 
   it('is read in two statements, however much there is', async () => {

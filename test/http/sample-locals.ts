@@ -750,6 +750,93 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         refused: t('accountPasskey.error.last'),
       },
     },
+    {
+      view: 'account-confirm',
+      state: 'session',
+      locals: {
+        frame: accountFrame,
+        question: t('accountSessions.one.question', { device: 'Firefox, Windows' }),
+        effects: [t('accountSessions.one.effect'), t('accountSessions.one.apps')],
+        button: { text: t('account.logOut'), post: '/sent', danger: true },
+        list: { text: t('account.tab.sessions'), href: '/list' },
+      },
+    },
+    {
+      view: 'account-sessions',
+      state: '',
+      locals: {
+        frame: accountFrame,
+        tabs: account.tabs,
+        notice: t('accountSessions.done.one'),
+        othersUrl: '/others',
+        sessions: [
+          {
+            device: 'Chrome, Windows',
+            phone: false,
+            address: '203.0.113.24',
+            loggedInAt: time,
+            lastSeenAt: time,
+          },
+          { device: 'Safari, iPhone', phone: true, loggedInAt: time, lastSeenAt: time, logOutUrl: '/end' },
+        ],
+      },
+    },
+    {
+      view: 'account-apps',
+      state: '',
+      locals: {
+        frame: accountFrame,
+        tabs: account.tabs,
+        notice: t('accountApps.done'),
+        apps: [
+          {
+            name: 'Fleetdesk',
+            since: time,
+            loggedIn: true,
+            firstParty: true,
+            scopes: [{ icon: 'key', text: t('consent.scope.openid') }],
+            revokeUrl: '/fleetdesk',
+          },
+          {
+            name: 'Northbeam Reports',
+            since: time,
+            loggedIn: false,
+            firstParty: false,
+            scopes: [{ icon: 'mail', text: t('consent.scope.email') }],
+            revokeUrl: '/northbeam',
+          },
+        ],
+      },
+    },
+    {
+      view: 'account-apps',
+      state: 'none',
+      locals: { frame: accountFrame, tabs: account.tabs, apps: [] },
+    },
+    {
+      view: 'account-activity',
+      state: '',
+      locals: {
+        frame: accountFrame,
+        tabs: account.tabs,
+        days: 90,
+        events: [
+          {
+            at: time,
+            event: t('audit.event.login'),
+            factors: t('audit.factor.passkey'),
+            address: '203.0.113.24',
+          },
+          { at: time, event: t('audit.event.second_factor.reset'), why: 'Lost phone', by: 'Ben Okafor' },
+        ],
+        pages: { next: '/list?before=1.1' },
+      },
+    },
+    {
+      view: 'account-activity',
+      state: 'none',
+      locals: { frame: accountFrame, tabs: account.tabs, days: 90, events: [], pages: {} },
+    },
     { view: 'account-passkey-new', state: '', locals: newPasskey },
     {
       view: 'account-passkey-new',

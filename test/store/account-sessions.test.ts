@@ -184,7 +184,7 @@ onEveryDatabase('sessions of an account', (open, place) => {
       // Whoever proves themselves again, from elsewhere, is in the same session.
       await store(old, NOW + 1, 'Edge, Windows')
       const list = await readSessionsOf(database, accountId, NOW + 2 * HOUR, SPECIAL)
-      const times = (at: number) => ({ loggedInAt: at, lastSeenAt: at })
+      const times = (at: number) => ({ loggedInAt: at, lastSeenAt: at, apps: ['demo'] })
       expect(list).to.deep.equal([
         { uid: recent, device: 'Firefox, Windows', address: '192.0.2.17', ...times(NOW + HOUR) },
         { uid: old, device: 'Firefox, Windows', address: '192.0.2.17', ...times(NOW) },

@@ -13,13 +13,14 @@ import {
 } from '../../src/factors/attempts.ts'
 import { lockAccount } from '../../src/store/account-lock.ts'
 import { readAccountOverview } from '../../src/store/account-overview.ts'
-import { endSessionOf, hasAccess, readSessionsOf } from '../../src/store/account-sessions.ts'
+import { endSessionOf, hasAccess, readSessionsOf, wasSessionOf } from '../../src/store/account-sessions.ts'
 import * as accounts from '../../src/store/accounts.ts'
 import { changeActionRule, readActionRules } from '../../src/store/action-rules.ts'
 import { createApis } from '../../src/store/apis.ts'
+import { endAppAccess, readAppAccess } from '../../src/store/app-access.ts'
 import * as artefacts from '../../src/store/artefacts.ts'
 import { auditRow } from '../../src/store/audit.ts'
-import { readAuditEvents } from '../../src/store/audit-events.ts'
+import { readAuditEvents, readOwnEvents } from '../../src/store/audit-events.ts'
 import { sealAudit } from '../../src/store/audit-sealer.ts'
 import { verifyAudit } from '../../src/store/audit-verify.ts'
 import { forgetBounce, noteBounce } from '../../src/store/bounces.ts'
@@ -78,6 +79,7 @@ const FILES = [
   'store/accounts',
   'store/action-rules',
   'store/apis',
+  'store/app-access',
   'store/artefacts',
   'store/audit',
   'store/audit-chain',
@@ -259,6 +261,11 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   await readUserDetails(database, 'org_1', id)
   await readSessionsOf(database, id, NOW)
   await hasAccess(database, id)
+  await wasSessionOf(database, id, 'u')
+  await readAppAccess(database, id, NOW)
+  for (const key of [{ before: { at: NOW, id: 1 } }, { after: { at: NOW, id: 1 } }]) {
+    await readOwnEvents(database, { id, organisationId: null }, 0, { ...key, limit: 50 })
+  }
   await readSessionSettings(database, 'org_1', id)
   await logOuts.countLoggedIn(database, 'org_1')
   await logOuts.readLoggedIn(database, 'org_1', NOW, '', 64)
@@ -382,6 +389,8 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     ...own.moveOn(ownPlace),
     ...own.giveUpPasskey(dialect, ownPlace, 'c', NOW, NOW),
     ...own.renamePasskey(ownPlace, 'c', 'name'),
+    ...own.endOneSession(dialect, ownPlace, 'u', NOW),
+    ...endAppAccess(dialect, ownPlace, 'app', NOW),
     ...own.endOtherAccess(dialect, ownPlace, NOW),
     ...own.changePassword(dialect, ownPlace, { before: 'hash', hash: 'other' }, NOW),
     keepPending(keyring, {}, place, NOW).write,
