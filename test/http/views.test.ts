@@ -241,7 +241,7 @@ describe('pages', () => {
         expect(seen.small, 'targets under 24 px').to.deep.equal([])
         // In a list the primary action appears with the first tick, or on the page that a row leads to.
         if (
-          /^admin-(coverage|actions)$/.test(sample.view) ||
+          /^(admin-(coverage|actions)|account-(sessions|apps|activity))$/.test(sample.view) ||
           (sample.view === 'admin-users' && sample.state !== 'all')
         )
           expect(seen.primary).to.equal(0)
