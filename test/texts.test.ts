@@ -110,7 +110,7 @@ describe('texts', () => {
       ...AUDIT_EVENTS.map(event => `audit.event.${event}`),
       ...['logins', 'secondFactor', 'apps', 'organisation'].map(group => `audit.group.${group}`),
       ...['pwd', 'otp', 'passkey', 'sso', 'recovery', 'mail', 'set-up'].map(each => `audit.factor.${each}`),
-      ...['reason', 'action', 'client', 'plan', 'from', 'to', 'role', 'budget'].map(
+      ...['reason', 'action', 'client', 'plan', 'from', 'to', 'role', 'budget', 'device'].map(
         fact => `audit.fact.${fact}`,
       ),
       ...['opened', 'wait', 'first', 'link'].map(step => `mail.supportCase.${step}.subject`),

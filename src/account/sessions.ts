@@ -12,7 +12,7 @@ import { seeOther } from '../http/see-other.ts'
 import { type Guard, sessionOf } from '../http/session.ts'
 import type { Services } from '../services.ts'
 import { readSessionsOf, type SessionView, wasSessionOf } from '../store/account-sessions.ts'
-import { endOneSession, endOtherAccess } from '../store/own-changes.ts'
+import { endOneSession, endOtherSessions } from '../store/own-changes.ts'
 import { frameFor, homeOf, tabsOf } from './frame.ts'
 import { commitEnd, occasions } from './own-change.ts'
 
@@ -86,7 +86,7 @@ export function sessionRoutes(services: Services, guard: Guard): Router {
     const occasion = occasionOf(ctx)
     await commitEnd(services, ctx, occasion.place, { list, done: 'others' }, place => [
       ...sent.taken,
-      ...endOtherAccess(database.dialect, place, occasion.now),
+      ...endOtherSessions(database.dialect, place, occasion.now),
       record(occasion, 'session.others_ended'),
     ])
   })

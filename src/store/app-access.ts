@@ -81,17 +81,19 @@ const client: Record<Dialect, string> = {
   sqlite: `coalesce(json_extract(payload, '$.clientId'), '')`,
   postgres: `coalesce(CAST(payload AS json) ->> 'clientId', '')`,
 }
-const end = of(
-  'app_access_end',
-  dialect => `DELETE FROM oidc_artefacts WHERE account_id = ? AND ${client[dialect]} = ?`,
-)
+const ended = (dialect: Dialect) =>
+  `DELETE FROM oidc_artefacts WHERE account_id = ? AND ${client[dialect]} = ?`
+const end: Record<Dialect, Statement> = {
+  sqlite: sql('app_access_end', ended('sqlite')),
+  postgres: sql('app_access_end_pg', ended('postgres')),
+}
 // PostgreSQL runs a commit as one statement, which changes a row once: these are none of those that go.
-const keep = of(
-  'app_access_keep',
-  dialect =>
-    `UPDATE oidc_artefacts SET epoch = epoch + 1
-     WHERE account_id = ? AND epoch = ? AND ${client[dialect]} <> ?`,
-)
+const kept = (dialect: Dialect) =>
+  `UPDATE oidc_artefacts SET epoch = epoch + 1 WHERE account_id = ? AND epoch = ? AND ${client[dialect]} <> ?`
+const keep: Record<Dialect, Statement> = {
+  sqlite: sql('app_access_keep', kept('sqlite')),
+  postgres: sql('app_access_keep_pg', kept('postgres')),
+}
 // The app's entry goes, and its `sid` with it: the next login to the app is another one, whose end it is told in turn.
 const without: Record<Dialect, string> = {
   sqlite: `CASE WHEN json_type(payload, '$.authorizations') = 'object'
@@ -100,15 +102,12 @@ const without: Record<Dialect, string> = {
     ELSE payload END`,
   postgres: `CAST(CAST(payload AS jsonb) #- ARRAY['authorizations', CAST(? AS text)] AS text)`,
 }
-const leave = of(
-  'app_access_leave',
-  dialect =>
-    `UPDATE oidc_sessions SET epoch = epoch + 1, payload = ${without[dialect]}
-     WHERE account_id = ? AND epoch = ? AND ended_at IS NULL`,
-)
-
-function of(name: string, text: (dialect: Dialect) => string): Record<Dialect, Statement> {
-  return { sqlite: sql(name, text('sqlite')), postgres: sql(`${name}_pg`, text('postgres')) }
+const left = (dialect: Dialect) =>
+  `UPDATE oidc_sessions SET epoch = epoch + 1, payload = ${without[dialect]}
+   WHERE account_id = ? AND epoch = ? AND ended_at IS NULL`
+const leave: Record<Dialect, Statement> = {
+  sqlite: sql('app_access_leave', left('sqlite')),
+  postgres: sql('app_access_leave_pg', left('postgres')),
 }
 
 /**

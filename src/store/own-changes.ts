@@ -6,7 +6,7 @@
 import { endSessionOf } from './account-sessions.ts'
 import type { Database, Write } from './database.ts'
 import { logoutJobsOfOthers } from './logout-jobs.ts'
-import { sql, write } from './statement.ts'
+import { type Refusal, sql, write } from './statement.ts'
 
 /** Whose account, as this request read it, and from which session. */
 export interface OwnPlace {
@@ -69,6 +69,14 @@ export function moveOn(place: OwnPlace): Write[] {
     write(keepSessions, [accountId, epoch]),
     write(keepAllArtefacts, [accountId, epoch]),
   ]
+}
+
+/**
+ * What {@link endOtherAccess} ends, for its own sake. Refused as `account_changed`; as `already_used` if there is no other
+ * session.
+ */
+export function endOtherSessions(dialect: Database['dialect'], place: OwnPlace, now: number): Write[] {
+  return [moveEpoch(place), ...keepThis(dialect, place, now, { alone: 'already_used' })]
 }
 
 const keepOtherSessions = sql(
@@ -201,22 +209,22 @@ const keepArtefacts = sql(
  * session may have ended: then nothing is kept.
  */
 export function endAllAccessBut(dialect: Database['dialect'], place: OwnPlace, now: number): Write[] {
-  return keepThis(dialect, place, now, undefined)
+  return keepThis(dialect, place, now, { gone: 'nothing' })
 }
 
 function keepThis(
   dialect: Database['dialect'],
   { accountId, epoch, sessionUid }: OwnPlace,
   now: number,
-  ended: 'account_changed' | undefined = 'account_changed',
+  { gone = 'account_changed', alone }: { gone?: Refusal | 'nothing'; alone?: Refusal } = {},
 ): Write[] {
   return [
     // The apps are read before what names them goes.
     logoutJobsOfOthers(dialect, accountId, sessionUid, now),
-    write(endSessions, [now, accountId, sessionUid]),
+    write(endSessions, [now, accountId, sessionUid], alone),
     write(endFacts, [accountId, sessionUid]),
     write(endArtefacts, [accountId, sessionUid]),
-    write(keepSession, [sessionUid, accountId, epoch], ended),
+    write(keepSession, [sessionUid, accountId, epoch], gone === 'nothing' ? undefined : gone),
     write(keepArtefacts, [accountId, epoch, sessionUid]),
   ]
 }

@@ -399,7 +399,9 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
   })
   const account: ViewLocals['account'] = {
     frame: accountFrame,
-    tabs: [{ text: t('account.tab.overview'), href: accountUrl, current: true }],
+    tabs: (['overview', 'sessions', 'apps', 'activity'] as const).map(tab => {
+      return { text: t(`account.tab.${tab}`), href: `/${tab}`, current: tab === 'overview' }
+    }),
     name: 'Dana Whitlock',
     email,
     organisation: 'Northgate IT',

@@ -240,7 +240,10 @@ describe('pages', () => {
         expect(seen.headings).to.equal(1)
         expect(seen.small, 'targets under 24 px').to.deep.equal([])
         // In a list the primary action appears with the first tick, or on the page that a row leads to.
-        const lists = ['admin-coverage', 'admin-actions', 'admin-help', 'support-cases']
+        const lists = [
+          ...['admin-coverage', 'admin-actions', 'admin-help', 'support-cases'],
+          ...['account-sessions', 'account-apps', 'account-activity'],
+        ]
         if (lists.includes(sample.view) || (sample.view === 'admin-users' && sample.state !== 'all'))
           expect(seen.primary).to.equal(0)
         else expect(seen.primary, 'primary actions').to.equal(seen.actions === 0 ? 0 : 1)

@@ -391,6 +391,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     ...own.renamePasskey(ownPlace, 'c', 'name'),
     ...own.endOneSession(dialect, ownPlace, 'u', NOW),
     ...endAppAccess(dialect, ownPlace, 'app', NOW),
+    ...own.endOtherSessions(dialect, ownPlace, NOW),
     ...own.endOtherAccess(dialect, ownPlace, NOW),
     ...own.changePassword(dialect, ownPlace, { before: 'hash', hash: 'other' }, NOW),
     keepPending(keyring, {}, place, NOW).write,
