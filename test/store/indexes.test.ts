@@ -518,7 +518,8 @@ onEveryDatabase('no request reads a table from end to end:', (open, place) => {
       FILES.map(each => readFile(new URL(`../../src/${each}.ts`, import.meta.url), 'utf8')),
     )
     // Of a statement that each database has in words of its own, this one's.
-    const others = place.dialect === 'sqlite' ? /_pg$/ : /^(reset_insert_(users|named)|app_access_(end|keep|leave))$/
+    const others =
+      place.dialect === 'sqlite' ? /_pg$/ : /^(reset_insert_(users|named)|app_access_(end|keep|leave))$/
     const declared = sources
       .flatMap(each => [...each.matchAll(/\bsql\(\s*'(\w+)'/g)].map(match => String(match[1])))
       .filter(each => !others.test(each))
