@@ -389,7 +389,12 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
   })
   const account: ViewLocals['account'] = {
     frame: accountFrame,
-    tabs: [{ text: t('account.tab.overview'), href: accountUrl, current: true }],
+    tabs: [
+      { text: t('account.tab.overview'), href: accountUrl, current: true },
+      { text: t('account.tab.sessions'), href: '/sessions', current: false },
+      { text: t('account.tab.apps'), href: '/apps', current: false },
+      { text: t('account.tab.activity'), href: '/activity', current: false },
+    ],
     name: 'Dana Whitlock',
     email,
     organisation: 'Northgate IT',
