@@ -97,8 +97,8 @@ const keep: Record<Dialect, Statement> = {
 // The app's entry goes, and its `sid` with it: the next login to the app is another one, whose end it is told in turn.
 const without: Record<Dialect, string> = {
   sqlite: `CASE WHEN json_type(payload, '$.authorizations') = 'object'
-    THEN json_set(payload, '$.authorizations', json((SELECT json_group_object(j.key, json(j.value))
-      FROM json_each(payload, '$.authorizations') j WHERE j.key <> ?)))
+    THEN json_set(payload, '$.authorizations', json((SELECT json_group_object(json_each.key, json(json_each.value))
+      FROM json_each(payload, '$.authorizations') WHERE json_each.key <> ?)))
     ELSE payload END`,
   postgres: `CAST(CAST(payload AS jsonb) #- ARRAY['authorizations', CAST(? AS text)] AS text)`,
 }

@@ -764,6 +764,39 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       },
     },
     {
+      view: 'account-confirm',
+      state: 'other-sessions',
+      locals: {
+        frame: accountFrame,
+        question: t('accountSessions.others.question'),
+        effects: [t('accountSessions.others.effect'), t('accountSessions.others.stays')],
+        button: { text: t('accountSessions.others'), post: '/sent', danger: true },
+        list: { text: t('account.tab.sessions'), href: '/list' },
+      },
+    },
+    {
+      view: 'account-confirm',
+      state: 'app',
+      locals: {
+        frame: accountFrame,
+        question: t('accountApps.revoke.question', { app: 'Northbeam Reports' }),
+        effects: [t('accountApps.effect'), t('accountApps.revoke.again')],
+        button: { text: t('accountApps.revoke'), post: '/sent', danger: true },
+        list: { text: t('account.tab.apps'), href: '/list' },
+      },
+    },
+    {
+      view: 'account-confirm',
+      state: 'own-app',
+      locals: {
+        frame: accountFrame,
+        question: t('accountApps.logOut.question', { app: 'Fleetdesk' }),
+        effects: [t('accountApps.effect'), t('accountApps.logOut.again')],
+        button: { text: t('account.logOut'), post: '/sent', danger: true },
+        list: { text: t('account.tab.apps'), href: '/list' },
+      },
+    },
+    {
       view: 'account-sessions',
       state: '',
       locals: {
