@@ -8,6 +8,7 @@ import { OWN_API_SCOPES } from '../src/store/own-api.ts'
 import { openAdminApp } from './api/admins.ts'
 import { machine, openApi, tokenOf } from './api/api-client.ts'
 import { change } from './attacks/ground.ts'
+import { isBackground } from './support/background.ts'
 import { asking, openConsole, REQUESTS } from './support/console.ts'
 import { onEveryStage } from './support/every-stage.ts'
 import { code } from './support/one-time-codes.ts'
@@ -42,7 +43,7 @@ onEveryStage('database work per request', open => {
     const counted: Counted = { reads: 0, commits: 0, statements: [] }
     const { database } = stage.running.services
     database.observe((kind, statements) => {
-      if (statements.every(each => /^(job|sweep|bounce)_/.test(each))) return
+      if (isBackground(statements)) return
       counted[kind === 'read' ? 'reads' : 'commits']++
       counted.statements.push(`${kind}: ${statements.join(' ')}`)
     })

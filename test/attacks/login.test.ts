@@ -6,6 +6,7 @@ import { expect } from 'chai'
 import { BUDGETS, everywhereSubject, reserveAttempt } from '../../src/factors/attempts.ts'
 import { emailKey } from '../../src/store/accounts.ts'
 import { digest } from '../../src/store/ids.ts'
+import { isBackground } from '../support/background.ts'
 import { openStage, PASSWORD, type Stage } from '../support/stage.ts'
 import {
   type Answer,
@@ -486,7 +487,7 @@ describe('attacks on the login', function () {
       const seen: string[] = []
       const { database } = stage.running.services
       database.observe((kind, statements) => {
-        if (!statements.every(each => /^(job|sweep|test)_/.test(each))) seen.push(kind)
+        if (!isBackground(statements)) seen.push(kind)
       })
       try {
         return { result: await work(), trips: seen.join(' ') }

@@ -4,6 +4,7 @@
 import { expect } from 'chai'
 import * as client from 'openid-client'
 import { change, codeOf, DAY, MINUTE, rows } from '../attacks/ground.ts'
+import { isBackground } from '../support/background.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import { code } from '../support/one-time-codes.ts'
 import type { Person, Stage } from '../support/stage.ts'
@@ -140,7 +141,7 @@ onEveryStage('how long a session lasts', open => {
     const count = async () => {
       const counted = { reads: 0, commits: 0 }
       stage.running.services.database.observe((kind, names) => {
-        if (!names.every(each => /^(job|sweep)_/.test(each))) counted[kind === 'read' ? 'reads' : 'commits']++
+        if (!isBackground(names)) counted[kind === 'read' ? 'reads' : 'commits']++
       })
       await visitor.get('/account').finally(() => stage.running.services.database.observe(undefined))
       return counted
