@@ -6,6 +6,7 @@
 import type { Context } from 'koa'
 import Router from 'koa-router'
 import { readForm, requireSameOrigin } from '../http/forms.ts'
+import { linkUsed } from '../http/link-used.ts'
 import type { ViewLocals } from '../http/locals.ts'
 import { LOCK_LINK_MS, lockToken } from '../mail/lock-link.ts'
 import { mailJob } from '../mail/outbox.ts'
@@ -35,6 +36,7 @@ type Page = Omit<ViewLocals['email-link'], 'lead'>
 export function emailLinkRoutes(services: Services): Router {
   const { paths, views, texts, accounts, database, keyring, clock, bell } = services
   const { t } = texts
+  const gone = (ctx: Context) => linkUsed(services, ctx)
   const router = new Router()
 
   route('email-change', async ctx => {
@@ -191,12 +193,6 @@ export function emailLinkRoutes(services: Services): Router {
 
   function here(ctx: Context): string {
     return `${paths.base}${ctx.path}`
-  }
-
-  function gone(ctx: Context): void {
-    ctx.status = 404
-    ctx.type = 'html'
-    ctx.body = views.render('link-used', {})
   }
 
   return router

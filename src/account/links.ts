@@ -6,6 +6,7 @@ import type { Context } from 'koa'
 import Router from 'koa-router'
 import { clearAccountAttempts, clearAttempts } from '../factors/attempts.ts'
 import { readForm, requireSameOrigin } from '../http/forms.ts'
+import { linkUsed } from '../http/link-used.ts'
 import { mailJob } from '../mail/outbox.ts'
 import { minimumPasswordLength } from '../organisations/password-rule.ts'
 import type { Services } from '../services.ts'
@@ -31,6 +32,7 @@ interface Opened {
 export function linkRoutes(services: Services): Router {
   const { paths, views, accounts, database, keyring, clock } = services
   const onward = paths.account === undefined ? {} : { accountUrl: paths.account }
+  const gone = (ctx: Context) => linkUsed(services, ctx)
   const router = new Router()
 
   // A path for each kind: other links, such as the first-run link, are somebody else's.
@@ -125,12 +127,6 @@ export function linkRoutes(services: Services): Router {
     ])
     ctx.type = 'html'
     ctx.body = views.render('unblocked', onward)
-  }
-
-  function gone(ctx: Context): void {
-    ctx.status = 404
-    ctx.type = 'html'
-    ctx.body = views.render('link-used', {})
   }
 
   return router

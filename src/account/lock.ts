@@ -8,6 +8,7 @@
 import type { Context } from 'koa'
 import Router from 'koa-router'
 import { readForm, requireSameOrigin } from '../http/forms.ts'
+import { linkUsed } from '../http/link-used.ts'
 import { LOCK_LINK_MS, readLockToken } from '../mail/lock-link.ts'
 import { mailJob } from '../mail/outbox.ts'
 import type { Services } from '../services.ts'
@@ -26,6 +27,7 @@ interface Opened {
 
 export function lockRoutes(services: Services): Router {
   const { paths, views, accounts, database, keyring, clock, bell } = services
+  const gone = (ctx: Context) => linkUsed(services, ctx)
   const router = new Router()
   const path = '/link/lock/:token'
 
@@ -74,12 +76,6 @@ export function lockRoutes(services: Services): Router {
       mailJob(keyring, { to: email, template: 'account-locked', contents: { name, at: now, address }, now }),
     ])
     bell.ring()
-  }
-
-  function gone(ctx: Context): void {
-    ctx.status = 404
-    ctx.type = 'html'
-    ctx.body = views.render('link-used', {})
   }
 
   return router

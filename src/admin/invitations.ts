@@ -16,7 +16,7 @@ import { readUserDetails } from '../store/user-details.ts'
 import { readUserPage } from '../store/user-list.ts'
 import { adminOf, createAdmins, frameOf, tabsOf } from './console.ts'
 import { userIdOf } from './user-page.ts'
-import { readUserQuery, writeUserQuery } from './user-query.ts'
+import { pagesOf, readUserQuery, writeUserQuery } from './user-query.ts'
 
 const PAGE_ROWS = 25
 const INVITE = {
@@ -101,13 +101,12 @@ export function invitationRoutes(services: Services, guard: Guard): Router {
   async function list(ctx: Context, error?: string): Promise<void> {
     const { organisationId } = adminOf(ctx).account
     const query = readUserQuery(ctx.URL.searchParams)
-    const { place, from } = query
     const order = { by: 'name', descending: false } as const
     const filter = { words: [], status: 'invited' } as const
     const [{ frame }, tabs, page] = await Promise.all([
       frameOf(services, guard, ctx, 'users'),
       tabsOf(services, organisationId, 'invitations'),
-      readUserPage(database, organisationId, filter, order, PAGE_ROWS, place),
+      readUserPage(database, organisationId, filter, order, PAGE_ROWS, query.place),
     ])
     const times = await readInvitationTimes(
       database,
@@ -115,7 +114,6 @@ export function invitationRoutes(services: Services, guard: Guard): Router {
     )
     const done = DONE.find(each => each === ctx.query.done)
     const link = (change: Parameters<typeof writeUserQuery>[1]) => `${url}${writeUserQuery(query, change)}`
-    const rows = page.users.length
     ctx.type = 'html'
     ctx.body = views.render('admin-invitations', {
       frame,
@@ -135,21 +133,7 @@ export function invitationRoutes(services: Services, guard: Guard): Router {
           withdrawUrl: `${usersUrl}/${id}/withdraw`,
         }
       }),
-      pages: {
-        from: rows === 0 ? 0 : from,
-        to: from + rows - 1,
-        ...(page.before === undefined
-          ? {}
-          : {
-              previous: link({
-                place: { key: page.before, direction: 'before' },
-                from: Math.max(1, from - PAGE_ROWS),
-              }),
-            }),
-        ...(page.after === undefined
-          ? {}
-          : { next: link({ place: { key: page.after, direction: 'after' }, from: from + rows }) }),
-      },
+      pages: pagesOf(query, page, PAGE_ROWS, link),
     })
   }
 

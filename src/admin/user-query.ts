@@ -8,6 +8,7 @@ import {
   type UserFilter,
   type UserKey,
   type UserOrder,
+  type UserPage,
   type UserPlace,
   wordsOf,
 } from '../store/user-list.ts'
@@ -116,4 +117,25 @@ export function parseUserKey(text: string, { by }: UserOrder): UserKey | undefin
     key.length === shape.length &&
     key.every((each, i) => typeof each === shape[i] && (typeof each !== 'string' || !each.includes('\0')))
   return fits ? (key as UserKey) : undefined
+}
+
+/** Which rows a page shows, and where the pages around it are. */
+export function pagesOf(
+  { from }: UserQuery,
+  page: UserPage,
+  mostRows: number,
+  link: (change: Partial<UserQuery>) => string,
+): { from: number; to: number; previous?: string; next?: string } {
+  const { before, after, users } = page
+  const previous = {
+    place: { key: before ?? [], direction: 'before' },
+    from: Math.max(1, from - mostRows),
+  } as const
+  const next = { place: { key: after ?? [], direction: 'after' }, from: from + users.length } as const
+  return {
+    from,
+    to: from + users.length - 1,
+    ...(before === undefined ? {} : { previous: link(previous) }),
+    ...(after === undefined ? {} : { next: link(next) }),
+  }
 }

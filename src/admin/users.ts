@@ -16,7 +16,7 @@ import {
   type UserSort,
 } from '../store/user-list.ts'
 import { adminOf, createAdmins, frameOf, tabsAndHelp } from './console.ts'
-import { filterOf, readUserQuery, type UserQuery, writeUserQuery } from './user-query.ts'
+import { filterOf, pagesOf, readUserQuery, type UserQuery, writeUserQuery } from './user-query.ts'
 
 const PAGE_ROWS = 25
 
@@ -60,7 +60,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
   ): Omit<ViewLocals['admin-users'], 'frame' | 'tabs' | 'inviteUrl' | 'asking'> {
     const action = `${home}/users`
     const link = (change: Partial<UserQuery>) => `${action}${writeUserQuery(query, change)}`
-    const { role, standing, order, from, all } = query
+    const { role, standing, order, all } = query
     const count = (which: (each: UserCount) => boolean): number =>
       counts.filter(which).reduce((sum, each) => sum + each.count, 0)
     const chip = (text: string, n: number, change: Partial<UserQuery>, current: boolean): Chip => ({
@@ -85,7 +85,6 @@ export function userRoutes(services: Services, guard: Guard): Router {
     const matching = count(each => ofRole(each) && ofStanding(each))
     const total = complete ? texts.number(matching) : `${texts.number(MOST_COUNTED)}+`
     const others = page.before !== undefined || page.after !== undefined
-    const rows = page.users.length
     return {
       search: {
         action,
@@ -142,21 +141,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
         ...(others ? { allUrl: link({ all: true }) } : {}),
         clearUrl: link({}),
       },
-      pages: {
-        from,
-        to: from + rows - 1,
-        ...(page.before === undefined
-          ? {}
-          : {
-              previous: link({
-                place: { key: page.before, direction: 'before' },
-                from: Math.max(1, from - PAGE_ROWS),
-              }),
-            }),
-        ...(page.after === undefined
-          ? {}
-          : { next: link({ place: { key: page.after, direction: 'after' }, from: from + rows }) }),
-      },
+      pages: pagesOf(query, page, PAGE_ROWS, link),
     }
   }
 

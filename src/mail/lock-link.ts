@@ -3,6 +3,7 @@
 // a week, and once (store/account-lock.ts). Leaves out what locking is (account/lock.ts).
 
 import type { Keyring, Place } from '../store/seal.ts'
+import { openSealedLink } from './sealed-link.ts'
 
 /** How long the link works. */
 export const LOCK_LINK_MS = 7 * 24 * 60 * 60 * 1000
@@ -19,15 +20,9 @@ export function readLockToken(
   token: string,
   now: number,
 ): { readonly accountId: string; readonly until: number } | undefined {
-  try {
-    const { accountId, at } = JSON.parse(keyring.open(token, PLACE).toString()) as {
-      accountId: string
-      at: number
-    }
-    const until = at + LOCK_LINK_MS
-    return until > now ? { accountId, until } : undefined
-  } catch {
-    // Made up, cut off, or sealed by a key that is gone.
-    return undefined
-  }
+  const sealed = openSealedLink(keyring, token, PLACE)
+  if (sealed === undefined) return undefined
+  const { accountId, at } = JSON.parse(sealed) as { accountId: string; at: number }
+  const until = at + LOCK_LINK_MS
+  return until > now ? { accountId, until } : undefined
 }

@@ -3,6 +3,7 @@
 // said by the change's row (store/email-changes.ts).
 
 import type { Keyring, Place } from '../store/seal.ts'
+import { openSealedLink } from './sealed-link.ts'
 
 const PLACE: Place = ['links', 'email-stop', '']
 
@@ -12,10 +13,5 @@ export function stopToken(keyring: Keyring, changeId: string): string {
 
 /** @returns the change's id; undefined for what is no such token */
 export function readStopToken(keyring: Keyring, token: string): string | undefined {
-  try {
-    return keyring.open(token, PLACE).toString()
-  } catch {
-    // Made up, cut off, or sealed by a key that is gone.
-    return undefined
-  }
+  return openSealedLink(keyring, token, PLACE)
 }

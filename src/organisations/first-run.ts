@@ -7,6 +7,7 @@ import type { Context } from 'koa'
 import Router from 'koa-router'
 import { passwordRefusal } from '../account/password-refusal.ts'
 import { readForm, requireSameOrigin } from '../http/forms.ts'
+import { linkUsed } from '../http/link-used.ts'
 import type { Services } from '../services.ts'
 import { spend } from '../store/credentials.ts'
 import { CommitRefused } from '../store/database.ts'
@@ -41,6 +42,7 @@ export function firstRunRoutes(services: Services): Router {
     actor: 'first-run link',
     productName: config.productName,
   }
+  const gone = (ctx: Context) => linkUsed(services, ctx)
   const router = new Router()
   const path = '/link/first-run/:token'
 
@@ -101,12 +103,6 @@ export function firstRunRoutes(services: Services): Router {
       minimum: minimumPasswordLength(clock(), clock()),
       ...filled,
     })
-  }
-
-  function gone(ctx: Context): void {
-    ctx.status = 404
-    ctx.type = 'html'
-    ctx.body = views.render('link-used', {})
   }
 
   return router

@@ -8,6 +8,7 @@ import Router from 'koa-router'
 import { resetFactors } from '../factors/reset.ts'
 import { checkPassword } from '../flow/ways/first-factor.ts'
 import { readForm, requireSameOrigin } from '../http/forms.ts'
+import { linkUsed } from '../http/link-used.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
 import { auditRow } from '../store/audit.ts'
@@ -23,6 +24,7 @@ import { stopCase } from './stop.ts'
 export function supportLinkRoutes(services: Services): Router {
   const { database, keyring, paths, views, texts, accounts, clock, bell } = services
   const onward = paths.account === undefined ? {} : { accountUrl: paths.account }
+  const gone = (ctx: Context) => linkUsed(services, ctx)
   const router = new Router()
   const STOP = '/link/support-stop/:token'
   const SET_UP = '/link/support-set-up/:token'
@@ -162,12 +164,6 @@ export function supportLinkRoutes(services: Services): Router {
       passkeys: account.passkeys,
       ...(error === undefined ? {} : { error }),
     })
-  }
-
-  function gone(ctx: Context): void {
-    ctx.status = 404
-    ctx.type = 'html'
-    ctx.body = views.render('link-used', {})
   }
 
   return router
