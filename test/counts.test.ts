@@ -8,7 +8,6 @@ import { OWN_API_SCOPES } from '../src/store/own-api.ts'
 import { openAdminApp } from './api/admins.ts'
 import { machine, openApi, tokenOf } from './api/api-client.ts'
 import { change } from './attacks/ground.ts'
-import { isBackground } from './support/background.ts'
 import { asking, openConsole, REQUESTS } from './support/console.ts'
 import { onEveryStage } from './support/every-stage.ts'
 import { code } from './support/one-time-codes.ts'
@@ -22,12 +21,9 @@ import {
   throughPassword,
   uidOf,
 } from './support/visitor.ts'
+import { countWork, type Work } from './support/work.ts'
 
-interface Counted {
-  reads: number
-  commits: number
-  statements: string[]
-}
+type Counted = Omit<Work<unknown>, 'result'>
 
 onEveryStage('database work per request', open => {
   let stage: Stage
@@ -38,21 +34,7 @@ onEveryStage('database work per request', open => {
     party = await relyingParty(stage)
   })
 
-  /** What the database was asked while `work` ran. The worker for jobs is told apart by its statements. */
-  async function count<T>(work: () => Promise<T>): Promise<Counted & { result: T }> {
-    const counted: Counted = { reads: 0, commits: 0, statements: [] }
-    const { database } = stage.running.services
-    database.observe((kind, statements) => {
-      if (isBackground(statements)) return
-      counted[kind === 'read' ? 'reads' : 'commits']++
-      counted.statements.push(`${kind}: ${statements.join(' ')}`)
-    })
-    try {
-      return { result: await work(), ...counted }
-    } finally {
-      database.observe(undefined)
-    }
-  }
+  const count = <T>(work: () => Promise<T>) => countWork(stage, work)
 
   it('stays within 24 round trips, 9 of them commits, for a whole two-factor login', async () => {
     const person = await stage.person()

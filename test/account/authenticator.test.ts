@@ -6,7 +6,15 @@ import { type Member, membersOf } from '../admin/member.ts'
 import { audited, change, codeOf, givePasskey, MINUTE, rows, wrongCode } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Stage } from '../support/stage.ts'
-import { type Answer, createVisitor, logIn, textOf, throughPassword, uidOf } from '../support/visitor.ts'
+import {
+  type Answer,
+  createVisitor,
+  logIn,
+  textOf,
+  throughPassword,
+  uidOf,
+  visibleText,
+} from '../support/visitor.ts'
 
 const NEW = '/account/authenticator/new'
 const LOST = '/account/authenticator/lost'
@@ -27,7 +35,6 @@ onEveryStage('one’s own authenticator', open => {
     dana = await members.enrolled()
   })
 
-  const text = ({ body }: Answer) => body.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ')
   const setUps = () => audited(stage, 'authenticator.set_up', dana.person)
   const keyOn = ({ body }: Answer) => textOf(body, 'key').replaceAll(' ', '')
   const secretOf = async () => {
@@ -73,7 +80,7 @@ onEveryStage('one’s own authenticator', open => {
 
     const answer = await dana.by.post(url, { code: codeOf(stage, { secret }) })
     const overview = await dana.by.follow(answer.location ?? '')
-    expect(text(overview)).to.include('Your authenticator app is set up.')
+    expect(visibleText(overview)).to.include('Your authenticator app is set up.')
     expect(await logsIn(dana.enrolled.secret)).to.equal(false)
     expect(await logsIn(secret)).to.equal(true)
     expect(await setUps()).to.equal(2)
@@ -96,7 +103,9 @@ onEveryStage('one’s own authenticator', open => {
     expect((await other.get('/account')).status).to.equal(200)
     const by = createVisitor(stage.origin)
     const { base } = await throughPassword(by, '/account', dana.person.email)
-    expect(text(await by.post(`${base}/otp`, { code: first }))).to.include('You used that code already.')
+    expect(visibleText(await by.post(`${base}/otp`, { code: first }))).to.include(
+      'You used that code already.',
+    )
   })
 
   it('E4: changes nothing with a factor older than five minutes; then the same key is shown once more', async () => {
@@ -109,7 +118,7 @@ onEveryStage('one’s own authenticator', open => {
     expect(asked.heading).to.equal(STEP_UP)
     expect(await secretOf()).to.equal(before)
     const again = await members.prove(dana, asked)
-    expect(text(again)).to.include('Nothing is changed yet')
+    expect(visibleText(again)).to.include('Nothing is changed yet')
     expect(keyOn(again)).to.equal(secret)
     expect(await secretOf()).to.equal(before)
     await dana.by.post(url, { code: codeOf(stage, { secret }) })
@@ -128,12 +137,14 @@ onEveryStage('one’s own authenticator', open => {
 
   it('refuses a wrong code, and counts it with all others of the account', async () => {
     const { url, secret } = await begin()
-    expect(text(await dana.by.post(url, { code: ' ' }))).to.include('Enter the 6 digits')
+    expect(visibleText(await dana.by.post(url, { code: ' ' }))).to.include('Enter the 6 digits')
     for (let n = 0; n < 5; n++) {
       const answer = await dana.by.post(url, { code: wrongCode(stage, { secret }) })
-      expect(text(answer)).to.include('That code isn’t right.')
+      expect(visibleText(answer)).to.include('That code isn’t right.')
     }
-    expect(text(await dana.by.post(url, { code: codeOf(stage, { secret }) }))).to.include('Too many tries.')
+    expect(visibleText(await dana.by.post(url, { code: codeOf(stage, { secret }) }))).to.include(
+      'Too many tries.',
+    )
     expect(await setUps()).to.equal(1)
     expect(await audited(stage, 'code.wrong', dana.person)).to.equal(5)
   })
@@ -143,7 +154,7 @@ onEveryStage('one’s own authenticator', open => {
     const other = createVisitor(stage.origin)
     await logIn(stage, other, '/account', dana.person, dana.enrolled)
     const foreign = await other.post(url, { code: codeOf(stage, { secret }) })
-    expect(text(foreign)).to.include('this is a new one')
+    expect(visibleText(foreign)).to.include('this is a new one')
     const mallory = await members.enrolled({ name: 'Mallory' })
     // Else it could be the second press of her own set-up.
     stage.advance(11_000)
@@ -270,10 +281,10 @@ onEveryStage('one’s own authenticator', open => {
 
     it('refuses a wrong recovery code, at the cost of a try, and leads nowhere by it', async () => {
       const answer = await dana.by.post(LOST, { code: 'ABCD-EFGH-JKMN-PQRT-UVWX-YZ34' })
-      expect(text(answer)).to.include('That isn’t your current recovery code.')
+      expect(visibleText(answer)).to.include('That isn’t your current recovery code.')
       for (let n = 0; n < 4; n++) await dana.by.post(LOST, { code: 'x' })
       const right = await dana.by.post(LOST, { code: dana.enrolled.recoveryCode })
-      expect(text(right)).to.include('Too many tries.')
+      expect(visibleText(right)).to.include('Too many tries.')
       expect(await audited(stage, 'recovery_code.used', dana.person)).to.equal(0)
       stage.advance(6 * MINUTE)
       expect((await dana.by.follow(NEW)).heading).to.equal(STEP_UP)
@@ -289,7 +300,7 @@ onEveryStage('one’s own authenticator', open => {
     const challenge = /challenge&quot;:&quot;([\w-]+)/.exec(start.body)?.[1] ?? ''
     await by.post(`${base}/passkey`, { response: JSON.stringify(passkey.assert(challenge)) })
     const overview = await by.follow(base)
-    expect(text(overview)).to.include('Set up an app')
+    expect(visibleText(overview)).to.include('Set up an app')
     expect(overview.body).not.to.include('Get a new code')
     expect((await by.follow(LOST)).heading, 'there is nothing to recover').to.equal('Robin Mayfield')
     const page = await by.follow('/account/authenticator')
@@ -297,8 +308,8 @@ onEveryStage('one’s own authenticator', open => {
     const answer = await by.post(page.url, { code: codeOf(stage, { secret: keyOn(page) }) })
     const shown = await by.follow(answer.location ?? '')
     expect(shown.heading).to.equal(SAVE)
-    expect(text(await by.post(shown.url, {}))).to.include('Save the code first')
+    expect(visibleText(await by.post(shown.url, {}))).to.include('Save the code first')
     const saved = await by.post(shown.url, { saved: 'yes' })
-    expect(text(await by.follow(saved.location ?? ''))).to.include('Your account is well protected.')
+    expect(visibleText(await by.follow(saved.location ?? ''))).to.include('Your account is well protected.')
   })
 })

@@ -8,7 +8,7 @@ import { type Member, membersOf } from '../admin/member.ts'
 import { audited, MINUTE, mailed, raw, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import { PASSWORD, type Stage } from '../support/stage.ts'
-import { type Answer, createVisitor, logIn, throughPassword } from '../support/visitor.ts'
+import { createVisitor, logIn, throughPassword, visibleText } from '../support/visitor.ts'
 
 const PAGE = '/account/email'
 const HOUR = 60 * MINUTE
@@ -34,7 +34,6 @@ onEveryStage('changing one’s own address', open => {
   })
 
   const order = (email = fresh, { by } = dana) => by.post(PAGE, { email })
-  const text = ({ body }: Answer) => body.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ')
   const account = ({ person } = dana) => readAccount(stage.running.services.database, person.id)
   const addressOf = async (whose = dana) => (await account(whose))?.email
   const confirmLink = (email = fresh, seen: string[] = []) => mailed(stage, { email }, CONFIRM, seen)
@@ -56,13 +55,13 @@ onEveryStage('changing one’s own address', open => {
     expect((await dana.by.get(PAGE)).heading).to.equal('Change your email address')
     const sent = await dana.by.follow((await order()).location ?? '')
     expect(sent.heading).to.equal('Check the new mailbox')
-    expect(text(sent)).to.include(fresh).and.to.include(old)
+    expect(visibleText(sent)).to.include(fresh).and.to.include(old)
     expect(await addressOf()).to.equal(old)
     expect(await headingAfter(fresh), 'not before').to.equal('Enter your password')
     const link = await confirmLink()
     const asked = await look(link)
     expect(asked.heading).to.equal('Use this address?')
-    expect(text(asked), 'to a stranger').not.to.include(old).and.not.to.include('Dana')
+    expect(visibleText(asked), 'to a stranger').not.to.include(old).and.not.to.include('Dana')
     expect((await press(link)).heading).to.equal('Your address is changed')
     expect(await addressOf()).to.equal(fresh)
     expect(await headingAfter(fresh)).to.equal('Verify your identity')
@@ -95,7 +94,7 @@ onEveryStage('changing one’s own address', open => {
     expect(await audited(stage, 'email.change_ordered', dana.person)).to.equal(0)
     const page = await members.prove(dana, await dana.by.follow(asked.location ?? ''))
     expect(page.heading).to.equal('Change your email address')
-    expect(text(page)).to.include('Press once more')
+    expect(visibleText(page)).to.include('Press once more')
     expect(page.body).to.include(fresh)
     expect(await audited(stage, 'email.change_ordered', dana.person)).to.equal(0)
     expect((await dana.by.post(PAGE, { email: fresh }, { 'sec-fetch-site': 'cross-site' })).status).to.equal(
@@ -172,7 +171,7 @@ onEveryStage('changing one’s own address', open => {
       const answer = await order(email).finally(() => database.observe(undefined))
       const names = seen.filter(each => /email_change|account_by_email|attempt/.test(each))
       const sent = await dana.by.get('/account/email/sent')
-      const body = text(sent).replaceAll(new RegExp(email, 'gi'), 'ADDRESS')
+      const body = visibleText(sent).replaceAll(new RegExp(email, 'gi'), 'ADDRESS')
       return {
         status: answer.status,
         location: answer.location,
@@ -303,7 +302,7 @@ onEveryStage('changing one’s own address', open => {
     ] as const) {
       const answer = await order(typed)
       expect(answer.status, typed).to.equal(400)
-      expect(text(answer)).to.include(said)
+      expect(visibleText(answer)).to.include(said)
     }
     expect(await audited(stage, 'email.change_ordered', dana.person)).to.equal(0)
   })
@@ -312,6 +311,6 @@ onEveryStage('changing one’s own address', open => {
     for (let n = 0; n < 10; n++) {
       expect((await order(`many-${n}-${fresh}`)).status).to.equal(303)
     }
-    expect(text(await order(`many-10-${fresh}`))).to.include('Too many mails were asked for.')
+    expect(visibleText(await order(`many-10-${fresh}`))).to.include('Too many mails were asked for.')
   })
 })

@@ -5,7 +5,8 @@ import { type Member, membersOf } from '../admin/member.ts'
 import { change, givePasskey, MINUTE } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Stage } from '../support/stage.ts'
-import { type Answer, createVisitor, throughPassword } from '../support/visitor.ts'
+import { type Answer, createVisitor, throughPassword, visibleText } from '../support/visitor.ts'
+import { countWork } from '../support/work.ts'
 
 const TABS = ['/account/sessions', '/account/apps', '/account/activity']
 
@@ -22,7 +23,6 @@ onEveryStage('one’s own account page', open => {
     dana = await members.enrolled()
   })
 
-  const text = ({ body }: Answer) => body.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ')
   const day = (time: number) =>
     `${new Date(time).getUTCDate()} ${new Date(time).toLocaleString('en-GB', { month: 'long', timeZone: 'UTC' })}`
   const links = ({ body }: Answer) => [...body.matchAll(/href="(\/account\/[\w/-]+)"/g)].map(([, url]) => url)
@@ -30,8 +30,8 @@ onEveryStage('one’s own account page', open => {
   it('says since when there is what, and when it was used last, and leads to where each is changed', async () => {
     const page = await dana.by.get('/account')
     const today = day(stage.now())
-    expect(text(page)).to.include(`Changed ${today}`).and.to.include(`Set up ${today}`)
-    expect(text(page)).to.include(`Saved ${today}`).and.to.include('You have none yet.')
+    expect(visibleText(page)).to.include(`Changed ${today}`).and.to.include(`Set up ${today}`)
+    expect(visibleText(page)).to.include(`Saved ${today}`).and.to.include('You have none yet.')
     expect(links(page)).to.deep.equal([
       ...TABS,
       '/account/email',
@@ -48,14 +48,14 @@ onEveryStage('one’s own account page', open => {
     await givePasskey(stage, mallory.person)
     await change(stage, "UPDATE passkeys SET name = 'Theirs' WHERE account_id = ?", [mallory.person.id])
     const page = await dana.by.get('/account')
-    expect(text(page)).to.include('This device').and.to.include('Not used yet')
-    expect(text(page)).not.to.include('Theirs').and.not.to.include('Synced')
+    expect(visibleText(page)).to.include('This device').and.to.include('Not used yet')
+    expect(visibleText(page)).not.to.include('Theirs').and.not.to.include('Synced')
     expect(links(page).filter(each => each?.endsWith('/remove'))).to.have.length(1)
     await change(stage, 'UPDATE passkeys SET backed_up = 1, last_used_at = ? WHERE account_id = ?', [
       stage.now(),
       dana.person.id,
     ])
-    const used = text(await dana.by.get('/account'))
+    const used = visibleText(await dana.by.get('/account'))
     expect(used)
       .to.include('Synced')
       .and.to.include(`Last used ${day(stage.now())}`)
@@ -63,7 +63,7 @@ onEveryStage('one’s own account page', open => {
 
   it('says nothing of a password of which nobody knows since when it is', async () => {
     await change(stage, 'UPDATE accounts SET password_changed_at = NULL WHERE id = ?', [dana.person.id])
-    expect(text(await dana.by.get('/account'))).not.to.include('Changed')
+    expect(visibleText(await dana.by.get('/account'))).not.to.include('Changed')
   })
 
   it('claims of a link only what was done a moment ago', async () => {
@@ -96,12 +96,10 @@ onEveryStage('one’s own account page', open => {
 
   it('is read in two statements, however much there is', async () => {
     for (let n = 0; n < 5; n++) await givePasskey(stage, dana.person)
-    const reads: string[] = []
-    const { database } = stage.running.services
-    database.observe((kind, names) => {
-      if (kind === 'read' && !names.some(each => /^(job|sweep)_/.test(each))) reads.push(...names)
-    })
-    await dana.by.get('/account').finally(() => database.observe(undefined))
-    expect(reads).to.deep.equal(['session_by_id', 'account_overview'])
+    const { statements } = await countWork(stage, () => dana.by.get('/account'))
+    expect(statements.filter(each => each.startsWith('read'))).to.deep.equal([
+      'read: session_by_id',
+      'read: account_overview',
+    ])
   })
 })

@@ -14,7 +14,9 @@ import {
   relyingParty,
   uidOf,
   type Visitor,
+  visibleText,
 } from '../support/visitor.ts'
+import { countWork } from '../support/work.ts'
 
 const SESSIONS = '/account/sessions'
 const OTHERS = `${SESSIONS}/log-out-others`
@@ -34,7 +36,6 @@ onEveryStage('one’s own sessions, apps and activity', open => {
     dana = await members.enrolled()
   })
 
-  const text = ({ body }: Answer) => body.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ')
   const forms = ({ body }: Answer, what: string) =>
     [...body.matchAll(new RegExp(`href="(/account/[\\w/-]+/${what})"`, 'g'))].map(([, url]) => url as string)
   const endsOn = async (by = dana.by) => forms(await by.get(SESSIONS), 'log-out')
@@ -81,14 +82,12 @@ onEveryStage('one’s own sessions, apps and activity', open => {
   describe('sessions', () => {
     it('are listed, this one marked, in two reads', async () => {
       await elsewhere()
-      const reads: string[] = []
-      const { database } = stage.running.services
-      database.observe((kind, names) => {
-        if (kind === 'read' && !names.some(each => /^(job|sweep)_/.test(each))) reads.push(...names)
-      })
-      const page = await dana.by.get(SESSIONS).finally(() => database.observe(undefined))
-      expect(reads).to.deep.equal(['session_by_id', 'session_list'])
-      expect(text(page).match(/This one/g)).to.have.length(1)
+      const { result: page, statements } = await countWork(stage, () => dana.by.get(SESSIONS))
+      expect(statements.filter(each => each.startsWith('read'))).to.deep.equal([
+        'read: session_by_id',
+        'read: session_list',
+      ])
+      expect(visibleText(page).match(/This one/g)).to.have.length(1)
       expect(forms(page, 'log-out')).to.have.length(1)
       expect(forms(page, 'log-out-others')).to.have.length(1)
     })
@@ -163,9 +162,9 @@ onEveryStage('one’s own sessions, apps and activity', open => {
       expect(await toldOf(party.clientId)).to.equal(1)
       expect(await events('session.others_ended')).to.equal(1)
       const page = await dana.by.get(`${SESSIONS}?done=others`)
-      expect(text(page)).to.include('You are logged out everywhere else.')
+      expect(visibleText(page)).to.include('You are logged out everywhere else.')
       await elsewhere()
-      expect(text(await dana.by.get(`${SESSIONS}?done=others`))).not.to.include('You are logged out')
+      expect(visibleText(await dana.by.get(`${SESSIONS}?done=others`))).not.to.include('You are logged out')
     })
   })
 
@@ -177,7 +176,7 @@ onEveryStage('one’s own sessions, apps and activity', open => {
       const other = await letIn(kept, dana.by)
       stage.advance(20 * MINUTE)
       const page = await dana.by.get(APPS)
-      expect(text(page)).to.include('See your email address').and.to.include('Stay connected')
+      expect(visibleText(page)).to.include('See your email address').and.to.include('Stay connected')
       expect(forms(page, 'remove')).to.have.length(2)
       const name = `Party ${party.clientId.replace('party', '')}`
       const named = new RegExp(`href="(/account/apps/[\\w-]+/remove)"[^>]*>[^<]*<span[^>]*> ${name}<`)
@@ -190,7 +189,7 @@ onEveryStage('one’s own sessions, apps and activity', open => {
       expect(await toldOf(kept.clientId)).to.equal(0)
       expect(await events('consent.revoked')).to.equal(1)
       expect(await isIn(dana.by)).to.equal(true)
-      expect(text(await dana.by.get(APPS))).not.to.include(name)
+      expect(visibleText(await dana.by.get(APPS))).not.to.include(name)
       // It asks again, and the end of that login is told in turn.
       await letIn(party, dana.by)
       await dana.by.post(form, {})
@@ -201,11 +200,11 @@ onEveryStage('one’s own sessions, apps and activity', open => {
       const party = await listening(true)
       await letIn(party, dana.by)
       const page = await dana.by.get(APPS)
-      expect(text(page)).to.include('needs no permission').and.to.include('Logged in')
+      expect(visibleText(page)).to.include('needs no permission').and.to.include('Logged in')
       const [form = ''] = forms(page, 'remove')
       expect((await dana.by.get(form)).heading).to.match(/^Log out of /)
       await dana.by.post(form, {})
-      expect(text(await dana.by.get(APPS))).to.include('No app can use your account now.')
+      expect(visibleText(await dana.by.get(APPS))).to.include('No app can use your account now.')
       expect(await toldOf(party.clientId)).to.equal(1)
     })
 
@@ -233,10 +232,10 @@ onEveryStage('one’s own sessions, apps and activity', open => {
       await add(stage.now() - 91 * DAY, 250)
       await add(stage.now(), 251, 'usr_somebody')
       const first = await dana.by.get(ACTIVITY)
-      expect(text(first)).to.include('Logged in').and.to.include('192.0.2.0 ')
+      expect(visibleText(first)).to.include('Logged in').and.to.include('192.0.2.0 ')
       const next = /href="([^"]+)" rel="next"/.exec(first.body)?.[1] ?? ''
       const second = await dana.by.get(next.replaceAll('&amp;', '&'))
-      const all = text(first) + text(second)
+      const all = visibleText(first) + visibleText(second)
       expect(all).to.include('192.0.2.29 ')
       expect(all).not.to.include('192.0.2.250').and.not.to.include('192.0.2.251')
       expect((await dana.by.get(`${ACTIVITY}?before=x`)).status).to.equal(400)

@@ -13,7 +13,7 @@ import { audited, challengeOf, change, givePasskey, MINUTE, rows } from '../atta
 import { type Authenticator, createAuthenticator, type RegistrationKnobs } from '../support/authenticator.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Person, Stage } from '../support/stage.ts'
-import { type Answer, createVisitor, logIn, uidOf, type Visitor } from '../support/visitor.ts'
+import { type Answer, createVisitor, logIn, uidOf, type Visitor, visibleText } from '../support/visitor.ts'
 
 const NEW = '/account/passkeys/new'
 const STEP_UP = 'Confirm it’s you'
@@ -32,7 +32,6 @@ onEveryStage('one’s own passkeys', open => {
     dana = await members.enrolled()
   })
 
-  const text = ({ body }: Answer) => body.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ')
   const overviewOf = ({ id }: Person) => readAccountOverview(stage.running.services.database, id)
   const passkeysOf = async (person: Person) => (await overviewOf(person)).passkeys
   const events = (event: string, person = dana.person) => audited(stage, event, person)
@@ -87,15 +86,15 @@ onEveryStage('one’s own passkeys', open => {
       const phone = device(dana.person, true)
       const answer = await add(dana, phone, { aaguid: APPLE })
       const overview = await dana.by.follow(answer.location ?? '')
-      expect(text(overview)).to.include('Your passkey is saved.')
-      expect(text(overview))
+      expect(visibleText(overview)).to.include('Your passkey is saved.')
+      expect(visibleText(overview))
         .to.match(/Apple Passwords|iCloud Keychain/)
         .and.to.include('Synced')
-      expect(text(overview)).to.include('Not used yet')
+      expect(visibleText(overview)).to.include('Not used yet')
       expect((await other.get('/account')).status, 'the other session').to.equal(200)
       const by = createVisitor(stage.origin)
       expect((await withPasskey(by, phone)).heading).to.equal('Dana Whitlock')
-      expect(text(await by.get('/account'))).to.include('Last used')
+      expect(visibleText(await by.get('/account'))).to.include('Last used')
       await stage.mail(
         ({ subject, to }) =>
           subject === 'A passkey was added to your account' && JSON.stringify(to).includes(dana.person.email),
@@ -115,7 +114,7 @@ onEveryStage('one’s own passkeys', open => {
       const asked = await dana.by.follow((await dana.by.post(NEW, form)).location ?? '')
       expect(asked.heading).to.equal(STEP_UP)
       const waiting = await members.prove(dana, asked)
-      expect(text(waiting)).to.include('isn’t saved yet')
+      expect(visibleText(waiting)).to.include('isn’t saved yet')
       expect(await passkeysOf(dana.person)).to.have.length(0)
       const pending = /name="pending" value="([^"]+)"/.exec(waiting.body)?.[1] ?? ''
       await Promise.all([1, 2, 3].map(() => dana.by.post(NEW, { pending })))
@@ -133,7 +132,7 @@ onEveryStage('one’s own passkeys', open => {
       const other = createVisitor(stage.origin)
       await logIn(stage, other, '/account', dana.person, dana.enrolled)
       const foreign = await made()
-      expect(text(await other.post(NEW, foreign))).to.include('The passkey took too long.')
+      expect(visibleText(await other.post(NEW, foreign))).to.include('The passkey took too long.')
       const login = await createVisitor(stage.origin).follow('/account')
       const response = JSON.stringify(device(dana.person).register(challengeOf(login)))
       expect((await dana.by.post(NEW, { response })).status).to.equal(400)
@@ -143,7 +142,7 @@ onEveryStage('one’s own passkeys', open => {
       stage.advance(4 * MINUTE)
       await logInAgain()
       stage.advance(3 * MINUTE)
-      expect(text(await dana.by.post(NEW, late))).to.include('The passkey took too long.')
+      expect(visibleText(await dana.by.post(NEW, late))).to.include('The passkey took too long.')
       expect(await passkeysOf(dana.person)).to.have.length(1)
     })
 
@@ -155,7 +154,9 @@ onEveryStage('one’s own passkeys', open => {
     }
 
     it('P1, P4: refuses one without user verification, and one that somebody has', async () => {
-      expect(text(await add(dana, device(dana.person), { userVerified: false }))).to.include('screen lock')
+      expect(visibleText(await add(dana, device(dana.person), { userVerified: false }))).to.include(
+        'screen lock',
+      )
       const mallory = await members.enrolled({ name: 'Mallory' })
       const theirs = device(mallory.person)
       await add(mallory, theirs)
@@ -172,7 +173,7 @@ onEveryStage('one’s own passkeys', open => {
       for (let n = 0; n < 5; n++) forms.push(await made())
       await Promise.all(forms.map(each => dana.by.post(NEW, each)))
       expect(await passkeysOf(dana.person)).to.have.length(MOST_PASSKEYS)
-      expect(text(await dana.by.get(NEW))).to.include(`You have ${MOST_PASSKEYS} passkeys`)
+      expect(visibleText(await dana.by.get(NEW))).to.include(`You have ${MOST_PASSKEYS} passkeys`)
     })
 
     it('adds nothing to an account that was reset since', async () => {
@@ -254,9 +255,9 @@ onEveryStage('one’s own passkeys', open => {
       const key = await keyOf()
       const asked = await dana.by.get(page(key, 'remove'))
       expect(asked.heading).to.equal('Remove the passkey “Passkey”?')
-      expect(text(asked)).not.to.include('another way')
+      expect(visibleText(asked)).not.to.include('another way')
       const answer = await dana.by.post(page(key, 'remove'), {})
-      expect(text(await dana.by.follow(answer.location ?? ''))).to.include('The passkey is removed')
+      expect(visibleText(await dana.by.follow(answer.location ?? ''))).to.include('The passkey is removed')
       expect(await passkeysOf(dana.person)).to.have.length(0)
       expect((await other.follow('/account')).heading).to.equal('Log in')
       expect((await withPasskey(createVisitor(stage.origin), phone)).heading).not.to.equal('Dana Whitlock')
@@ -278,7 +279,7 @@ onEveryStage('one’s own passkeys', open => {
       const by = createVisitor(stage.origin)
       await withPasskey(by, phone)
       const key = await keyOf()
-      expect(text(await by.get(page(key, 'remove')))).to.include('another way')
+      expect(visibleText(await by.get(page(key, 'remove')))).to.include('another way')
       const answer = await by.post(page(key, 'remove'), {})
       expect(answer.status).to.equal(303)
       expect((await by.follow('/account')).heading).to.equal('Enter your password')
@@ -302,7 +303,7 @@ onEveryStage('one’s own passkeys', open => {
     it('P8: keeps the last factor, and says what to do first', async () => {
       const robin = await passkeyOnly()
       const key = await keyOf(robin.person)
-      expect(text(await robin.by.get(page(key, 'remove')))).to.include(
+      expect(visibleText(await robin.by.get(page(key, 'remove')))).to.include(
         'Set up an authenticator app or add another',
       )
       const answer = await robin.by.post(page(key, 'remove'), {})

@@ -10,7 +10,6 @@ import { audited, change, MINUTE, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import { PASSWORD, type Stage } from '../support/stage.ts'
 import {
-  type Answer,
   createVisitor,
   logIn,
   type RelyingParty,
@@ -18,6 +17,7 @@ import {
   throughPassword,
   uidOf,
   type Visitor,
+  visibleText,
 } from '../support/visitor.ts'
 
 const PAGE = '/account/password'
@@ -43,7 +43,6 @@ onEveryStage('changing one’s own password', open => {
   })
 
   const send = (form: Record<string, string>, by = dana.by) => by.post(PAGE, form)
-  const text = ({ body }: Answer) => body.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ')
   const hashOf = async () =>
     (await readAccount(stage.running.services.database, dana.person.id))?.passwordHash
   const changes = () => audited(stage, 'password.changed', dana.person)
@@ -73,7 +72,7 @@ onEveryStage('changing one’s own password', open => {
     const answer = await send({ current: PASSWORD, password: NEW, username: dana.person.email })
     expect(answer.status).to.equal(303)
     const overview = await dana.by.follow(answer.location ?? '')
-    expect(text(overview)).to.include('Your password is changed. You are logged out everywhere else.')
+    expect(visibleText(overview)).to.include('Your password is changed. You are logged out everywhere else.')
     expect(await pageAfter(PASSWORD)).to.equal('Enter your password')
     expect(await pageAfter(NEW)).to.equal('Verify your identity')
     const mail = await stage.mail(({ subject }) => subject === MAIL)
@@ -113,11 +112,11 @@ onEveryStage('changing one’s own password', open => {
     expect(page.heading).to.equal(STEP_UP)
     const again = await members.prove(dana, page)
     expect(again.heading).to.equal('Change your password')
-    expect(text(again)).to.include('Nothing is changed yet')
+    expect(visibleText(again)).to.include('Nothing is changed yet')
     expect(again.body).not.to.include(NEW).and.not.to.include(PASSWORD)
     const pending = /pending=([\w-]+)/.exec(again.url)?.[1] ?? ''
     expect(pending).not.to.equal('')
-    expect(text(await send({ pending })), 'nothing waits').to.include('Enter your current password.')
+    expect(visibleText(await send({ pending })), 'nothing waits').to.include('Enter your current password.')
     expect(await hashOf()).to.equal(before)
     expect(await changes()).to.equal(0)
     expect((await send({ current: PASSWORD, password: NEW })).status).to.equal(303)
@@ -141,16 +140,16 @@ onEveryStage('changing one’s own password', open => {
   })
 
   it('refuses what is not the password of now, and takes ten tries', async () => {
-    expect(text(await send({ current: '', password: NEW }))).to.include('Enter your current password.')
+    expect(visibleText(await send({ current: '', password: NEW }))).to.include('Enter your current password.')
     for (let n = 0; n < 10; n++) {
       const answer = await send({ current: `wrong ${n}`, password: NEW })
       expect(answer.status).to.equal(400)
-      expect(text(answer)).to.include(
+      expect(visibleText(answer)).to.include(
         n < 9 ? 'That isn’t your current password.' : 'Too many wrong passwords.',
       )
     }
     const right = await send({ current: PASSWORD, password: NEW })
-    expect(text(right)).to.include('Too many wrong passwords.')
+    expect(visibleText(right)).to.include('Too many wrong passwords.')
     expect(await changes()).to.equal(0)
     expect(await audited(stage, 'password.wrong', dana.person)).to.equal(10)
     await stage.mail(
@@ -174,10 +173,10 @@ onEveryStage('changing one’s own password', open => {
       expect(answer.status).to.equal(400)
       expect(answer.body).not.to.include(PASSWORD)
     }
-    expect(text(await send({ current: PASSWORD, password: '' }))).to.include('Enter a new password.')
+    expect(visibleText(await send({ current: PASSWORD, password: '' }))).to.include('Enter a new password.')
     // Else it could be the second press of a double click.
     stage.advance(11_000)
-    expect(text(await send({ current: PASSWORD, password: PASSWORD }))).to.include('Choose another.')
+    expect(visibleText(await send({ current: PASSWORD, password: PASSWORD }))).to.include('Choose another.')
     expect(await changes()).to.equal(0)
     expect((await send({ current: PASSWORD, password: NEW })).status).to.equal(303)
   })
@@ -189,7 +188,7 @@ onEveryStage('changing one’s own password', open => {
     expect(await changes()).to.equal(1)
     expect(await audited(stage, 'password.wrong', dana.person)).to.equal(0)
     stage.advance(11_000)
-    expect(text(await send({ current: PASSWORD, password: NEW }))).to.include(
+    expect(visibleText(await send({ current: PASSWORD, password: NEW }))).to.include(
       'That isn’t your current password.',
     )
   })

@@ -6,7 +6,7 @@ import { type Member, membersOf } from '../admin/member.ts'
 import { audited, MINUTE, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Stage } from '../support/stage.ts'
-import { type Answer, createVisitor, textOf, throughPassword, uidOf } from '../support/visitor.ts'
+import { createVisitor, textOf, throughPassword, uidOf, visibleText } from '../support/visitor.ts'
 
 const PAGE = '/account/recovery-code'
 const STEP_UP = 'Confirm it’s you'
@@ -25,7 +25,6 @@ onEveryStage('one’s own recovery code', open => {
     dana = await members.enrolled()
   })
 
-  const text = ({ body }: Answer) => body.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ')
   const issued = () => audited(stage, 'recovery_code.issued', dana.person)
 
   async function made(by = dana.by): Promise<{ url: string; code: string }> {
@@ -48,11 +47,11 @@ onEveryStage('one’s own recovery code', open => {
     const reloaded = await dana.by.get(url)
     expect(textOf(reloaded.body, 'recovery')).to.equal(code)
     expect(reloaded.headers.get('cache-control')).to.equal('no-store')
-    expect(text(reloaded)).to.include('Your old code no longer works.')
-    expect(text(await dana.by.post(url, {}))).to.include('Save the code first')
-    expect(text(await dana.by.get('/account'))).to.include('None saved')
+    expect(visibleText(reloaded)).to.include('Your old code no longer works.')
+    expect(visibleText(await dana.by.post(url, {}))).to.include('Save the code first')
+    expect(visibleText(await dana.by.get('/account'))).to.include('None saved')
     const saved = await dana.by.post(url, { saved: 'yes' })
-    expect(text(await dana.by.follow(saved.location ?? ''))).to.include('Your recovery code is saved.')
+    expect(visibleText(await dana.by.follow(saved.location ?? ''))).to.include('Your recovery code is saved.')
     expect((await dana.by.get(url)).body, 'and not again').not.to.include(code)
     expect(await letsIn(dana.enrolled.recoveryCode), 'the old one').to.equal(false)
     expect(await letsIn(code)).to.equal(true)
@@ -102,7 +101,7 @@ onEveryStage('one’s own recovery code', open => {
     const [first, second] = [await made(), await made()]
     const late = await dana.by.post(first.url, { saved: 'yes' })
     expect(late.status).to.equal(409)
-    expect(text(late)).to.include('A newer code was made')
+    expect(visibleText(late)).to.include('A newer code was made')
     expect((await dana.by.get(first.url)).body, 'nor is it shown').not.to.include(first.code)
     expect(await letsIn(first.code)).to.equal(false)
     const ticks = await Promise.all([1, 2, 3].map(() => dana.by.post(second.url, { saved: 'yes' })))
@@ -119,7 +118,7 @@ onEveryStage('one’s own recovery code', open => {
     expect(textOf(shown.body, 'recovery')).not.to.equal(code)
     await dana.by.post(`/interaction/${uidOf(shown.url)}/recovery-code-saved`, { saved: 'yes' })
     const end = await dana.by.follow(shown.url)
-    expect(text(end)).to.include('Your recovery code is saved.')
+    expect(visibleText(end)).to.include('Your recovery code is saved.')
   })
 
   it('is asked for once by somebody who has none, and whose one-time code brings one on the way', async () => {
@@ -130,7 +129,7 @@ onEveryStage('one’s own recovery code', open => {
     const shown = await members.prove(dana, await dana.by.follow(`${PAGE}?for=none`))
     expect(shown.heading).to.equal(SAVE)
     await dana.by.post(`/interaction/${uidOf(shown.url)}/recovery-code-saved`, { saved: 'yes' })
-    expect(text(await dana.by.follow(shown.url))).to.include('Your recovery code is saved.')
+    expect(visibleText(await dana.by.follow(shown.url))).to.include('Your recovery code is saved.')
     expect((await dana.by.get('/account')).body).to.include(`href="${PAGE}"`)
   })
 
@@ -142,7 +141,7 @@ onEveryStage('one’s own recovery code', open => {
     expect(textOf(shown.body, 'recovery')).not.to.equal(code)
     await dana.by.post(`/interaction/${uidOf(shown.url)}/recovery-code-saved`, { saved: 'yes' })
     const end = await dana.by.follow(shown.url)
-    expect(text(end)).to.include('Your recovery code is saved.')
+    expect(visibleText(end)).to.include('Your recovery code is saved.')
     expect(end.body).not.to.include(code)
   })
 

@@ -7,6 +7,7 @@ import { change, MINUTE, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Stage } from '../support/stage.ts'
 import { type Answer, createVisitor } from '../support/visitor.ts'
+import { countWork } from '../support/work.ts'
 import { type Member, membersOf } from './member.ts'
 
 const OFFICE = '203.0.113.9'
@@ -253,12 +254,7 @@ onEveryStage('the page for the access list', open => {
   })
 
   it('is read in two statements', async () => {
-    const reads: string[] = []
-    const { database } = stage.running.services
-    database.observe((kind, names) => {
-      if (kind === 'read' && !names.some(each => /^(job|sweep)_/.test(each))) reads.push(...names)
-    })
-    await priya.by.get(PATH).finally(() => database.observe(undefined))
-    expect(reads.length, reads.join()).to.equal(2)
+    const { reads, statements } = await countWork(stage, () => priya.by.get(PATH))
+    expect(reads, statements.join()).to.equal(2)
   })
 })

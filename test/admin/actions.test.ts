@@ -8,7 +8,8 @@ import { change, givePasskey, MINUTE, rows } from '../attacks/ground.ts'
 import { ACTIONS, asking, type Console, cameTo, openConsole, REQUESTS } from '../support/console.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Stage } from '../support/stage.ts'
-import { type Answer, createVisitor } from '../support/visitor.ts'
+import { type Answer, createVisitor, visibleText } from '../support/visitor.ts'
+import { countWork } from '../support/work.ts'
 import { type Member, membersOf } from './member.ts'
 
 onEveryStage('the page for protected actions', open => {
@@ -27,7 +28,6 @@ onEveryStage('the page for protected actions', open => {
     priya = await members.enrolled({ name: 'Priya Raman', role: 'admin' })
   })
 
-  const text = ({ body }: Answer) => body.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ')
   const hidden = ({ body }: Answer, name: string) =>
     new RegExp(`name="${name}" value="([^"]*)"`).exec(body)?.[1] ?? ''
 
@@ -67,13 +67,13 @@ onEveryStage('the page for protected actions', open => {
     const page = await priya.by.get('/admin/actions')
     expect(page.heading).to.equal('MFA for protected actions')
     expect(page.body).to.match(/href="\/admin\/actions" aria-current="page"/)
-    expect(text(page))
+    expect(visibleText(page))
       .to.include('delete [number] devices at [site]')
       .and.to.include('Every time')
       .and.to.include('Off')
       .and.to.include('Once within 5 minutes')
       .and.to.include('Passkey only, every time')
-    expect(text(page)).not.to.include('Stricter')
+    expect(visibleText(page)).not.to.include('Stricter')
   })
 
   it('tightens for the users of this organisation, and of no other', async () => {
@@ -86,12 +86,14 @@ onEveryStage('the page for protected actions', open => {
     const answer = await save('rename [number] devices', { rule: 'always' })
     expect(answer.status, answer.body).to.equal(303)
     const done = await priya.by.get(answer.location ?? '')
-    expect(text(done)).to.include('Saved: “rename [number] devices” is confirmed by the rule “Every time”')
-    expect(text(done)).to.include('Stricter')
+    expect(visibleText(done)).to.include(
+      'Saved: “rename [number] devices” is confirmed by the rule “Every time”',
+    )
+    expect(visibleText(done)).to.include('Stricter')
     stage.advance(10_001)
     expect(await ask(priya)).to.equal('code')
     expect(await ask(other)).to.equal('proof')
-    expect(text(await other.by.get('/admin/actions'))).not.to.include('Stricter')
+    expect(visibleText(await other.by.get('/admin/actions'))).not.to.include('Stricter')
     expect(await stored(priya)).to.deep.equal(['device.rename always'])
     const [event, ...rest] = await events(priya)
     expect(rest).to.deep.equal([])
@@ -146,7 +148,7 @@ onEveryStage('the page for protected actions', open => {
     it(`is never laxer than the app: refuses “${form.rule}” for “${title}”, with the reason`, async () => {
       const answer = await save(title, form)
       expect(answer.status).to.equal(400)
-      expect(text(answer)).to.include('That is laxer than the app’s rule.')
+      expect(visibleText(answer)).to.include('That is laxer than the app’s rule.')
       expect(answer.body).to.include('<title>Error: ')
       expect(await stored(priya)).to.deep.equal([])
       expect(await events(priya)).to.deep.equal([])
@@ -168,15 +170,17 @@ onEveryStage('the page for protected actions', open => {
     for (const minutes of ['', '0', '6', '-1', '1.5', 'five', '1e1', '999999', '<b>2</b>']) {
       const answer = await save('run [script]', { rule: 'within', minutes })
       expect(answer.status, minutes).to.equal(400)
-      expect(text(answer), minutes).to.include('Enter a whole number of minutes, from 1 to 5.')
+      expect(visibleText(answer), minutes).to.include('Enter a whole number of minutes, from 1 to 5.')
       expect(answer.body, minutes).to.match(/value="within" checked/)
       expect(answer.body, minutes).to.match(/name="minutes"[^>]*aria-invalid="true"/)
     }
     expect((await save('run [script]', { rule: 'within', minutes: '6' })).body).to.match(
       /name="minutes"[^>]*value="6"/,
     )
-    expect(text(await save('run [script]', {}))).to.include('Choose one of the rules.')
-    expect(text(await save('run [script]', { rule: '__proto__' }))).to.include('Choose one of the rules.')
+    expect(visibleText(await save('run [script]', {}))).to.include('Choose one of the rules.')
+    expect(visibleText(await save('run [script]', { rule: '__proto__' }))).to.include(
+      'Choose one of the rules.',
+    )
     expect(await stored(priya)).to.deep.equal([])
   })
 
@@ -185,7 +189,7 @@ onEveryStage('the page for protected actions', open => {
     const ben = await stage.person({ name: 'Ben', organisationId })
     const gone = await stage.person({ name: 'Gone', organisationId })
     await change(stage, "UPDATE accounts SET status = 'deactivated' WHERE id = ?", [gone.id])
-    const page = async () => text(await priya.by.get(await pageOf('delete')))
+    const page = async () => visibleText(await priya.by.get(await pageOf('delete')))
     expect(await page()).to.include('2 active users have no passkey, and can’t do this before they add one.')
     await givePasskey(stage, ben)
     expect(await page()).to.include('1 active user has no passkey')
@@ -204,7 +208,9 @@ onEveryStage('the page for protected actions', open => {
     ])
     expect(answers.map(each => each.status).toSorted()).to.deep.equal([303, 409])
     const late = answers.find(each => each.status === 409)
-    expect(late && text(late)).to.include('Nothing was saved: somebody else changed this rule meanwhile.')
+    expect(late && visibleText(late)).to.include(
+      'Nothing was saved: somebody else changed this rule meanwhile.',
+    )
     expect(await events(priya)).to.have.length(1)
     const [held] = await stored(priya)
     expect(held).to.equal(answers[0]?.status === 303 ? 'device.rename always' : 'device.rename passkey')
@@ -247,14 +253,14 @@ onEveryStage('the page for protected actions', open => {
     expect(await stored(priya)).to.deep.equal([])
     const shown = await members.prove(priya, await priya.by.follow(asked.location ?? ''))
     expect(shown.heading).to.equal('Rule for: rename [number] devices')
-    expect(text(shown)).to.include('New rule Once within 10 minutes')
+    expect(visibleText(shown)).to.include('New rule Once within 10 minutes')
     const pending = hidden(shown, 'pending')
     expect(await stored(priya)).to.deep.equal([])
     const both = await Promise.all([0, 1].map(() => priya.by.post(path, { pending })))
     expect(both.map(each => each.status)).to.include(303)
     expect(await stored(priya)).to.deep.equal(['device.rename within:600'])
     expect(await events(priya)).to.have.length(1)
-    expect(text(await priya.by.post(path, { pending }))).to.include('This was not done')
+    expect(visibleText(await priya.by.post(path, { pending }))).to.include('This was not done')
   })
 
   it('is what the app made of it, if the app has become stricter meanwhile', async () => {
@@ -265,9 +271,9 @@ onEveryStage('the page for protected actions', open => {
       ACTIONS.map(each => ({ ...each, rule: 'passkey' })),
     )
     const page = await priya.by.get(await pageOf('rename'))
-    expect(text(page)).to.include('Holds now for your users Passkey only, every time')
+    expect(visibleText(page)).to.include('Holds now for your users Passkey only, every time')
     const late = await priya.by.post(await pageOf('rename'), { seen: 'passkey', rule: 'always' })
-    expect(text(late)).to.include('That is laxer than the app’s rule.')
+    expect(visibleText(late)).to.include('That is laxer than the app’s rule.')
   })
 
   it('is not there for a technician, nor for an id that no action has', async () => {
@@ -304,13 +310,8 @@ onEveryStage('the page for protected actions', open => {
 
   it('is read in at most four statements', async () => {
     const path = await pageOf('rename')
-    const reads: string[] = []
-    const { database } = stage.running.services
-    database.observe((kind, names) => {
-      if (kind === 'read' && !names.some(each => /^(job|sweep)_/.test(each))) reads.push(...names)
-    })
-    await priya.by.get('/admin/actions').finally(() => database.observe(undefined))
-    expect(reads.length, reads.join()).to.be.at.most(4)
+    const { reads, statements } = await countWork(stage, () => priya.by.get('/admin/actions'))
+    expect(reads, statements.join()).to.be.at.most(4)
     expect(path).to.match(/^\/admin\/actions\//)
   })
 })

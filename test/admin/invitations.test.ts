@@ -5,7 +5,8 @@ import { readAccountByEmail } from '../../src/store/accounts.ts'
 import { audited, change, INVITATION_LINK, MINUTE, mailed, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import { PASSWORD, type Stage } from '../support/stage.ts'
-import { type Answer, createVisitor } from '../support/visitor.ts'
+import { createVisitor, visibleText } from '../support/visitor.ts'
+import { countWork } from '../support/work.ts'
 import { type Member, membersOf } from './member.ts'
 
 const DAY = 24 * 60 * MINUTE
@@ -28,7 +29,6 @@ onEveryStage('invitations in the console', open => {
     ines = { name: 'Ines Falk', email: `ines${invited}@northgate.example`, role: 'technician' }
   })
 
-  const text = ({ body }: Answer) => body.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ')
   const invite = (form: Record<string, string> = ines, by = priya.by) => by.post(`${LIST}/new`, form)
   const account = () => readAccountByEmail(stage.running.services.database, ines.email)
   const idOf = async () => (await account())?.id ?? ''
@@ -40,8 +40,8 @@ onEveryStage('invitations in the console', open => {
     const answer = await invite()
     expect(answer.status).to.equal(303)
     const list = await priya.by.get(answer.location ?? '')
-    expect(text(list)).to.include('The invitation is on its way').and.to.include(ines.email)
-    expect(text(list)).to.include('Users 2').and.to.include('Invitations 1')
+    expect(visibleText(list)).to.include('The invitation is on its way').and.to.include(ines.email)
+    expect(visibleText(list)).to.include('Users 2').and.to.include('Invitations 1')
     expect(await account()).to.include({ name: 'Ines Falk', role: 'technician', status: 'invited' })
     const mail = await stage.mail(({ to }) => JSON.stringify(to).includes(ines.email))
     expect(mail.text).to.include('Priya Raman has made an account for you')
@@ -57,7 +57,7 @@ onEveryStage('invitations in the console', open => {
     const saved = await createVisitor(stage.origin).post(pathOf(address), { password: PASSWORD })
     expect(saved.heading).to.equal('Your password is saved')
     expect(await opened(address)).to.equal('This link no longer works')
-    expect(text(await priya.by.get(LIST))).to.include('Nobody is waiting to come in.')
+    expect(visibleText(await priya.by.get(LIST))).to.include('Nobody is waiting to come in.')
   })
 
   it('are refused with what is missing or taken, and what was typed stays', async () => {
@@ -72,7 +72,7 @@ onEveryStage('invitations in the console', open => {
     ] as const) {
       const answer = await invite(form)
       expect(answer.status, error).to.equal(400)
-      expect(text(answer)).to.include(error)
+      expect(visibleText(answer)).to.include(error)
     }
     expect((await invite({ ...ines, name: '' })).body).to.include(ines.email)
     expect(await account()).to.equal(undefined)
@@ -80,7 +80,7 @@ onEveryStage('invitations in the console', open => {
 
   it('tell when they were sent and until when the link works, and what has run out', async () => {
     await invite()
-    expect(text(await priya.by.get(LIST)))
+    expect(visibleText(await priya.by.get(LIST)))
       .to.include('Link works until')
       .and.not.to.include('Expired')
     stage.advance(7 * DAY + 1000)
@@ -91,7 +91,7 @@ onEveryStage('invitations in the console', open => {
       role: 'admin',
       organisationId: priya.person.organisationId,
     })
-    expect(text(await priya.by.get(LIST))).to.include('Expired')
+    expect(visibleText(await priya.by.get(LIST))).to.include('Expired')
     expect(await opened(await link())).to.equal('This link no longer works')
   })
 
@@ -107,7 +107,7 @@ onEveryStage('invitations in the console', open => {
     for (let n = 0; n < 9; n++) expect((await again()).status).to.equal(303)
     const stopped = await again()
     expect(stopped.status).to.equal(429)
-    expect(text(stopped)).to.include('Ines Falk has had 10 invitations in 24 hours.')
+    expect(visibleText(stopped)).to.include('Ines Falk has had 10 invitations in 24 hours.')
   })
 
   it('are withdrawn: the account is gone, the link dies, the address is free', async () => {
@@ -118,7 +118,7 @@ onEveryStage('invitations in the console', open => {
     expect(page.heading).to.equal('Withdraw the invitation of Ines Falk?')
     expect(await account()).not.to.equal(undefined)
     const answer = await priya.by.post(`/admin/users/${id}/withdraw`, {})
-    expect(text(await priya.by.get(answer.location ?? ''))).to.include('The invitation is withdrawn.')
+    expect(visibleText(await priya.by.get(answer.location ?? ''))).to.include('The invitation is withdrawn.')
     expect(await account()).to.equal(undefined)
     expect(await opened(address)).to.equal('This link no longer works')
     expect((await priya.by.get(`/admin/users/${id}`)).status).to.equal(404)
@@ -172,7 +172,7 @@ onEveryStage('invitations in the console', open => {
     const mallory = await members.enrolled({ name: 'Mallory', role: 'admin' })
     await invite()
     const id = await idOf()
-    expect(text(await mallory.by.get(LIST)))
+    expect(visibleText(await mallory.by.get(LIST)))
       .to.include('Invitations 0')
       .and.not.to.include(ines.email)
     for (const path of [`${LIST}/${id}/send`, `/admin/users/${id}/withdraw`]) {
@@ -214,18 +214,13 @@ onEveryStage('invitations in the console', open => {
         ],
       )
     }
-    const reads: string[] = []
-    const { database } = stage.running.services
-    database.observe((kind, names) => {
-      if (kind === 'read' && !names.some(each => /^(job|sweep)_/.test(each))) reads.push(...names)
-    })
-    const first = await priya.by.get(LIST).finally(() => database.observe(undefined))
-    expect(reads.length, reads.join()).to.be.at.most(5)
-    expect(text(first)).to.include('1 to 25').and.to.include('Kim 24').and.not.to.include('Kim 25')
+    const { result: first, reads, statements } = await countWork(stage, () => priya.by.get(LIST))
+    expect(reads, statements.join()).to.be.at.most(5)
+    expect(visibleText(first)).to.include('1 to 25').and.to.include('Kim 24').and.not.to.include('Kim 25')
     const next = /href="([^"]+)" rel="next"/.exec(first.body)?.[1]?.replaceAll('&amp;', '&') ?? ''
     const second = await priya.by.get(next)
-    expect(text(second)).to.include('26 to 27').and.to.include('Kim 26')
+    expect(visibleText(second)).to.include('26 to 27').and.to.include('Kim 26')
     const previous = /href="([^"]+)" rel="prev"/.exec(second.body)?.[1]?.replaceAll('&amp;', '&') ?? ''
-    expect(text(await priya.by.get(previous))).to.include('1 to 25')
+    expect(visibleText(await priya.by.get(previous))).to.include('1 to 25')
   })
 })

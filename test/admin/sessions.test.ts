@@ -4,7 +4,8 @@ import { expect } from 'chai'
 import { audited, change, MINUTE, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Stage } from '../support/stage.ts'
-import type { Answer } from '../support/visitor.ts'
+import { type Answer, visibleText } from '../support/visitor.ts'
+import { countWork } from '../support/work.ts'
 import { type Member, membersOf } from './member.ts'
 
 const URL_ = '/admin/sessions'
@@ -29,7 +30,6 @@ onEveryStage('the session timeout policy in the console', open => {
   const organisationOf = ({ person }: Member) => person.organisationId
   const plan = (name: string, of = priya) =>
     change(stage, 'UPDATE organisations SET plan = ? WHERE id = ?', [name, organisationOf(of)])
-  const text = ({ body }: Answer) => body.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ')
   const save = (inactive: string, end: string, by = priya.by) => by.post(URL_, { inactive, end })
   const inField = ({ body }: Answer, name: string) =>
     new RegExp(`name="${name}"[^>]* value="([^"]*)"`).exec(body)?.[1]
@@ -65,7 +65,7 @@ onEveryStage('the session timeout policy in the console', open => {
     const answer = await save('8', ' 14 ')
     expect(answer.status).to.equal(303)
     const saved = await priya.by.get(answer.location ?? '')
-    expect(text(saved)).to.include('Saved.')
+    expect(visibleText(saved)).to.include('Saved.')
     expect([inField(saved, 'inactive'), inField(saved, 'end')]).to.deep.equal(['8', '14'])
     expect(await stored()).to.deep.equal([8, 14])
     const [row, ...more] = await audit()
@@ -74,7 +74,7 @@ onEveryStage('the session timeout policy in the console', open => {
       from: '24 h inactive, 7 d in any case',
       to: '8 h inactive, 14 d in any case',
     })
-    const log = text(await priya.by.get('/admin/audit'))
+    const log = visibleText(await priya.by.get('/admin/audit'))
     expect(log).to.include('Session timeout changed').and.to.include('Now: 8 h inactive, 14 d in any case')
   })
 
@@ -82,7 +82,7 @@ onEveryStage('the session timeout policy in the console', open => {
     await save('8', '14')
     await save('8', '14')
     expect(await audit()).to.have.length(1)
-    expect(text(await priya.by.get(`${URL_}?saved=1-2`))).not.to.include('Saved.')
+    expect(visibleText(await priya.by.get(`${URL_}?saved=1-2`))).not.to.include('Saved.')
   })
 
   it('takes whole hours from 1 to 24 and days from 2 to 30, and keeps what was typed otherwise', async () => {
@@ -120,11 +120,14 @@ onEveryStage('the session timeout policy in the console', open => {
     await plan('Team')
     const page = await priya.by.get(URL_)
     const why = 'Your plan, Team, comes without session timeouts of your own, so the standard ones hold.'
-    expect(text(page)).to.include(why).and.to.include('Enterprise, Superpower').and.to.include('24 hours')
+    expect(visibleText(page))
+      .to.include(why)
+      .and.to.include('Enterprise, Superpower')
+      .and.to.include('24 hours')
     expect(page.body).not.to.include('name="inactive"')
     const answer = await save('8', '14')
     expect(answer.status).to.equal(409)
-    expect(text(answer)).to.include(why)
+    expect(visibleText(answer)).to.include(why)
     expect((await save('0', '99')).status).to.equal(409)
     expect(await stored()).to.deep.equal([1, 30])
     expect(await audit()).to.have.length(1)
@@ -137,7 +140,7 @@ onEveryStage('the session timeout policy in the console', open => {
     stage.advance(6 * MINUTE)
     const asked = await save('8', '14')
     const page = await members.prove(priya, await priya.by.follow(asked.location ?? ''))
-    expect(text(page)).to.include('Press once more to do it.').and.to.include('8 hours')
+    expect(visibleText(page)).to.include('Press once more to do it.').and.to.include('8 hours')
     expect(page.body).not.to.include('name="inactive"')
     expect(await stored()).to.deep.equal([null, null])
     const pending = inField(page, 'pending') ?? ''
@@ -202,13 +205,8 @@ onEveryStage('the session timeout policy in the console', open => {
   })
 
   it('is read in at most two statements', async () => {
-    const reads: string[] = []
-    const { database } = stage.running.services
-    database.observe((kind, names) => {
-      if (kind === 'read' && !names.some(each => /^(job|sweep)_/.test(each))) reads.push(...names)
-    })
-    await priya.by.get(URL_).finally(() => database.observe(undefined))
-    expect(reads.length, reads.join()).to.be.at.most(2)
+    const { reads, statements } = await countWork(stage, () => priya.by.get(URL_))
+    expect(reads, statements.join()).to.be.at.most(2)
   })
 
   describe('logging out all sessions', () => {
@@ -218,7 +216,7 @@ onEveryStage('the session timeout policy in the console', open => {
       expect(page.body).to.include(`href="${OUT}"`)
       const asked = await priya.by.get(OUT)
       expect(asked.heading).to.equal('Log out all sessions?')
-      expect(text(asked)).to.include('2 users are logged out').and.to.include('you among them')
+      expect(visibleText(asked)).to.include('2 users are logged out').and.to.include('you among them')
       expect([await loggedIn(priya), await loggedIn(ben)]).to.deep.equal([true, true])
       const answer = await priya.by.post(OUT, { seen: inField(asked, 'seen') ?? '' })
       expect(answer.status).to.equal(303)

@@ -7,7 +7,8 @@ import { readAccount } from '../../src/store/accounts.ts'
 import { audited, change, givePasskey, MINUTE, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Person, Stage } from '../support/stage.ts'
-import { type Answer, createVisitor, throughPassword, uidOf } from '../support/visitor.ts'
+import { type Answer, createVisitor, throughPassword, uidOf, visibleText } from '../support/visitor.ts'
+import { countWork } from '../support/work.ts'
 import { type Member, membersOf } from './member.ts'
 
 onEveryStage('a user’s page', open => {
@@ -27,7 +28,6 @@ onEveryStage('a user’s page', open => {
 
   const pageOf = ({ id }: Person) => `/admin/users/${id}`
   const accountOf = ({ id }: Person) => readAccount(stage.running.services.database, id)
-  const text = ({ body }: Answer) => body.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ')
   const send = (path: string, form: Record<string, string> = {}, by = priya.by) =>
     by.post(`${pageOf(ben)}/${path}`, form)
 
@@ -42,14 +42,17 @@ onEveryStage('a user’s page', open => {
     expect(list.body).to.include(`href="${pageOf(ben)}"`)
     const bare = await priya.by.get(pageOf(ben))
     expect(bare.heading).to.equal('Ben Okafor')
-    expect(text(bare)).to.include(ben.email).and.to.include('Not set up').and.to.include('Never')
-    expect(text(bare)).to.include('User created').and.to.include('Operator')
+    expect(visibleText(bare)).to.include(ben.email).and.to.include('Not set up').and.to.include('Never')
+    expect(visibleText(bare)).to.include('User created').and.to.include('Operator')
     expect(offered(bare)).to.deep.equal(['admin', 'deactivate'])
 
     await givePasskey(stage, ben)
     await send('admin')
     const full = await priya.by.get(pageOf(ben))
-    expect(text(full)).to.include('1 passkey').and.to.include('never used').and.to.include('Priya Raman')
+    expect(visibleText(full))
+      .to.include('1 passkey')
+      .and.to.include('never used')
+      .and.to.include('Priya Raman')
     expect(offered(full)).to.deep.equal(['remove-passkey', 'reset', 'technician', 'deactivate'])
   })
 
@@ -62,13 +65,8 @@ onEveryStage('a user’s page', open => {
 
   it('is read in at most five statements, however much there is', async () => {
     for (let n = 0; n < 3; n++) await givePasskey(stage, ben)
-    const reads: string[] = []
-    const { database } = stage.running.services
-    database.observe((kind, names) => {
-      if (kind === 'read' && !names.some(each => /^(job|sweep)_/.test(each))) reads.push(...names)
-    })
-    await priya.by.get(pageOf(ben)).finally(() => database.observe(undefined))
-    expect(reads.length, reads.join()).to.be.at.most(5)
+    const { reads, statements } = await countWork(stage, () => priya.by.get(pageOf(ben)))
+    expect(reads, statements.join()).to.be.at.most(5)
   })
 
   it('is not there for another organisation, nor for an id that nobody has', async () => {
@@ -98,7 +96,7 @@ onEveryStage('a user’s page', open => {
     expect((await accountOf(ben))?.status).to.equal('active')
     const answer = await send('deactivate')
     const after = await priya.by.get(answer.location ?? '')
-    expect(text(after)).to.include('Ben Okafor is deactivated.')
+    expect(visibleText(after)).to.include('Ben Okafor is deactivated.')
     expect(offered(after)).to.deep.equal(['reactivate', 'admin'])
     expect(await audited(stage, 'user.deactivated', ben)).to.equal(1)
     // There is nothing to confirm any more.
@@ -119,13 +117,17 @@ onEveryStage('a user’s page', open => {
   it('keeps the last active admin, and says why', async () => {
     const own = pageOf(priya.person)
     const page = await priya.by.get(own)
-    expect(text(page)).to.include('Priya Raman is the last active admin of your organisation, and stays one.')
+    expect(visibleText(page)).to.include(
+      'Priya Raman is the last active admin of your organisation, and stays one.',
+    )
     expect(offered(page)).to.deep.equal(['reset', 'log-out'])
     for (const path of ['deactivate', 'technician']) {
-      expect(text(await priya.by.get(`${own}/${path}`))).to.include('Make somebody else an admin first.')
+      expect(visibleText(await priya.by.get(`${own}/${path}`))).to.include(
+        'Make somebody else an admin first.',
+      )
       const answer = await priya.by.post(`${own}/${path}`, {})
       expect(answer.status).to.equal(409)
-      expect(text(answer)).to.include('Make somebody else an admin first.')
+      expect(visibleText(answer)).to.include('Make somebody else an admin first.')
     }
     expect((await accountOf(priya.person))?.role).to.equal('admin')
   })
@@ -148,7 +150,7 @@ onEveryStage('a user’s page', open => {
   it('lets an admin take the role from themselves, after saying what follows', async () => {
     await send('admin')
     const own = pageOf(priya.person)
-    expect(text(await priya.by.get(`${own}/technician`))).to.include('This console closes for you')
+    expect(visibleText(await priya.by.get(`${own}/technician`))).to.include('This console closes for you')
     const answer = await priya.by.post(`${own}/technician`, {})
     expect(new URL(answer.location ?? '').pathname).to.equal('/account')
     expect((await priya.by.get('/admin/users')).status).to.equal(404)
@@ -162,23 +164,23 @@ onEveryStage('a user’s page', open => {
   })
 
   it('shows where a user is logged in, and which session is one’s own', async () => {
-    expect(text(await priya.by.get(pageOf(ben)))).to.include('Ben Okafor is not logged in.')
+    expect(visibleText(await priya.by.get(pageOf(ben)))).to.include('Ben Okafor is not logged in.')
     const lena = await members.enrolled({ name: 'Lena', organisationId: ben.organisationId })
     await change(stage, 'UPDATE oidc_sessions SET device = ?, address = ? WHERE account_id = ?', [
       'Firefox, Windows',
       '192.0.2.17',
       lena.person.id,
     ])
-    const page = text(await priya.by.get(pageOf(lena.person)))
+    const page = visibleText(await priya.by.get(pageOf(lena.person)))
     expect(page).to.include('Firefox, Windows').and.to.include('192.0.2.17')
     expect(page).not.to.include('This session')
-    expect(text(await priya.by.get(pageOf(priya.person)))).to.include('Unknown device This session')
+    expect(visibleText(await priya.by.get(pageOf(priya.person)))).to.include('Unknown device This session')
     // What is over by the policy is not shown, though it is there until it is swept.
     await change(stage, 'UPDATE oidc_sessions SET last_seen_at = ? WHERE account_id = ?', [
       stage.now() - 24 * 60 * MINUTE,
       lena.person.id,
     ])
-    expect(text(await priya.by.get(pageOf(lena.person)))).to.include('Lena is not logged in.')
+    expect(visibleText(await priya.by.get(pageOf(lena.person)))).to.include('Lena is not logged in.')
   })
 
   it('logs a user out everywhere, once, however often it is pressed', async () => {
@@ -192,7 +194,9 @@ onEveryStage('a user’s page', open => {
     expect((await lena.by.follow('/account')).heading).to.equal('Log in')
     expect(await audited(stage, 'user.logged_out', ben)).to.equal(1)
     const after = await priya.by.get(presses[0]?.location ?? '')
-    expect(text(after)).to.include('Lena is logged out everywhere.').and.to.include('Lena is not logged in.')
+    expect(visibleText(after))
+      .to.include('Lena is logged out everywhere.')
+      .and.to.include('Lena is not logged in.')
     expect(offered(after)).not.to.include('log-out')
     // Factors stay.
     expect((await accountOf(ben))?.authenticator).not.to.equal(undefined)
@@ -201,7 +205,7 @@ onEveryStage('a user’s page', open => {
 
   it('logs an admin out who does it to themselves, after saying so', async () => {
     const own = pageOf(priya.person)
-    expect(text(await priya.by.get(`${own}/log-out`))).to.include('You are logged out, too.')
+    expect(visibleText(await priya.by.get(`${own}/log-out`))).to.include('You are logged out, too.')
     const answer = await priya.by.post(`${own}/log-out`, {})
     expect((await priya.by.follow(answer.location ?? '')).heading).to.equal('Log in')
   })
@@ -259,7 +263,7 @@ onEveryStage('a user’s page', open => {
       expect([after?.passkeys, after?.secondFactorResetAt === null]).to.deep.equal([0, false])
       const { page } = await throughPassword(createVisitor(stage.origin), '/account', ben.email)
       expect(page.heading).to.equal('Check your email')
-      expect(text(await priya.by.get(pageOf(ben)))).to.include('Reset pending')
+      expect(visibleText(await priya.by.get(pageOf(ben)))).to.include('Reset pending')
     })
 
     it('is removed once by two admins at once, and the other one of the user stays', async () => {
@@ -327,7 +331,7 @@ onEveryStage('a user’s page', open => {
     for (let n = 0; n < 5; n++)
       await database.commit([reserveAttempt('code', { account: ben.id, source: '' }, stage.now())])
     const page = await priya.by.get(pageOf(ben))
-    expect(text(page)).to.include('Passwords and codes of Ben Okafor are not taken at the moment')
+    expect(visibleText(page)).to.include('Passwords and codes of Ben Okafor are not taken at the moment')
     expect(offered(page)[0]).to.equal('unblock')
     await Promise.all([send('unblock'), send('unblock')])
     expect(offered(await priya.by.get(pageOf(ben)))).not.to.include('unblock')
@@ -342,11 +346,11 @@ onEveryStage('a user’s page', open => {
        VALUES ('password-everywhere', ?, '', 100, 1, 0, 0, ?)`,
       [ben.id, stage.now() + 1e9],
     )
-    expect(text(await priya.by.get(pageOf(ben)))).to.include(
+    expect(visibleText(await priya.by.get(pageOf(ben)))).to.include(
       'Passwords of Ben Okafor are not taken at the moment',
     )
     await send('unblock')
-    expect(text(await priya.by.get(pageOf(ben)))).not.to.include('are not taken')
+    expect(visibleText(await priya.by.get(pageOf(ben)))).not.to.include('are not taken')
   })
 
   it('obeys nobody who was an admin a moment ago', async () => {

@@ -6,7 +6,6 @@ import { expect } from 'chai'
 import { BUDGETS, everywhereSubject, reserveAttempt } from '../../src/factors/attempts.ts'
 import { emailKey } from '../../src/store/accounts.ts'
 import { digest } from '../../src/store/ids.ts'
-import { isBackground } from '../support/background.ts'
 import { openStage, PASSWORD, type Stage } from '../support/stage.ts'
 import {
   type Answer,
@@ -17,6 +16,7 @@ import {
   throughPassword,
   uidOf,
 } from '../support/visitor.ts'
+import { countWork } from '../support/work.ts'
 import {
   audited,
   challengeOf,
@@ -483,17 +483,10 @@ describe('attacks on the login', function () {
         .replaceAll(/SP-\w{4}-\w{4}/g, 'REFERENCE')
     }
 
-    async function countWork<T>(work: () => Promise<T>): Promise<{ result: T; trips: string }> {
-      const seen: string[] = []
-      const { database } = stage.running.services
-      database.observe((kind, statements) => {
-        if (!isBackground(statements)) seen.push(kind)
-      })
-      try {
-        return { result: await work(), trips: seen.join(' ') }
-      } finally {
-        database.observe(undefined)
-      }
+    /** The answer, and the kinds of the round trips that it took, in their order. */
+    async function tripsOf<T>(work: () => Promise<T>): Promise<{ result: T; trips: string }> {
+      const { result, statements } = await countWork(stage, work)
+      return { result, trips: statements.map(each => each.split(':')[0]).join(' ') }
     }
 
     it('answers alike at every step, with the same database work, for any address', async () => {
@@ -515,7 +508,7 @@ describe('attacks on the login', function () {
           ['forgotten password', () => visitor.post('/forgot-password', { email })],
         ]
         for (const [name, step] of steps) {
-          const { result, trips } = await countWork(step)
+          const { result, trips } = await tripsOf(step)
           seen.set(name, [...(seen.get(name) ?? []), `${trips}\n${comparable(result, email)}`])
           expect(result.body, `${kind} ${name}`).not.to.match(/deactivat|invited|unknown user|no account/i)
         }
@@ -532,7 +525,7 @@ describe('attacks on the login', function () {
       for (const email of [`other-${unknown}`, known, deactivated]) {
         for (let guess = 0; guess < 10; guess++) await tryPassword(email, 'wrong', '192.0.2.150')
         for (let blocked = 0; blocked < 2; blocked++) {
-          const { result, trips } = await countWork(() => tryPassword(email, 'wrong', '192.0.2.150'))
+          const { result, trips } = await tripsOf(() => tryPassword(email, 'wrong', '192.0.2.150'))
           work.push(`${blocked} ${trips}\n${comparable(result, email)}`)
         }
       }

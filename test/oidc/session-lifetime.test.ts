@@ -4,7 +4,6 @@
 import { expect } from 'chai'
 import * as client from 'openid-client'
 import { change, codeOf, DAY, MINUTE, rows } from '../attacks/ground.ts'
-import { isBackground } from '../support/background.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import { code } from '../support/one-time-codes.ts'
 import type { Person, Stage } from '../support/stage.ts'
@@ -18,6 +17,7 @@ import {
   uidOf,
   type Visitor,
 } from '../support/visitor.ts'
+import { countWork } from '../support/work.ts'
 
 const HOUR = 60 * MINUTE
 
@@ -139,12 +139,8 @@ onEveryStage('how long a session lasts', open => {
   it('reads nothing more for it, and writes once a minute only', async () => {
     await begin()
     const count = async () => {
-      const counted = { reads: 0, commits: 0 }
-      stage.running.services.database.observe((kind, names) => {
-        if (!isBackground(names)) counted[kind === 'read' ? 'reads' : 'commits']++
-      })
-      await visitor.get('/account').finally(() => stage.running.services.database.observe(undefined))
-      return counted
+      const { reads, commits } = await countWork(stage, () => visitor.get('/account'))
+      return { reads, commits }
     }
     expect(await count()).to.deep.equal({ reads: 2, commits: 0 })
     stage.advance(2 * MINUTE)

@@ -236,6 +236,11 @@ export async function logIn(
   return (await visitor.follow(base)).url
 }
 
+/** What a page says, in one line. */
+export function visibleText({ body }: Pick<Answer, 'body'>): string {
+  return body.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ')
+}
+
 /** The text of an `<output>` with this id. */
 export function textOf(body: string, id: string): string {
   const found = new RegExp(`<output id="${id}"[^>]*>(.*?)</output>`, 's').exec(body)?.[1]
