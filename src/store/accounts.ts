@@ -32,6 +32,10 @@ export interface Account {
   readonly authenticator: { readonly secret: string; readonly lastStep: number } | undefined
   readonly recoveryCode: { readonly hash: string; readonly saved: boolean } | undefined
   readonly passkeys: number
+  /** Keeps password and second factor where their domain is for single sign-on only. */
+  readonly breakGlass: boolean
+  /** Their domain is for single sign-on only, its connection is on, and they are no break-glass admin. Whether the plan has SSO is not asked here. */
+  readonly ssoOnly: boolean
 }
 
 /** Columns of an account for any statement that joins `accountJoins`; all begin with `a_`. */
@@ -42,6 +46,10 @@ export const accountColumns = `
   ao.subscribed_at AS a_subscribed_at, ao.access_list AS a_access_list, ao.plan AS a_plan,
   ao.session_inactive_hours AS a_inactive_hours, ao.session_end_days AS a_end_days, au.secret AS a_totp_secret, au.last_step AS a_totp_last_step,
   ar.hash AS a_recovery_hash, ar.saved_at AS a_recovery_saved_at,
+  a.break_glass AS a_break_glass,
+  (SELECT count(*) FROM sso_domains sd JOIN sso_connections sc ON sc.id = sd.connection_id
+    WHERE sd.organisation_id = a.organisation_id AND sd.sso_only = 1 AND sc.status = 'on'
+      AND a.email_key LIKE '%@' || sd.proven_domain) AS a_sso_only,
   (SELECT count(*) FROM passkeys ap WHERE ap.account_id = a.id) AS a_passkeys`
 
 /** Joins for {@link accountColumns}; needs the accounts table as `a`. */
@@ -86,6 +94,8 @@ export function accountOf(row: Row | undefined): Account | undefined {
         ? undefined
         : { hash: String(row.a_recovery_hash), saved: row.a_recovery_saved_at !== null },
     passkeys: Number(row.a_passkeys),
+    breakGlass: Number(row.a_break_glass) === 1,
+    ssoOnly: Number(row.a_sso_only) > 0 && Number(row.a_break_glass) === 0,
   }
 }
 

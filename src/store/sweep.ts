@@ -29,6 +29,11 @@ const sweeps: readonly Statement[] = [
        (SELECT id FROM email_changes WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,
   ),
   sql(
+    'sweep_sso_requests',
+    `DELETE FROM sso_requests WHERE id IN
+       (SELECT id FROM sso_requests WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,
+  ),
+  sql(
     'sweep_pending_forms',
     `DELETE FROM pending_forms WHERE id IN
        (SELECT id FROM pending_forms WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,

@@ -40,6 +40,8 @@ const ACCOUNT: Account = {
   sessionPolicy: undefined,
   authenticator: undefined,
   recoveryCode: undefined,
+  breakGlass: false,
+  ssoOnly: false,
   passkeys: 0,
 }
 const AUTHENTICATOR = { secret: 'sealed', lastStep: 0 }

@@ -1,0 +1,77 @@
+// Who is who at a customer's identity provider: an account is found by the connection and the subject there, never by
+// an address. Leaves out who may be linked (src/sso/link.ts).
+
+import type { Account } from '../accounts.ts'
+import { endAccess } from '../artefacts.ts'
+import type { Database, Write } from '../database.ts'
+import { retireTokens } from '../emailed-tokens.ts'
+import { sql, write } from '../statement.ts'
+
+export interface Identity {
+  readonly connectionId: string
+  readonly subject: string
+}
+
+const bySubject = sql(
+  'sso_identity_by_subject',
+  'SELECT account_id FROM sso_identities WHERE connection_id = ? AND subject = ?',
+)
+
+/** @returns the account's id; undefined: nobody is linked to it */
+export async function readIdentity(
+  database: Database,
+  { connectionId, subject }: Identity,
+): Promise<string | undefined> {
+  const [row] = await database.read(bySubject, [connectionId, subject])
+  return row === undefined ? undefined : String(row.account_id)
+}
+
+const insert = sql(
+  'sso_identity_insert',
+  `INSERT INTO sso_identities (connection_id, subject, account_id, created_at)
+   SELECT c.id, CAST(? AS text), a.id, CAST(? AS bigint) FROM sso_connections c JOIN accounts a
+     ON a.organisation_id = c.organisation_id
+   WHERE c.id = ? AND a.id = ? AND a.epoch = ? AND a.status IN ('active', 'invited')
+   ON CONFLICT DO NOTHING`,
+)
+
+/**
+ * Links an account, of the connection's organisation, to its user at the upstream. Refused as `already_exists` if either
+ * is linked already, or the account is not as it was read.
+ */
+export function linkIdentity(
+  { connectionId, subject }: Identity,
+  { id, epoch }: Pick<Account, 'id' | 'epoch'>,
+  now: number,
+): Write {
+  return write(insert, [subject, now, connectionId, id, epoch], 'already_exists')
+}
+
+const claim = sql(
+  'account_claim_by_sso',
+  `UPDATE accounts SET password_hash = NULL, status = 'active', epoch = epoch + 1, mailbox_proven_at = ?,
+     second_factor_reset_at = NULL
+   WHERE id = ? AND epoch = ? AND mailbox_proven_at IS NULL AND status IN ('active', 'invited')`,
+)
+const takeFactors = [
+  sql('account_claim_passkeys', 'DELETE FROM passkeys WHERE account_id = ?'),
+  sql('account_claim_authenticator', 'DELETE FROM authenticators WHERE account_id = ?'),
+  sql('account_claim_recovery_code', 'DELETE FROM recovery_codes WHERE account_id = ?'),
+]
+
+/**
+ * Makes an account whose mailbox nobody has proven the upstream's user's: whatever somebody else put there (password,
+ * authenticator, passkeys, sessions, links) goes. Refused as `account_changed`. The epoch is one more after it.
+ */
+export function claimAccount(
+  dialect: Database['dialect'],
+  { id, epoch }: Pick<Account, 'id' | 'epoch'>,
+  now: number,
+): Write[] {
+  return [
+    write(claim, [now, id, epoch], 'account_changed'),
+    ...takeFactors.map(each => write(each, [id])),
+    ...endAccess(dialect, id, now),
+    retireTokens(id, now),
+  ]
+}
