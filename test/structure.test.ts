@@ -120,10 +120,10 @@ describe('the structure of the source', () => {
       /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|support\/case-state|organisations\/(access-list|enforcement|password-rule|plan|session-policy))\.ts$/,
     ],
     ['configuration and log', /^(config|log)\.ts$/],
-    ['store, factors, mail', /^(store|factors|mail)\//],
+    ['store, factors, mail, upstreams', /^(store|factors|mail|sso)\//],
     [
       'accounts, organisations, clients',
-      /^(accounts|clients|apis|audit-export)\.ts$|^organisations\/(access-setting|directory|enforcement-report|log-outs|session-timeout|subscription|user-access|users)\.ts$|^actions\/(organisation-rules|registry|requested|registration)\.ts$/,
+      /^(accounts|clients|apis|audit-export)\.ts$|^organisations\/(access-setting|directory|enforcement-report|log-outs|session-timeout|sso-[a-z-]+|subscription|user-access|users)\.ts$|^actions\/(organisation-rules|registry|requested|registration)\.ts$/,
     ],
     [
       'services and http',

@@ -35,7 +35,12 @@ export function parseAddress(input: unknown): string | undefined {
   return address.length > LONGEST ? undefined : address
 }
 
-function parseDomain(text: string): { ascii: string; unicode: string } | undefined {
+/**
+ * Reads a domain as it stands in an address.
+ *
+ * @returns it in lower case, as DNS has it and in its own alphabet; undefined: no domain, an IP address, or one label
+ */
+export function parseDomain(text: string): { ascii: string; unicode: string } | undefined {
   // Looked at first: `domainToASCII` decodes "%40", and would make an address of numbers.
   if (!DOMAIN.test(text)) return undefined
   const ascii = domainToASCII(text)
