@@ -26,6 +26,10 @@ export interface Paths {
   forgotPassword(uid?: string): string
   /** The address behind an emailed or printed link. */
   link(kind: LinkKind, token: string): string
+  /** Where an OpenID Connect upstream sends users back to, or where it says that a session ended. */
+  ssoOidc(connectionId: string, end?: 'logout'): string
+  /** Our SAML entity id and metadata, where assertions are posted, and where a logout comes in. */
+  ssoSaml(connectionId: string, end: 'metadata' | 'acs' | 'slo'): string
   /** Users' own page; undefined where a host of the plugin leaves it out. */
   readonly account: string | undefined
   /** Admins' console; undefined where a host leaves it out. */
@@ -53,6 +57,8 @@ export function createPaths(issuer: string, { account = true, admin = true, supp
     interaction: (uid, form) => `${base}/interaction/${uid}${form === undefined ? '' : `/${form}`}`,
     forgotPassword: uid => `${base}/forgot-password${uid === undefined ? '' : `?back=${uid}`}`,
     link: (kind, token) => `${origin}${base}/link/${kind}/${encodeURIComponent(token)}`,
+    ssoOidc: (id, end) => `${base}/sso/oidc/${id}${end === undefined ? '' : `/${end}`}`,
+    ssoSaml: (id, end) => `${base}/sso/saml/${id}/${end}`,
     account: account ? `${base}/account` : undefined,
     admin: admin ? `${base}/admin` : undefined,
     support: support ? `${base}/support` : undefined,

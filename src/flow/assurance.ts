@@ -11,7 +11,12 @@ export interface Fact {
   readonly kind: string
   /** Milliseconds since 1970. */
   readonly verifiedAt: number
+  /** The passkey, or the SSO connection. */
   readonly credentialId?: string
+  /** The session at the upstream that an SSO login is of. */
+  readonly upstreamSession?: string
+  /** Proven before this request, as the upstream says: nobody was asked for it. */
+  readonly earlier?: true
 }
 
 /** Weakest first. */
@@ -72,8 +77,9 @@ export function meets(level: Level, facts: readonly Fact[], since = Number.NEGAT
  * @param held all that counts, `some` among it or not
  */
 export function provenBy(level: Level, some: readonly Fact[], held: readonly Fact[]): boolean {
-  if (meets(level, some)) return true
-  const codes = some.filter(each => each.factor === 'otp')
+  const here = some.filter(each => each.earlier !== true)
+  if (meets(level, here)) return true
+  const codes = here.filter(each => each.factor === 'otp')
   return level !== 'phr' && codes.length > 0 && meets(level, [...held, ...codes])
 }
 

@@ -20,6 +20,10 @@ export interface Choices {
   readonly setUpAgain?: 'yes' | 'no'
   readonly passkeyOffer?: 'taken' | 'declined'
   readonly cannotUsePasskey?: boolean
+  /** A password rather than the identity provider of their organisation. */
+  readonly usePassword?: boolean
+  /** The upstream was asked for what is missing, and did not give it. */
+  readonly ssoFellShort?: boolean
   /** Hash of the action that was confirmed, on a page that named it. */
   readonly confirmed?: string
 }
@@ -38,6 +42,18 @@ export interface Facts {
   readonly platformAuthenticator: boolean
   /** The passkey of this request was on another device, such as a phone that scanned a QR code. */
   readonly passkeyElsewhere?: boolean
+  /** Undefined: none. */
+  readonly upstream?: Upstream | undefined
+}
+
+/** The identity provider of somebody's organisation. */
+export interface Upstream {
+  /** Somebody with such an address is sent there first. */
+  readonly offered: boolean
+  /** This user gets in by no other way. */
+  readonly required: boolean
+  /** Some of what it says is trusted as two factors. */
+  readonly twoFactor: boolean
 }
 
 export interface Goal {
@@ -69,6 +85,8 @@ export interface Policy {
 /** What a POST may do. Each is verified by one handler in `ways.ts`. */
 export type Way =
   | 'identify'
+  | 'sso'
+  | 'use-password'
   | 'password'
   | 'passkey'
   | 'otp'
@@ -95,6 +113,7 @@ export type Way =
 export type StepKind =
   | 'email'
   | 'outside'
+  | 'sso'
   | 'password'
   | 'code'
   | 'passkey-first'
@@ -138,15 +157,15 @@ function decide(facts: Facts, policy: Policy, now: number): Step {
     among.some(each => each.factor === factor)
 
   const firstFactor = has('pwd') || has('passkey') || has('sso')
-  if (!firstFactor || who.enrolment === undefined) {
-    // A step-up is about the session's user: nobody else is named there, by an address or by a passkey.
-    const ways: Way[] = policy.prompt === 'login' ? ['password', 'identify', 'passkey'] : ['password']
-    return { kind: 'password', ways }
-  }
+  if (!firstFactor || who.enrolment === undefined) return first(facts, policy)
   // Said to nobody who has not proven to be somebody: a stranger learns nothing about an address by it.
   if (policy.outside) {
     // In a login somebody else may be here, whose organisation lets them in.
     return { kind: 'outside', ways: policy.prompt === 'login' ? ['leave', 'identify', 'passkey'] : ['leave'] }
+  }
+  // A password, or a passkey, of somebody who gets in by their organisation's identity provider alone.
+  if (facts.upstream?.required === true && !has('sso')) {
+    return { kind: 'sso', ways: policy.prompt === 'login' ? ['sso', 'identify'] : ['sso'] }
   }
   const enrolment = resetPending
     ? { ...who.enrolment, authenticator: false, recoveryCode: false }
@@ -182,6 +201,16 @@ function decide(facts: Facts, policy: Policy, now: number): Step {
   }
 
   return passkeyOffer(facts, enrolment, policy, now) ?? { kind: 'done', ways: [] }
+}
+
+/** Who it is: by the identity provider of their organisation, by a password, or by a passkey. */
+function first({ upstream, choices }: Facts, { prompt }: Policy): Step {
+  const offered = upstream?.offered === true
+  const others: Way[] = prompt === 'login' ? ['identify', 'passkey'] : []
+  // Also where nobody gets in by it: which addresses are an exception to that is nobody's business.
+  if (offered && choices.usePassword !== true) return { kind: 'sso', ways: ['sso', 'use-password', ...others] }
+  // A step-up is about the session's user: nobody else is named there, by an address or by a passkey.
+  return { kind: 'password', ways: ['password', ...others, ...(offered ? (['sso'] as const) : [])] }
 }
 
 /** A reset voids the authenticator and the recovery code, and what they proved before it; it leaves passkeys alone. */
@@ -246,6 +275,8 @@ function reach(goal: Goal, held: readonly Fact[], facts: Facts, enrolment: Enrol
   if (goal.level === 'phr') {
     return enrolment.passkeys > 0 ? { kind: 'passkey-first', ways: ['passkey'] } : passkeyNeeded()
   }
+  const upstream = upstreamHelps(goal.level, held, facts)
+  if (upstream && !enrolled) return { kind: 'sso', ways: ['sso'] }
   if (
     goal.level === '1fa' &&
     !(enrolled && held.some(each => each.factor === 'passkey' || each.factor === 'otp'))
@@ -253,16 +284,24 @@ function reach(goal: Goal, held: readonly Fact[], facts: Facts, enrolment: Enrol
     return { kind: 'password', ways: ['password'] }
   }
   if (!enrolment.authenticator) {
-    return enrolled ? { kind: 'passkey-first', ways: ['passkey'] } : firstSetUp(facts, enrolment, policy)
+    return enrolled
+      ? { kind: 'passkey-first', ways: upstream ? ['passkey', 'sso'] : ['passkey'] }
+      : firstSetUp(facts, enrolment, policy)
   }
   const step = code(enrolment)
   // A recovery code never raises a level: only a new authenticator, or the old one found again, does. Where something
   // fresh is asked, the recovery code that a new authenticator stands on must be fresh too.
-  const ways = step.ways.filter(way => way !== 'recovery')
+  const ways = [...step.ways.filter(way => way !== 'recovery'), ...(upstream ? (['sso'] as const) : [])]
   const recovered =
     facts.verified.some(each => each.factor === 'recovery') ||
     held.some(each => each.factor === 'recovery' && each.verifiedAt >= goal.since)
   return { kind: 'code', ways: recovered ? [...ways, 'set-up-again'] : ways }
+}
+
+/** Whether whoever came by their identity provider may reach a level by being asked there again. */
+function upstreamHelps(level: Level, held: readonly Fact[], { upstream, choices }: Facts): boolean {
+  if (upstream === undefined || choices.ssoFellShort === true) return false
+  return held.some(each => each.factor === 'sso') && (level === '1fa' || upstream.twoFactor)
 }
 
 /** Whoever has entered the password may say that they have lost the rest: to their admins, and by their mailbox to support. */

@@ -7,10 +7,11 @@ import { sql, write } from './statement.ts'
 
 const upsert = sql(
   'session_fact_upsert',
-  `INSERT INTO session_facts (session_uid, account_id, factor, kind, verified_at, credential_id)
-   VALUES (?, ?, ?, ?, ?, ?)
+  `INSERT INTO session_facts (session_uid, account_id, factor, kind, verified_at, credential_id, upstream_session)
+   VALUES (?, ?, ?, ?, ?, ?, ?)
    ON CONFLICT (session_uid, factor) DO UPDATE SET account_id = excluded.account_id, kind = excluded.kind,
-     verified_at = excluded.verified_at, credential_id = excluded.credential_id
+     verified_at = excluded.verified_at, credential_id = excluded.credential_id,
+     upstream_session = excluded.upstream_session
    WHERE session_facts.account_id <> excluded.account_id OR session_facts.verified_at <= excluded.verified_at`,
 )
 
@@ -23,6 +24,7 @@ export function keepFact(sessionUid: string, accountId: string, fact: Fact): Wri
     fact.kind,
     fact.verifiedAt,
     fact.credentialId ?? null,
+    fact.upstreamSession ?? null,
   ])
 }
 

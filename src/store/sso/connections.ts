@@ -7,6 +7,14 @@ import { sql, write } from '../statement.ts'
 export const PROTOCOLS = ['entra', 'oidc', 'saml'] as const
 export type Protocol = (typeof PROTOCOLS)[number]
 
+/** What the upstream says where two factors were proven there. Empty: it is never taken for it. */
+export interface TwoFactorValues {
+  /** Of `acr`, or AuthnContext classes: also what the upstream is asked for. */
+  readonly acr: readonly string[]
+  /** Of `amr` (RFC 8176). */
+  readonly amr: readonly string[]
+}
+
 export interface Connection {
   readonly id: string
   readonly organisationId: string
@@ -18,8 +26,7 @@ export interface Connection {
   readonly settings: string
   /** Sealed: the client secret, or our own key. */
   readonly secret: string | null
-  /** Values of `acr`, `amr` or AuthnContext that count as two factors. Empty: none do. */
-  readonly twoFactor: readonly string[]
+  readonly twoFactor: TwoFactorValues
   /** Whether somebody who has no account yet gets one. */
   readonly createsUsers: boolean
   /** Groups whose members are admins; empty: roles are given in the console alone. */
@@ -183,7 +190,7 @@ function connectionOf(row: Row | undefined): PlannedConnection | undefined {
     status: row.c_status as Connection['status'],
     settings: String(row.c_settings),
     secret: row.c_secret === null ? null : String(row.c_secret),
-    twoFactor: JSON.parse(String(row.c_two_factor)) as string[],
+    twoFactor: JSON.parse(String(row.c_two_factor)) as TwoFactorValues,
     createsUsers: Number(row.c_creates_users) === 1,
     adminGroups: JSON.parse(String(row.c_admin_groups)) as string[],
     revision: Number(row.c_revision),

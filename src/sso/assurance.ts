@@ -1,0 +1,37 @@
+// What an upstream's word is worth here: one factor, or two where the connection trusts what it says of how, and from
+// when. Pure. What is not said is taken for the weakest (OWASP ASVS 6.8.4).
+
+import type { Fact } from '../flow/assurance.ts'
+import type { TwoFactorValues } from '../store/sso/connections.ts'
+import type { UpstreamAnswer } from './upstream.ts'
+
+const DAY = 24 * 60 * 60 * 1000
+/** How far an upstream's clock may be from ours. */
+export const SKEW_MS = 60_000
+
+/**
+ * The fact that an answer proves.
+ *
+ * @param askedAt when we sent the user there, milliseconds since 1970: what was proven before is of no request of ours
+ * @returns undefined where the answer is of a time that is yet to come
+ */
+export function factOf(
+  answer: Pick<UpstreamAnswer, 'acr' | 'amr' | 'authenticatedAt' | 'session'>,
+  { id, twoFactor }: { readonly id: string; readonly twoFactor: TwoFactorValues },
+  askedAt: number,
+  now: number,
+): Fact | undefined {
+  const { acr, amr, authenticatedAt, session } = answer
+  if (authenticatedAt !== undefined && authenticatedAt > now + SKEW_MS) return undefined
+  const trusted =
+    (acr !== undefined && twoFactor.acr.includes(acr)) || amr.some(each => twoFactor.amr.includes(each))
+  return {
+    factor: 'sso',
+    kind: trusted ? '2fa' : '1fa',
+    // An upstream that does not say when has its user prove themselves again wherever somebody asks for something fresh.
+    verifiedAt: Math.min(authenticatedAt ?? now - DAY, now),
+    credentialId: id,
+    ...(session === undefined ? {} : { upstreamSession: session }),
+    ...(authenticatedAt !== undefined && authenticatedAt >= askedAt - SKEW_MS ? {} : { earlier: true as const }),
+  }
+}
