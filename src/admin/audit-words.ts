@@ -9,7 +9,7 @@ import { AUDIT_EVENTS } from '../store/audit-meanings.ts'
 import type { Texts } from '../texts.ts'
 import type { AuditCheck } from './audit-check.ts'
 
-const GROUPS = ['logins', 'secondFactor', 'apps', 'organisation'] as const
+const GROUPS = ['logins', 'secondFactor', 'sso', 'apps', 'organisation'] as const
 
 /** Where the list of events has each; null: it belongs to no organisation, so it is in nobody's list. */
 const GROUP: Readonly<Record<AuditEvent, (typeof GROUPS)[number] | null>> = {
@@ -71,6 +71,17 @@ const GROUP: Readonly<Record<AuditEvent, (typeof GROUPS)[number] | null>> = {
   'organisation.access_list_set': 'organisation',
   'organisation.session_policy_changed': 'organisation',
   'organisation.logged_out': 'logins',
+  'sso.connection_created': 'sso',
+  'sso.connection_changed': 'sso',
+  'sso.connection_tested': 'sso',
+  'sso.connection_on': 'sso',
+  'sso.connection_off': 'sso',
+  'sso.connection_deleted': 'sso',
+  'sso.domain_added': 'sso',
+  'sso.domain_proven': 'sso',
+  'sso.domain_set': 'sso',
+  'sso.domain_removed': 'sso',
+  'sso.break_glass_changed': 'sso',
   'user.created': 'organisation',
   'user.invited': 'organisation',
   'user.invitation_withdrawn': 'organisation',
@@ -111,7 +122,7 @@ export function eventChoice({ t }: Texts, chosen: AuditEvent | undefined): Local
 }
 
 const FACTORS = ['pwd', 'otp', 'passkey', 'sso', 'recovery', 'mail', 'set-up'] as const
-const FACTS = ['reason', 'action', 'client', 'plan', 'from', 'to', 'role', 'budget', 'device'] as const
+const FACTS = ['reason', 'action', 'client', 'connection', 'domain', 'plan', 'from', 'to', 'role', 'budget', 'device'] as const
 
 /** A row of the table. */
 export function eventRow(texts: Texts, record: AuditRecord): Locals['events'][number] {

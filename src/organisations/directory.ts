@@ -16,6 +16,7 @@ import type { Keyring } from '../store/seal.ts'
 import type { ListFault } from './access-list.ts'
 import { GRACE_MS } from './enforcement.ts'
 import { minimumPasswordLength } from './password-rule.ts'
+import type { SsoInputFault } from './sso-change.ts'
 
 /** What changes to organisations, users and clients need. */
 export interface Directory {
@@ -54,6 +55,8 @@ export type InputFault =
   | { readonly reason: 'access_list'; readonly fault: ListFault }
   | { readonly reason: 'shuts_out'; readonly address: string }
   | { readonly reason: 'no_such_user' | 'last_admin' | 'not_allowed' | 'deactivated' | 'taken' | 'plan' }
+  | { readonly reason: 'last_break_glass' }
+  | { readonly reason: 'sso'; readonly fault: SsoInputFault }
   | { readonly reason: 'out_of_range'; readonly minimum: number; readonly maximum: number }
   | PasswordRefusal
 

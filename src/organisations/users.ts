@@ -183,6 +183,10 @@ function told({ id, organisationId, email, name, role, status }: Membership): Us
 }
 
 function keepAnAdmin(member: Membership): void {
+  if (member.lastBreakGlass) {
+    const fault = 'is the last break-glass admin, and a domain is for single sign-on only: name another one first'
+    throw new InputError('user', fault, { reason: 'last_break_glass' })
+  }
   if (!isLastAdmin(member)) return
   throw new InputError('user', 'is the last active admin of the organisation: make another one first', {
     reason: 'last_admin',

@@ -39,17 +39,6 @@ export function systemResolver(): DomainResolver {
 }
 
 /**
- * The domain of an address.
- *
- * @param email as it is stored, or as somebody typed it
- * @returns as {@link readDomainName} spells it; undefined where there is none
- */
-export function domainOf(email: string): string | undefined {
-  const at = email.lastIndexOf('@')
-  return at < 0 ? undefined : parseDomain(email.slice(at + 1).normalize('NFC'))?.unicode
-}
-
-/**
  * Reads a domain as somebody typed it: an `@` before it, a dot behind it and its case do not matter.
  *
  * @returns undefined for what no address can have, such as a single label, an IP address or a URL

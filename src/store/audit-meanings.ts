@@ -63,6 +63,17 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'organisation.session_policy_changed': 'How long sessions of the organisation’s users last was changed.',
   'organisation.logged_out':
     'An admin, or the operator, had all users of the organisation logged out everywhere.',
+  'sso.connection_created': 'A connection to an identity provider was made, and is off.',
+  'sso.connection_changed': 'The settings of a connection to an identity provider were changed.',
+  'sso.connection_tested': 'A test login at an identity provider came back as it should.',
+  'sso.connection_on': 'A connection to an identity provider was switched on: users log in by it.',
+  'sso.connection_off': 'A connection to an identity provider was switched off: nobody logs in by it.',
+  'sso.connection_deleted': 'A connection to an identity provider was deleted, with who was linked to whom.',
+  'sso.domain_added': 'A domain was added, and is yet to be proven.',
+  'sso.domain_proven': 'A domain was proven by its DNS record.',
+  'sso.domain_set': 'It was set by which identity provider the addresses of a domain log in, and whether by no other way.',
+  'sso.domain_removed': 'A domain was removed: its addresses log in by no identity provider.',
+  'sso.break_glass_changed': 'An admin was named as a break-glass admin, or is none any more.',
   'user.created': 'A user was created.',
   'user.invited': 'A user was invited.',
   'user.invitation_withdrawn':

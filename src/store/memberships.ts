@@ -6,6 +6,7 @@ import type { Role, Status } from './accounts.ts'
 import { actorMayAct, actorParams } from './actor.ts'
 import type { Database, Write } from './database.ts'
 import { loseActiveAdmin } from './organisations.ts'
+import { hasSsoOnly, otherBreakGlass } from './sso/organisations.ts'
 import { sql, write } from './statement.ts'
 
 export interface Membership {
@@ -19,7 +20,9 @@ export interface Membership {
   readonly hasPassword: boolean
   /** Whether the organisation has an active admin besides this user. */
   readonly otherAdmins: boolean
-  /** As it was in the moment that {@link otherAdmins} was looked up. */
+  /** The only break-glass admin who can log in, where a domain is for single sign-on only. */
+  readonly lastBreakGlass: boolean
+  /** As it was in the moment that {@link otherAdmins} and {@link lastBreakGlass} were looked up. */
   readonly adminsVersion: number
   /** Whether whoever asks is the operator, or an active admin of the organisation. */
   readonly allowed: boolean
@@ -31,6 +34,7 @@ const find = sql(
   `SELECT a.id, a.organisation_id, a.email, a.name, a.role, a.status, a.epoch,
      a.password_hash IS NOT NULL AS has_password, o.admins_version,
      EXISTS (SELECT 1 FROM accounts WHERE ${activeAdmin} AND id <> a.id) AS other_admins,
+     a.break_glass = 1 AND ${hasSsoOnly('a')} AND NOT ${otherBreakGlass('a')} AS last_break_glass,
      EXISTS (SELECT 1 FROM accounts WHERE ${activeAdmin} AND id = ?) AS allowed
    FROM accounts a JOIN organisations o ON o.id = a.organisation_id
    WHERE a.id = ? AND a.organisation_id = ?`,
@@ -56,6 +60,7 @@ export async function readMembership(
     epoch: Number(row.epoch),
     hasPassword: truth(row.has_password),
     otherAdmins: truth(row.other_admins),
+    lastBreakGlass: truth(row.last_break_glass),
     adminsVersion: Number(row.admins_version),
     allowed: actorId === 'operator' || truth(row.allowed),
   }
@@ -64,10 +69,14 @@ export async function readMembership(
 // Nothing is done to a user who is not as they were read.
 const unchanged = `id = ? AND organisation_id = ? AND role = ? AND status = ? AND epoch = ? AND ${actorMayAct}`
 
-const setRole = sql('membership_set_role', `UPDATE accounts SET role = ? WHERE ${unchanged}`)
+// Who is no active admin is no break-glass admin either.
+const setRole = sql(
+  'membership_set_role',
+  `UPDATE accounts SET role = ?, break_glass = CASE WHEN ? = 'admin' THEN break_glass ELSE 0 END WHERE ${unchanged}`,
+)
 const end = sql(
   'membership_deactivate',
-  `UPDATE accounts SET status = 'deactivated', epoch = epoch + 1 WHERE ${unchanged}`,
+  `UPDATE accounts SET status = 'deactivated', break_glass = 0, epoch = epoch + 1 WHERE ${unchanged}`,
 )
 const resume = sql(
   'membership_reactivate',
@@ -111,7 +120,7 @@ function takenAway(member: Membership): Write[] {
 export function changeRole(member: Membership, role: Role, actorId: string): Write[] {
   return [
     ...(role === 'admin' ? [] : takenAway(member)),
-    write(setRole, [role, ...asRead(member, actorId)], 'account_changed'),
+    write(setRole, [role, role, ...asRead(member, actorId)], 'account_changed'),
   ]
 }
 

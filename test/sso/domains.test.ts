@@ -6,7 +6,6 @@ import { expect } from 'chai'
 import {
   checkDomain,
   type DomainResolver,
-  domainOf,
   newDomainToken,
   readDomainName,
   recordOf,
@@ -69,15 +68,6 @@ describe('a domain', () => {
   ]) {
     it(`is not read from “${typed.slice(0, 40)}”`, () => expect(readDomainName(typed)).to.equal(undefined))
   }
-
-  it('is that of an address, in the same spelling', () => {
-    expect(domainOf('Dana@NorthGate.example')).to.equal('northgate.example')
-    expect(domainOf('dana@xn--bcher-kva.example')).to.equal('bücher.example')
-    expect(domainOf('a@evil.example@northgate.example')).to.equal('northgate.example')
-    for (const none of ['', 'dana', 'dana@', 'dana@localhost', 'dana@192.0.2.1']) {
-      expect(domainOf(none), none).to.equal(undefined)
-    }
-  })
 })
 
 describe('the record of a domain', () => {

@@ -113,20 +113,22 @@ const update = sql(
      revision = revision + 1,
      tested_revision = CASE WHEN settings = ? AND coalesce(secret, '') = ? AND tested_revision = revision
        THEN revision + 1 ELSE tested_revision END
-   WHERE id = ? AND organisation_id = ? AND revision = ?`,
+   WHERE id = ? AND organisation_id = ? AND revision = ? AND (? = 1 OR tested_revision IS NULL)`,
 )
 
 /**
  * Changes a connection, if it is as it was seen. What was tested stays tested where only the rules change, since they
  * ask nothing of the upstream. Refused as `account_changed`.
+ *
+ * @param sameUpstream false: refused also if a test login has ever succeeded
  */
-export function updateConnection(connection: Connection): Write {
+export function updateConnection(connection: Connection, sameUpstream: boolean): Write {
   const { id, organisationId, name, settings, secret, revision } = connection
   return write(
     update,
     [
       ...[name, settings, secret, ...rules(connection)],
-      ...[settings, secret ?? '', id, organisationId, revision],
+      ...[settings, secret ?? '', id, organisationId, revision, sameUpstream ? 1 : 0],
     ],
     'account_changed',
   )
@@ -175,9 +177,17 @@ const remove = sql(
   `DELETE FROM sso_connections WHERE id = ? AND organisation_id = ? AND status = 'off'`,
 )
 
-/** With who is who there. Refused as `account_changed` if it is on, or gone. */
-export function deleteConnection({ id, organisationId }: Pick<Connection, 'id' | 'organisationId'>): Write {
-  return write(remove, [id, organisationId], 'account_changed')
+const freeDomains = sql(
+  'sso_connection_free_domains',
+  'UPDATE sso_domains SET connection_id = NULL, sso_only = 0 WHERE connection_id = ? AND organisation_id = ?',
+)
+
+/** With who is who there; its domains stay, with no connection. Refused as `account_changed` if it is on, or gone. */
+export function deleteConnection({ id, organisationId }: Pick<Connection, 'id' | 'organisationId'>): Write[] {
+  return [
+    write(freeDomains, [id, organisationId]),
+    write(remove, [id, organisationId], 'account_changed'),
+  ]
 }
 
 function connectionOf(row: Row | undefined): PlannedConnection | undefined {

@@ -9,7 +9,7 @@ export const MOST_DOMAINS = 50
 export interface SsoDomain {
   readonly id: string
   readonly organisationId: string
-  /** In lower case, as DNS has it. */
+  /** In lower case and in its own alphabet, as addresses have it. */
   readonly domain: string
   /** What the TXT record has to say. */
   readonly token: string
@@ -56,6 +56,19 @@ export async function isProvenDomain(
   return (await database.read(isProven, [domain, organisationId])).length > 0
 }
 
+const isTaken = sql(
+  'sso_domain_proven_elsewhere',
+  'SELECT 1 AS proven FROM sso_domains d WHERE d.proven_domain = ? AND d.organisation_id <> ?',
+)
+
+/** Whether another organisation has proven it. */
+export async function isProvenElsewhere(
+  database: Database,
+  { domain, organisationId }: Pick<SsoDomain, 'domain' | 'organisationId'>,
+): Promise<boolean> {
+  return (await database.read(isTaken, [domain, organisationId])).length > 0
+}
+
 const insert = sql(
   'sso_domain_insert',
   `INSERT INTO sso_domains (id, organisation_id, domain, token, created_at)
@@ -87,21 +100,23 @@ const assign = sql(
   'sso_domain_assign',
   `UPDATE sso_domains SET connection_id = ?, sso_only = ? WHERE id = ? AND organisation_id = ?
    AND proven_domain IS NOT NULL AND (CAST(? AS text) IS NULL OR EXISTS (SELECT 1 FROM sso_connections c
-     WHERE c.id = ? AND c.organisation_id = sso_domains.organisation_id))`,
+     WHERE c.id = ? AND c.organisation_id = sso_domains.organisation_id AND (? = 0 OR c.status = 'on')))`,
 )
 
 /**
  * Says by which connection the addresses of a proven domain log in, and whether by no other way. Refused as
- * `account_changed` if it is not proven, or the connection is not of the organisation.
+ * `account_changed` if it is not proven, or the connection is not of the organisation, or, where there is no other way,
+ * not on.
  */
 export function assignDomain(
   { id, organisationId }: Pick<SsoDomain, 'id' | 'organisationId'>,
   connectionId: string | null,
   ssoOnly: boolean,
 ): Write {
+  const only = ssoOnly ? 1 : 0
   return write(
     assign,
-    [connectionId, ssoOnly ? 1 : 0, id, organisationId, connectionId, connectionId],
+    [connectionId, only, id, organisationId, connectionId, connectionId, only],
     'account_changed',
   )
 }
