@@ -63,6 +63,8 @@ describe('the structure of the source', () => {
     nodemailer: ['mail/mailer.ts', 'doctor.ts'],
     pug: ['http/views.ts', 'mail/templates.ts'],
     'intl-messageformat': ['texts.ts'],
+    'openid-client': ['sso/oidc.ts'],
+    jose: ['sso/signed-token.ts', 'step-up/api.ts', 'step-up/challenge.ts', 'step-up/parse.ts'],
     pino: ['log.ts'],
     zod: ['api/schemas.ts', 'api/openapi.ts'],
   }
@@ -120,7 +122,7 @@ describe('the structure of the source', () => {
       /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|support\/case-state|organisations\/(access-list|enforcement|password-rule|plan|session-policy))\.ts$/,
     ],
     ['configuration and log', /^(config|log)\.ts$/],
-    ['store, factors, mail', /^(store|factors|mail)\//],
+    ['store, factors, mail, upstreams', /^(store|factors|mail|sso)\//],
     [
       'accounts, organisations, clients',
       /^(accounts|clients|apis|audit-export)\.ts$|^organisations\/(access-setting|directory|enforcement-report|log-outs|session-timeout|subscription|user-access|users)\.ts$|^actions\/(organisation-rules|registry|requested|registration)\.ts$/,
