@@ -73,6 +73,7 @@ export async function up(knex) {
   await knex.schema.alterTable('session_facts', table => {
     // The session at the upstream that an SSO login is of.
     table.string('upstream_session', 300)
+    table.index(['credential_id', 'upstream_session'], 'session_facts_upstream')
   })
   await knex.schema.alterTable('accounts', table => {
     // Keeps password and second factor where a domain is for single sign-on only.
@@ -84,6 +85,7 @@ export async function up(knex) {
 export async function down(knex) {
   // As it is said in SQL: knex would copy the table on SQLite.
   await knex.raw('ALTER TABLE accounts DROP COLUMN break_glass')
+  await knex.raw('DROP INDEX session_facts_upstream')
   await knex.raw('ALTER TABLE session_facts DROP COLUMN upstream_session')
   await knex.schema.dropTable('sso_requests')
   await knex.schema.dropTable('sso_identities')

@@ -28,6 +28,7 @@ import { ACR, ACR_ALIASES } from './flow/assurance.ts'
 import { loadGrant } from './flow/consent.ts'
 import { joinPolicy, keepResumed } from './flow/policy.ts'
 import { interactionRoutes } from './flow/routes.ts'
+import { ssoCallbackRoutes } from './flow/sso-callbacks.ts'
 import {
   errorPages,
   health,
@@ -92,6 +93,7 @@ export async function buildProvider(
   const services = createServices(config, database, log, clock, {
     accounts: () => ownAccounts(database),
     clients: keyring => createClients(database, keyring, clock),
+    sso: true,
   })
   const keys = await signingKeys(database, services.keyring, clock())
   const provider = new Provider(config.issuer, configuration(services, keys))
@@ -125,6 +127,7 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
     if (oidc?.route === 'resume') keepResumed(services, ctx as KoaContextWithOIDC)
   })
   provider.use(interactionRoutes(provider, services).routes())
+  if (services.upstreams !== undefined) provider.use(ssoCallbackRoutes(services, services.upstreams).routes())
   if (services.accounts.passwords === 'own') {
     provider.use(forgottenPasswordRoutes(services).routes())
     provider.use(lockRoutes(services).routes())

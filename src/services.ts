@@ -7,6 +7,7 @@ import { type Assets, createAssets } from './http/assets.ts'
 import { createLanguages, type Languages } from './http/language.ts'
 import { createViews, type Views } from './http/views.ts'
 import { createPaths, type Paths } from './paths.ts'
+import { createUpstreams, type Upstreams } from './sso/upstreams.ts'
 import { type ActionRules, createActionRules } from './store/action-rules.ts'
 import { type Apis, createApis } from './store/apis.ts'
 import type { Clients } from './store/clients.ts'
@@ -24,6 +25,8 @@ export interface Services {
   readonly apis: Apis
   readonly actionRules: ActionRules
   readonly accounts: AccountSource
+  /** Identity providers of customers; undefined where accounts are a host's. */
+  readonly upstreams: Upstreams | undefined
   readonly paths: Paths
   readonly views: Views
   readonly texts: Texts
@@ -50,6 +53,8 @@ export function createServices(
     readonly console?: boolean | undefined
     /** Default: there is a support console. */
     readonly support?: boolean | undefined
+    /** Default: users log in by nobody else's identity provider. */
+    readonly sso?: boolean | undefined
     /** See {@link ownClient}. */
     readonly ownClientMetadata?: Readonly<Record<string, unknown>> | undefined
   },
@@ -80,6 +85,13 @@ export function createServices(
     apis: createApis(database, clock),
     actionRules: createActionRules(database, clock),
     accounts: own.accounts(),
+    upstreams:
+      own.sso === true
+        ? createUpstreams(
+            { database, keyring, paths, specialPlans: config.ssoPlans },
+            { allowPrivateNetwork: config.allowPrivateNetwork, clock },
+          )
+        : undefined,
     paths,
     assets,
     views: createViews({ texts, assets }),

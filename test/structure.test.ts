@@ -63,6 +63,8 @@ describe('the structure of the source', () => {
     nodemailer: ['mail/mailer.ts', 'doctor.ts'],
     pug: ['http/views.ts', 'mail/templates.ts'],
     'intl-messageformat': ['texts.ts'],
+    'openid-client': ['sso/oidc.ts'],
+    jose: ['sso/signed-token.ts', 'step-up/api.ts', 'step-up/challenge.ts', 'step-up/parse.ts'],
     pino: ['log.ts'],
     zod: ['api/schemas.ts', 'api/openapi.ts'],
   }

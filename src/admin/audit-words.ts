@@ -19,6 +19,10 @@ const GROUP: Readonly<Record<AuditEvent, (typeof GROUPS)[number] | null>> = {
   'login.blocked': 'logins',
   'login.address_refused': 'logins',
   logout: 'logins',
+  'sso.linked': 'logins',
+  'sso.user_created': 'organisation',
+  'sso.failed': 'logins',
+  'sso.session_ended': 'logins',
   'session.ended': 'logins',
   'session.others_ended': 'logins',
   'password.wrong': 'logins',
@@ -122,7 +126,20 @@ export function eventChoice({ t }: Texts, chosen: AuditEvent | undefined): Local
 }
 
 const FACTORS = ['pwd', 'otp', 'passkey', 'sso', 'recovery', 'mail', 'set-up'] as const
-const FACTS = ['reason', 'action', 'client', 'connection', 'domain', 'plan', 'from', 'to', 'role', 'budget', 'device'] as const
+const FACTS = [
+  'reason',
+  'action',
+  'client',
+  'connection',
+  'domain',
+  'fault',
+  'plan',
+  'from',
+  'to',
+  'role',
+  'budget',
+  'device',
+] as const
 
 /** A row of the table. */
 export function eventRow(texts: Texts, record: AuditRecord): Locals['events'][number] {

@@ -68,7 +68,11 @@ export async function page(services: Services, visit: Visit, request: PageReques
   // In a step-up, where a second factor is asked for the page says what for.
   const stepUp = visit.prompt === 'step_up'
 
+  const sso = step.ways.includes('sso') ? { sso: { action: to('sso'), name: upstreamName(visit) } } : {}
+  if (way === 'sso' && (step.kind === 'sso' || error !== undefined)) return ssoPage()
+
   switch (step.kind) {
+    case 'sso':
     case 'email':
       return emailPage()
     case 'password': {
@@ -82,6 +86,8 @@ export async function page(services: Services, visit: Visit, request: PageReques
           email: named.email,
           editUrl: show('identify'),
           ...forgotten(services, visit),
+          ...sso,
+          ...(progress.linking === undefined ? {} : { linking: true as const }),
           ...failed,
         },
       }
@@ -108,6 +114,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
           ...(step.ways.includes('passkey') ? { passkey: await passkey(true) } : {}),
           ...(step.ways.includes('set-up-again') ? { setUpAgain: to('set-up-again') } : {}),
           ...lockedOut(),
+          ...sso,
           ...besidePasskey,
         },
       }
@@ -118,6 +125,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
         locals: {
           passkey: { ...(await passkey(true)), ...failed },
           ...(step.ways.includes('cannot-use-passkey') ? { cantUse: to('cannot-use-passkey') } : {}),
+          ...sso,
         },
       }
     case 'mailed-code':
@@ -192,7 +200,26 @@ export async function page(services: Services, visit: Visit, request: PageReques
         ...(step.ways.includes('recovery') ? { recoveryUrl: show('recovery') } : {}),
         ...(step.ways.includes('set-up-again') ? { setUpAgain: to('set-up-again') } : {}),
         ...(step.ways.includes('cannot-use-passkey') ? { cantUse: to('cannot-use-passkey') } : {}),
+        ...sso,
         cancel: to('cancel'),
+      },
+    }
+  }
+
+  function ssoPage(): Page {
+    return {
+      name: 'sso',
+      locals: {
+        action: to('sso'),
+        name: upstreamName(visit),
+        email: progress.account?.email ?? '',
+        app: visit.app,
+        ...(stepUp ? { again: true } : {}),
+        ...(visit.action === undefined ? {} : { about: aboutAction(visit.action) }),
+        ...(step.ways.includes('use-password') ? { passwordAction: to('use-password') } : {}),
+        ...(step.kind === 'sso' ? {} : { localUrl: services.paths.interaction(visit.uid) }),
+        ...(step.ways.includes('identify') ? { otherUrl: show('identify') } : {}),
+        ...failed,
       },
     }
   }
@@ -284,6 +311,11 @@ function forgotten({ accounts, paths }: Services, { uid }: Visit): { forgotUrl?:
   if (accounts.passwords === 'own') return { forgotUrl: paths.forgotPassword(uid) }
   const { forgotUrl } = accounts.passwords
   return forgotUrl === undefined ? {} : { forgotUrl }
+}
+
+function upstreamName({ upstream, step }: Visit): string {
+  if (upstream === undefined) throw new Error(`step ${step.kind} without an upstream`)
+  return upstream.name
 }
 
 function setupLocals({ keyring, config, texts, paths }: Services, visit: Visit) {

@@ -13,13 +13,15 @@ import { cachedSession } from '../store/adapter.ts'
 import { auditRow } from '../store/audit.ts'
 import type { ClientMetadata } from '../store/clients.ts'
 import { keepFact } from '../store/session-facts.ts'
+import { linkIdentity } from '../store/sso/identities.ts'
+import type { Write } from '../store/statement.ts'
 import { unit } from '../store/unit-of-work.ts'
 import { type ClientDefaults, readAsked, type ScopeRules, startsFromNothing, subjectOf } from './asked.ts'
 import { amrOf, type Fact, mergeFacts, type Verdict } from './assurance.ts'
 import { recordOutside } from './outside.ts'
 import type { StoredResult } from './progress.ts'
 import { requestedAction } from './requested-action.ts'
-import { isOutside, judgeAccount, secondFactorDue } from './visit.ts'
+import { isOutside, judgeAccount, secondFactorDue, ssoDue } from './visit.ts'
 
 const { Check, Prompt, base } = interactionPolicy
 
@@ -84,6 +86,12 @@ export function joinPolicy(
         await recordOutside(services, { account, address: ctx.ip, clientId, interaction: undefined })
       }
       return true
+    }),
+  )
+  login.checks.add(
+    new Check('sso_due', 'the user logs in by their identity provider', 'login_required', async ctx => {
+      const account = await accountOf(services, ctx)
+      return account !== undefined && ssoDue(services, account, heldFacts(ctx))
     }),
   )
   login.checks.add(
@@ -153,6 +161,12 @@ export function keepResumed(services: Services, ctx: KoaContextWithOIDC): void {
   for (const fact of facts) {
     if (fact.factor !== 'mail') unit().add(keepFact(session.uid, accountId, fact))
   }
+  const sso = facts.find(each => each.factor === 'sso')
+  const { linking } = result?.progress ?? {}
+  if (linking !== undefined && sso?.credentialId !== undefined && account !== undefined) {
+    const identity = { connectionId: sso.credentialId, subject: linking.subject }
+    unit().add(linkIdentity(identity, account, now), ssoLinked(ctx, account, now))
+  }
   const stepUp = result?.step_up !== undefined
   unit().add(
     auditRow(
@@ -162,12 +176,30 @@ export function keepResumed(services: Services, ctx: KoaContextWithOIDC): void {
         accountId,
         address: ctx.ip,
         interaction: ctx.oidc.entities.Interaction?.cid,
-        details: { client: String(ctx.oidc.params?.client_id), factors: facts.map(each => each.factor) },
+        details: {
+          client: String(ctx.oidc.params?.client_id),
+          factors: facts.map(each => each.factor),
+          ...(sso === undefined ? {} : { sso: sso.kind }),
+        },
       },
       now,
     ),
   )
   if (!stepUp) unit().add(touchLogin(accountId, now))
+}
+
+function ssoLinked(ctx: KoaContextWithOIDC, account: Account, now: number): Write {
+  return auditRow(
+    {
+      event: 'sso.linked',
+      organisationId: account.organisationId,
+      accountId: account.id,
+      address: ctx.ip,
+      interaction: ctx.oidc.entities.Interaction?.cid,
+      details: { client: String(ctx.oidc.params?.client_id) },
+    },
+    now,
+  )
 }
 
 /**

@@ -25,6 +25,10 @@ export interface Progress {
   readonly codeMailedAt?: number
   /** The code before it was asked to be replaced. */
   readonly codeMailedAgain?: true
+  /** The connection that the named address logs in by. */
+  readonly upstream?: string
+  /** What a login at the upstream proved, which counts once its user has logged in to the account by what they have here. */
+  readonly linking?: { readonly subject: string; readonly fact: Fact }
   /** What was done last, to tell its second post, by a double click, from one that is out of turn. */
   readonly last?: Way
 }

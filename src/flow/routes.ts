@@ -17,6 +17,8 @@ import { cachedSession } from '../store/adapter.ts'
 import { auditRow } from '../store/audit.ts'
 import { CommitRefused } from '../store/database.ts'
 import type { StoredSession } from '../store/oidc-sessions.ts'
+import type { PlannedConnection } from '../store/sso/connections.ts'
+import { readAnsweredRequest } from '../store/sso/requests.ts'
 import type { Refusal } from '../store/statement.ts'
 import { unit } from '../store/unit-of-work.ts'
 import { readAsked, startsFromNothing, subjectOf } from './asked.ts'
@@ -42,12 +44,15 @@ import {
   upgradeToPasskey,
 } from './ways/passkeys.ts'
 import { putOff, saveRecoveryCode, setUp, setUpAgain } from './ways/set-up.ts'
+import { sso, takeAnswer, usePassword } from './ways/sso.ts'
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
 
 /** Every way, the fields that its form has, and who verifies it. */
 const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: Handler }> = {
   identify: { fields: ['email', 'webauthn'], handler: identify },
+  sso: { fields: [], handler: sso },
+  'use-password': { fields: [], handler: usePassword },
   password: { fields: ['password', 'username', 'webauthn'], handler: password },
   passkey: { fields: ['response', 'webauthn'], handler: confirming(passkey) },
   otp: { fields: ['code'], handler: confirming(otp) },
@@ -93,6 +98,28 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     }
     const { ready, error } = await prepared(ctx, visit)
     await show(ctx, details, ready, { way: wayOf(ctx.query.with), mobile: isMobile(ctx), error })
+  })
+
+  /** Where somebody comes back from their identity provider; only here is the cookie of the page that sent them. */
+  router.get('/interaction/:uid/sso', async (ctx, next) => {
+    const { h: handle } = ctx.query
+    if (typeof handle !== 'string') return next()
+    const details = await interactionOf(ctx)
+    const visit = await visitOf(ctx, details)
+    const request = await readAnsweredRequest(services.database, handle, visit.now)
+    const asked = request?.askedBy
+    if (
+      request === undefined ||
+      asked === undefined ||
+      !('interaction' in asked) ||
+      asked.interaction !== visit.uid
+    ) {
+      // Taken before: by a reload, or Back.
+      if (visit.progress.last === 'sso') return seeOther(ctx, services.paths.interaction(visit.uid))
+      throw new AppError('interaction_expired', 'no answer waits under this handle')
+    }
+    if (!visit.step.ways.includes('sso')) throw new AppError('not_offered', `sso at step ${visit.step.kind}`)
+    await answer(ctx, details, visit, 'sso', {}, await takeAnswer(services, visit, request))
   })
 
   // The address of a form, after a reload or Back: its page is the interaction's.
@@ -142,17 +169,35 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       if (visit.progress.last === way) return seeOther(ctx, services.paths.interaction(visit.uid))
       throw new AppError('not_offered', `${way} at step ${visit.step.kind}`)
     }
-    const outcome = await WAYS[way].handler(services, visit, form)
+    await answer(ctx, details, visit, way, form, await WAYS[way].handler(services, visit, form))
+  })
+
+  async function answer(
+    ctx: Context,
+    details: Interaction,
+    visit: Visit,
+    way: Way,
+    form: Record<string, string>,
+    outcome: Outcome,
+  ): Promise<void> {
     switch (outcome.kind) {
       case 'advanced': {
-        const message = await tryCommit(ctx, visit, {
-          ...outcome,
-          progress: { ...outcome.progress, last: way },
-        })
+        const progress = { ...outcome.progress, last: way }
+        const message = await tryCommit(ctx, visit, { ...outcome, progress })
+        if (message !== undefined) return show(ctx, details, visit, failure(ctx, way, message, form))
+        if (way === 'identify' && progress.upstream !== undefined) {
+          // Whoever has said who they are goes on to their identity provider at once.
+          const next = await visitOf(ctx, details, progress)
+          if (next.step.kind === 'sso') {
+            return answer(ctx, details, next, 'sso', {}, await WAYS.sso.handler(services, next, {}))
+          }
+        }
         const shown = outcome.show === undefined ? '' : `?with=${outcome.show}`
-        if (message === undefined) return seeOther(ctx, `${services.paths.interaction(visit.uid)}${shown}`)
-        return show(ctx, details, visit, failure(ctx, way, message, form))
+        return seeOther(ctx, `${services.paths.interaction(visit.uid)}${shown}`)
       }
+      case 'away':
+        await unit().flush(outcome.writes)
+        return seeOther(ctx, outcome.url)
       case 'refused': {
         await unit().flush(outcome.writes)
         const { ready } = await prepared(ctx, visit)
@@ -163,7 +208,7 @@ export function interactionRoutes(provider: Provider, services: Services): Route
         unit().add(...outcome.writes)
         return back(ctx, { error: outcome.error, error_description: outcome.description })
     }
-  })
+  }
 
   /** Reads the interaction: the cookie must be of the page that was asked for. */
   async function interactionOf(ctx: Context): Promise<Interaction> {
@@ -216,17 +261,19 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     return true
   }
 
-  async function visitOf(ctx: Context, details: Interaction): Promise<Visit> {
+  /** @param known the progress, where it has just been stored */
+  async function visitOf(ctx: Context, details: Interaction, known?: Progress): Promise<Visit> {
     if (details.prompt.name !== 'login' && details.prompt.name !== 'step_up') {
       throw new AppError('not_offered', details.prompt.name)
     }
     const session = sessionOf(details)
     const last = details.lastSubmission as StoredResult | undefined
     const stored = (details.result as StoredResult | undefined)?.progress
-    const progress = stored ?? (await begin(details, session?.account, last))
+    const progress = known ?? stored ?? (await begin(details, session?.account, last))
     const account =
       progress.account?.id === undefined ? undefined : await services.accounts.find(progress.account.id)
-    const counts = !startsFromNothing(details.params) && session?.account?.id === progress.account?.id
+    const fromNothing = startsFromNothing(details.params)
+    const ownSession = session?.account?.id === progress.account?.id ? session : undefined
     const client = await services.clients.find(String(details.params.client_id))
     const requested =
       details.prompt.name === 'step_up'
@@ -243,7 +290,9 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       now: clock(),
       progress,
       account: account?.status === 'active' ? account : undefined,
-      session: counts ? (session?.facts ?? []) : [],
+      session: fromNothing ? [] : (ownSession?.facts ?? []),
+      fromNothing,
+      upstream: await upstreamOf(progress, account, ownSession),
       asked: readAsked(details.params, clientDefaults(client?.metadata)),
       action: requested?.action,
     } as const
@@ -261,6 +310,22 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     if (named === undefined) return NO_PROGRESS
     const { id, email, epoch } = named
     return { ...carriedOver(last, id), account: { id, email, epoch } }
+  }
+
+  /** The identity provider that somebody came by, or has to; looked at anew at every step, since it may be closed. */
+  async function upstreamOf(
+    progress: Progress,
+    account: Account | undefined,
+    session: StoredSession | undefined,
+  ): Promise<PlannedConnection | undefined> {
+    const { upstreams } = services
+    if (upstreams === undefined) return undefined
+    const came = [...progress.facts, ...(session?.facts ?? [])].find(each => each.factor === 'sso')
+    const id =
+      progress.upstream ??
+      came?.credentialId ??
+      (account?.ssoOnly ? await upstreams.ofAddress(account.email) : undefined)
+    return id === undefined ? undefined : upstreams.find(id)
   }
 
   /** The user of `id_token_hint`, which the library has verified: the app wants nobody else. */
@@ -325,8 +390,9 @@ export function interactionRoutes(provider: Provider, services: Services): Route
 
   /** Law 3: the only place that writes `login`. */
   async function finish(ctx: Context, visit: Visit): Promise<void> {
-    const { account, progress, session, now } = visit
+    const { account, session, now } = visit
     if (account === undefined) throw new Error('done without an account')
+    const progress = withLinked(visit.progress)
     const held = mergeFacts(session, progress.facts)
     const level = strongest(held) ?? '1fa'
     const newest = Math.max(...held.filter(each => each.factor !== 'mail').map(each => each.verifiedAt))
@@ -350,6 +416,12 @@ export function interactionRoutes(provider: Provider, services: Services): Route
   }
 
   return router
+}
+
+/** What the upstream said counts, now that the account's owner has logged in by what they have here. */
+function withLinked(progress: Progress): Progress {
+  const { linking } = progress
+  return linking === undefined ? progress : { ...progress, facts: mergeFacts(progress.facts, [linking.fact]) }
 }
 
 function asksForSomebodyElse({ prompt }: Interaction): boolean {

@@ -48,8 +48,6 @@ export interface Facts {
 
 /** The identity provider of somebody's organisation. */
 export interface Upstream {
-  /** Somebody with such an address is sent there first. */
-  readonly offered: boolean
   /** This user gets in by no other way. */
   readonly required: boolean
   /** Some of what it says is trusted as two factors. */
@@ -205,12 +203,15 @@ function decide(facts: Facts, policy: Policy, now: number): Step {
 
 /** Who it is: by the identity provider of their organisation, by a password, or by a passkey. */
 function first({ upstream, choices }: Facts, { prompt }: Policy): Step {
-  const offered = upstream?.offered === true
   const others: Way[] = prompt === 'login' ? ['identify', 'passkey'] : []
   // Also where nobody gets in by it: which addresses are an exception to that is nobody's business.
-  if (offered && choices.usePassword !== true) return { kind: 'sso', ways: ['sso', 'use-password', ...others] }
+  if (upstream !== undefined && choices.usePassword !== true)
+    return { kind: 'sso', ways: ['sso', 'use-password', ...others] }
   // A step-up is about the session's user: nobody else is named there, by an address or by a passkey.
-  return { kind: 'password', ways: ['password', ...others, ...(offered ? (['sso'] as const) : [])] }
+  return {
+    kind: 'password',
+    ways: ['password', ...others, ...(upstream === undefined ? [] : (['sso'] as const))],
+  }
 }
 
 /** A reset voids the authenticator and the recovery code, and what they proved before it; it leaves passkeys alone. */

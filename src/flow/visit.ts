@@ -5,7 +5,10 @@ import type { RequestedAction } from '../actions/requested.ts'
 import { demandOf } from '../actions/rules.ts'
 import { admits } from '../organisations/access-list.ts'
 import { enforcement } from '../organisations/enforcement.ts'
+import { isSpecialPlan } from '../organisations/plan.ts'
+import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
+import type { PlannedConnection } from '../store/sso/connections.ts'
 import {
   type Asked,
   type Fact,
@@ -44,7 +47,13 @@ export interface Visit {
   readonly asked: Asked
   /** What the request asks to have confirmed. */
   readonly action?: RequestedAction | undefined
+  /** The identity provider of the user's organisation, if its connection may be used. */
+  readonly upstream: PlannedConnection | undefined
+  /** Nothing that the session holds counts (`prompt=login`). */
+  readonly fromNothing: boolean
   readonly step: Step
+  /** One factor is not enough for what is asked. */
+  readonly twoFactorsWanted: boolean
   /** For the page that puts setting up off. */
   readonly graceUntil: number | undefined
 }
@@ -57,7 +66,10 @@ export interface VisitSettings {
 }
 
 /** Where a visit stands: asks the one function that decides. */
-export function standing(visit: Omit<Visit, 'step' | 'graceUntil'>, settings: VisitSettings) {
+export function standing(
+  visit: Omit<Visit, 'step' | 'graceUntil' | 'twoFactorsWanted'>,
+  settings: VisitSettings,
+) {
   const { account, progress, now } = visit
   const due = enforcement(account?.subscribedAt ?? null, now)
   const graceUntil = due.state === 'grace' ? due.until : undefined
@@ -71,6 +83,11 @@ export function standing(visit: Omit<Visit, 'step' | 'graceUntil'>, settings: Vi
     newRecoveryCode: progress.recoveryCode !== undefined,
     platformAuthenticator: progress.platformAuthenticator === true,
     passkeyElsewhere: progress.passkeyElsewhere === true,
+    upstream: visit.upstream && {
+      // Whoever came from there already only has to show that the account is theirs.
+      required: account?.ssoOnly === true && progress.linking === undefined,
+      twoFactor: visit.upstream.twoFactor.acr.length + visit.upstream.twoFactor.amr.length > 0,
+    },
   }
   const policy: Policy = {
     prompt: visit.prompt,
@@ -83,7 +100,9 @@ export function standing(visit: Omit<Visit, 'step' | 'graceUntil'>, settings: Vi
     ...(settings.helps === undefined ? {} : { helps: settings.helps }),
     passkeyOfferAfter: account?.passkeyOfferAfter ?? 0,
   }
-  return { step: nextStep(facts, policy, now), graceUntil }
+  const twoFactorsWanted =
+    policy.enforced || policy.demand !== undefined || (policy.goal?.level ?? '1fa') !== '1fa'
+  return { step: nextStep(facts, policy, now), graceUntil, twoFactorsWanted }
 }
 
 /** Whether the access list of an account's organisation keeps an address out. The one place where it is asked. */
@@ -116,6 +135,17 @@ export function judgeAccount(
 /** Whether a second factor is due and none of the facts is enough for it. */
 export function secondFactorDue(account: Account, facts: readonly Fact[], now: number): boolean {
   return enforcement(account.subscribedAt, now).state === 'enforced' && !throughGate(facts)
+}
+
+/** Whether an account is one that gets in by its organisation's identity provider alone, and none of the facts is of it. */
+export function ssoDue(
+  { config, upstreams }: Pick<Services, 'config' | 'upstreams'>,
+  account: Account,
+  facts: readonly Fact[],
+): boolean {
+  const { ssoOnly, sessionPolicy } = account
+  if (!ssoOnly || upstreams === undefined || facts.some(each => each.factor === 'sso')) return false
+  return sessionPolicy !== undefined && isSpecialPlan(sessionPolicy.plan, config.ssoPlans)
 }
 
 /** Levels that somebody can reach: two factors can always be set up, a passkey must be there. */

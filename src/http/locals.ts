@@ -26,6 +26,12 @@ export interface ConsentItem {
 }
 
 /** What a user is asked to confirm. All of it is the app's words, and plain text. */
+/** The identity provider of the user's organisation, beside another way. The form posts nothing. */
+export interface SsoWay {
+  readonly action: string
+  readonly name: string
+}
+
 export interface ActionDetails {
   /** `delete 14 devices at Acme` */
   readonly title: string
@@ -116,6 +122,23 @@ export interface ViewLocals {
     readonly error?: string
     readonly passkey?: PasskeyForm
   }
+  /** Posts nothing, to either action. */
+  sso: {
+    readonly action: string
+    /** Of the connection. */
+    readonly name: string
+    readonly email: string
+    readonly app: string
+    /** In a session: the user is asked once more. */
+    readonly again?: true
+    readonly about?: ActionDetails
+    readonly passwordAction?: string
+    /** What the user has set up here will do as well. */
+    readonly localUrl?: string
+    readonly otherUrl?: string
+    readonly error?: string
+    readonly cancel?: string
+  }
   /** Posts `password`, `username` (the email again, for password managers; don't trust it) and `webauthn`. */
   password: {
     readonly action: string
@@ -123,6 +146,10 @@ export interface ViewLocals {
     readonly editUrl: string
     /** Absent where a host knows the passwords and has no page for it. */
     readonly forgotUrl?: string
+    /** Posts nothing. */
+    readonly sso?: SsoWay
+    /** The password links the account to its user there. */
+    readonly linking?: true
     readonly error?: string
   }
   /** Posts `code`, or `later=yes`. */
@@ -181,6 +208,7 @@ export interface ViewLocals {
     readonly setUpAgain?: string
     /** For whoever has lost all of it. */
     readonly lockedOutUrl?: string
+    readonly sso?: SsoWay
   }
   /**
    * Posts `code` to `codeAction`, or nothing to `confirmAction`; the passkey's form posts `response`. One of the three is
@@ -199,11 +227,12 @@ export interface ViewLocals {
     readonly setUpAgain?: string
     /** Posts nothing, as on the page for a passkey. */
     readonly cantUse?: string
+    readonly sso?: SsoWay
     readonly error?: string
     readonly cancel: string
   }
   /** Posts `response` to the passkey's action, or nothing to `cantUse`, where there is another way. */
-  'passkey-first': { readonly passkey: PasskeyForm; readonly cantUse?: string }
+  'passkey-first': { readonly passkey: PasskeyForm; readonly cantUse?: string; readonly sso?: SsoWay }
   /** Posts `code`, or nothing to `resend`. */
   'mailed-code': {
     readonly action: string

@@ -11,7 +11,7 @@ import Router from 'koa-router'
 import type Provider from 'oidc-provider'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { Fact } from '../flow/assurance.ts'
-import { isOutside, judgeAccount, secondFactorDue } from '../flow/visit.ts'
+import { isOutside, judgeAccount, secondFactorDue, ssoDue } from '../flow/visit.ts'
 import type { Paths } from '../paths.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts.ts'
@@ -134,6 +134,7 @@ export function createGuard(provider: Provider, services: Services): Guard {
   ): boolean {
     const now = clock()
     if (isOutside(account, ctx.ip)) return false
+    if (ssoDue(services, account, facts)) return false
     if (secondFactorDue(account, facts, now)) return false
     const since = now - (maxAge ?? Number.POSITIVE_INFINITY) * 1000
     if (recovery && facts.some(each => each.factor === 'recovery' && each.verifiedAt >= since)) return true

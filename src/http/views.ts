@@ -24,6 +24,8 @@ type T = Texts['t']
 /** The level-1 heading of each view, from which its title is made. Also the list of the views. */
 const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) => string } = {
   email: t => t('email.heading'),
+  sso: (t, { name, about }) =>
+    about === undefined ? t('sso.heading', { name }) : t('stepUp.heading.action', { title: about.title }),
   password: t => t('password.heading'),
   setup: (t, { moves }) => t(moves ? 'setup.heading.moves' : 'setup.heading'),
   'recovery-code': t => t('recoveryCode.heading'),

@@ -35,6 +35,11 @@ export function parseAddress(input: unknown): string | undefined {
   return address.length > LONGEST ? undefined : address
 }
 
+/** The domain of an address that {@link parseAddress} has read, as it spells it. */
+export function domainOf(address: string): string {
+  return address.slice(address.lastIndexOf('@') + 1)
+}
+
 /**
  * Reads a domain as it stands in an address.
  *

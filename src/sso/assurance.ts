@@ -32,6 +32,8 @@ export function factOf(
     verifiedAt: Math.min(authenticatedAt ?? now - DAY, now),
     credentialId: id,
     ...(session === undefined ? {} : { upstreamSession: session }),
-    ...(authenticatedAt !== undefined && authenticatedAt >= askedAt - SKEW_MS ? {} : { earlier: true as const }),
+    ...(authenticatedAt !== undefined && authenticatedAt >= askedAt - SKEW_MS
+      ? {}
+      : { earlier: true as const }),
   }
 }

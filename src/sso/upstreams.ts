@@ -1,7 +1,7 @@
 // The identity providers of customers, as the flow and the console use them: which one an address goes to, a login sent
 // there, and the answer that comes back. Leaves out the protocols, and what an answer is worth here.
 
-import { randomBytes } from 'node:crypto'
+import { domainOf } from '../mail/address.ts'
 import { isSpecialPlan } from '../organisations/plan.ts'
 import type { Paths } from '../paths.ts'
 import { keepBriefly } from '../store/brief-cache.ts'
@@ -13,7 +13,7 @@ import {
   readConnection,
   readConnectionOfDomain,
 } from '../store/sso/connections.ts'
-import { createOidcUpstreams, type OidcSettings } from './oidc.ts'
+import { createOidcUpstreams, type OidcPending, type OidcSettings, type UpstreamLogout } from './oidc.ts'
 import { type Outbound, SsoError, type SsoFault, type UpstreamAnswer, type UpstreamAsk } from './upstream.ts'
 
 /** What an answer is checked with; sealed while the user is away. */
@@ -23,8 +23,7 @@ export interface Pending {
   /** Two factors were asked for. */
   readonly twoFactor: boolean
   readonly fresh: boolean
-  /** By protocol. */
-  readonly checks: unknown
+  readonly oidc: OidcPending
 }
 
 /** What came back, as it is kept until the page that asked takes it. */
@@ -51,20 +50,27 @@ export interface Upstreams {
    */
   begin(
     connection: Connection,
-    ask: UpstreamAsk,
+    ask: UpstreamAsk & { readonly twoFactor: boolean },
   ): Promise<{ readonly url: string; readonly state: string; readonly pending: Pending }>
   /**
    * The answer that came to the redirect URI.
    *
    * @throws SsoError
    */
-  finishOidc(connection: Connection, callback: URL, pending: Pending): Promise<UpstreamAnswer>
+  finishOidc(connection: Connection, callback: URLSearchParams, pending: Pending): Promise<UpstreamAnswer>
+  /** That a token comes twice is for whoever calls to see. @throws SsoError */
+  verifyLogoutToken(connection: Connection, token: string): Promise<UpstreamLogout>
 }
 
 const REMEMBER_MS = 5_000
 
 export function createUpstreams(
-  { database, keyring, paths, specialPlans }: {
+  {
+    database,
+    keyring,
+    paths,
+    specialPlans,
+  }: {
     readonly database: Database
     readonly keyring: Keyring
     readonly paths: Paths
@@ -75,8 +81,10 @@ export function createUpstreams(
   const oidc = createOidcUpstreams(outbound)
   const usable = (connection: PlannedConnection | undefined) =>
     connection?.status === 'on' && isSpecialPlan(connection.plan, specialPlans) ? connection : undefined
-  const ofDomain = keepBriefly(REMEMBER_MS, outbound.clock, async domain =>
-    usable(await readConnectionOfDomain(database, domain))?.id,
+  const ofDomain = keepBriefly(
+    REMEMBER_MS,
+    outbound.clock,
+    async domain => usable(await readConnectionOfDomain(database, domain))?.id,
   )
   const redirectUri = ({ id }: Connection) => `${paths.origin}${paths.ssoOidc(id)}`
 
@@ -88,19 +96,23 @@ export function createUpstreams(
   }
 
   return {
-    ofAddress: email => ofDomain(email.slice(email.lastIndexOf('@') + 1).toLowerCase()),
+    ofAddress: email => ofDomain(domainOf(email)),
     find: async id => usable(await readConnection(database, id)),
     async begin(connection, ask) {
-      const state = randomBytes(32).toString('base64url')
-      const { url, checks } = await oidc.begin(oidcSettings(connection), redirectUri(connection), ask, state)
+      const { url, ...pending } = await oidc.begin(oidcSettings(connection), redirectUri(connection), ask)
       const { revision } = connection
-      const pending = { revision, twoFactor: ask.acrValues.length > 0, fresh: ask.fresh, checks }
-      return { url, state, pending }
+      const { fresh } = ask
+      return {
+        url,
+        state: pending.state,
+        pending: { revision, twoFactor: ask.twoFactor, fresh, oidc: pending },
+      }
     },
-    async finishOidc(connection, callback, { checks }) {
-      const answer = await oidc.finish(oidcSettings(connection), redirectUri(connection), callback, checks)
+    async finishOidc(connection, callback, { oidc: pending }) {
+      const answer = await oidc.finish(oidcSettings(connection), redirectUri(connection), callback, pending)
       // Where OpenID Connect says nothing of the mailbox, it is not said to be the user's.
       return { ...answer, emailVerified: answer.emailVerified === true }
     },
+    verifyLogoutToken: (connection, token) => oidc.verifyLogoutToken(oidcSettings(connection), token),
   }
 }

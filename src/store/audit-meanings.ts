@@ -9,6 +9,11 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'login.blocked': 'Passwords are no longer taken: too many were wrong.',
   'login.address_refused': 'A login, or a session, was refused: the access list does not have the address.',
   logout: 'Logged out, of the apps named.',
+  'sso.linked': 'The account was linked to its user at the identity provider.',
+  'sso.user_created': 'An account was made for somebody who came by single sign-on.',
+  'sso.failed': 'A login by single sign-on did not succeed, for the reason named.',
+  'sso.session_ended':
+    'The identity provider said that the user logged out there: sessions here ended with it.',
   'session.ended': 'Logged out another of their sessions, from their account page.',
   'session.others_ended': 'Logged out all their other sessions, from their account page.',
   'password.wrong': 'A wrong password was entered.',

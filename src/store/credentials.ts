@@ -205,7 +205,14 @@ const spendRow = sql(
  * confirmation, a link that locks an account.
  */
 export function spend(
-  kind: 'passkey-challenge' | 'first-run' | 'own-return' | 'confirmation' | 'lock-link',
+  kind:
+    | 'passkey-challenge'
+    | 'first-run'
+    | 'own-return'
+    | 'confirmation'
+    | 'lock-link'
+    | 'logout-token'
+    | 'saml-assertion',
   id: string,
   expiresAt: number,
 ): Write {

@@ -25,12 +25,14 @@ import type { Progress } from '../progress.ts'
 import { type Handler, type Occasion, proven, type Refused, record, refused } from './outcome.ts'
 
 /** Names somebody. Whoever was named before, and whatever was proven, is forgotten. */
-export const identify: Handler = async ({ accounts }, _, form) => {
+export const identify: Handler = async ({ accounts, upstreams }, _, form) => {
   const typed = form.email?.trim() ?? ''
   if (typed === '') return refused('email.error.missing')
   const email = parseAddress(typed)
   if (email === undefined) return refused('email.error.malformed')
   const account = await accounts.findByEmail(email)
+  // By the domain alone: the same for every address there, whoever has it.
+  const upstream = await upstreams?.ofAddress(email)
   return {
     kind: 'advanced',
     progress: {
@@ -38,6 +40,7 @@ export const identify: Handler = async ({ accounts }, _, form) => {
       choices: {},
       platformAuthenticator: form.webauthn === 'platform',
       account: account?.status === 'active' ? { email, id: account.id, epoch: account.epoch } : { email },
+      ...(upstream === undefined ? {} : { upstream }),
     },
     writes: [],
   }

@@ -31,6 +31,8 @@ export type Outcome =
       /** What to say if a conditional write was too late. */
       readonly refused?: Partial<Record<Refusal, Message>>
     }
+  /** The user goes to their identity provider; the writes are committed before. */
+  | { readonly kind: 'away'; readonly url: string; readonly writes: readonly Write[] }
   /** Nothing was proven: the page is shown again with the message. Writes (audit) are committed. */
   | {
       readonly kind: 'refused'

@@ -47,6 +47,17 @@ export function linkIdentity(
   return write(insert, [subject, now, connectionId, id, epoch], 'already_exists')
 }
 
+const insertNew = sql(
+  'sso_identity_insert_new',
+  `INSERT INTO sso_identities (connection_id, subject, account_id, created_at) VALUES (?, ?, ?, ?)
+   ON CONFLICT DO NOTHING`,
+)
+
+/** The same for an account that is made in the same commit. */
+export function linkNewIdentity({ connectionId, subject }: Identity, accountId: string, now: number): Write {
+  return write(insertNew, [connectionId, subject, accountId, now], 'already_exists')
+}
+
 const claim = sql(
   'account_claim_by_sso',
   `UPDATE accounts SET password_hash = NULL, status = 'active', epoch = epoch + 1, mailbox_proven_at = ?,
