@@ -67,6 +67,9 @@ describe('the structure of the source', () => {
     jose: ['sso/signed-token.ts', 'step-up/api.ts', 'step-up/challenge.ts', 'step-up/parse.ts'],
     pino: ['log.ts'],
     zod: ['api/schemas.ts', 'api/openapi.ts'],
+    '@node-saml/node-saml': ['sso/saml.ts'],
+    'xml-encryption': ['sso/saml-gate.ts'],
+    '@xmldom/xmldom': ['sso/saml-xml.ts'],
   }
   for (const [library, allowed] of Object.entries(places)) {
     it(`keeps ${library} in its place`, () => {
@@ -122,7 +125,7 @@ describe('the structure of the source', () => {
       /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|support\/case-state|organisations\/(access-list|enforcement|password-rule|plan|session-policy))\.ts$/,
     ],
     ['configuration and log', /^(config|log)\.ts$/],
-    ['store, factors, mail, upstreams', /^(store|factors|mail|sso)\//],
+    ['store, factors, mail, upstream logins', /^(store|factors|mail|sso)\//],
     [
       'accounts, organisations, clients',
       /^(accounts|clients|apis|audit-export)\.ts$|^organisations\/(access-setting|directory|enforcement-report|log-outs|session-timeout|sso-[a-z-]+|subscription|user-access|users)\.ts$|^actions\/(organisation-rules|registry|requested|registration)\.ts$/,
