@@ -17,6 +17,12 @@ import { helpRoutes } from './admin/help.ts'
 import { invitationRoutes } from './admin/invitations.ts'
 import { resetRoutes } from './admin/resets.ts'
 import { sessionRoutes } from './admin/sessions.ts'
+import { ssoRoutes } from './admin/sso.ts'
+import { ssoBreakGlassRoutes } from './admin/sso-break-glass.ts'
+import { ssoDomainRoutes } from './admin/sso-domains.ts'
+import { ssoProviderRoutes } from './admin/sso-providers.ts'
+import { ssoSwitchRoutes } from './admin/sso-switches.ts'
+import { ssoTestRoutes } from './admin/sso-test.ts'
 import { userChangeRoutes } from './admin/user-changes.ts'
 import { userPageRoutes } from './admin/user-page.ts'
 import { userRoutes } from './admin/users.ts'
@@ -53,6 +59,7 @@ import type { Account } from './store/accounts.ts'
 import { comesFrom, createAdapter, noteSeen } from './store/adapter.ts'
 import { auditRow } from './store/audit.ts'
 import { createClients } from './store/clients.ts'
+import type { DomainResolver } from './sso/domains.ts'
 import type { Database } from './store/database.ts'
 import { OWN_API_SCOPES } from './store/own-api.ts'
 import { signingKeys } from './store/signing-keys.ts'
@@ -82,6 +89,7 @@ export interface Sallyport {
 /**
  * Builds the provider on an open, migrated database.
  *
+ * @param resolver DNS; default: the machine's own
  * @throws SealBroken if the secret keys are not those that this database was sealed with
  */
 export async function buildProvider(
@@ -89,11 +97,13 @@ export async function buildProvider(
   database: Database,
   log: Log,
   clock: () => number = Date.now,
+  resolver?: DomainResolver,
 ): Promise<Sallyport> {
   const services = createServices(config, database, log, clock, {
     accounts: () => ownAccounts(database),
     clients: keyring => createClients(database, keyring, clock),
     sso: true,
+    resolver,
   })
   const keys = await signingKeys(database, services.keyring, clock())
   const provider = new Provider(config.issuer, configuration(services, keys))
@@ -155,6 +165,14 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
     provider.use(resetRoutes(services, guard).routes())
     provider.use(coverageRoutes(services, guard).routes())
     provider.use(sessionRoutes(services, guard).routes())
+    if (services.upstreams !== undefined) {
+      provider.use(ssoRoutes(services, guard).routes())
+      provider.use(ssoDomainRoutes(services, guard).routes())
+      provider.use(ssoBreakGlassRoutes(services, guard).routes())
+      provider.use(ssoProviderRoutes(services, guard).routes())
+      provider.use(ssoSwitchRoutes(services, guard).routes())
+      provider.use(ssoTestRoutes(services, guard, services.upstreams).routes())
+    }
   }
   recordLogouts(provider, services)
   noteRefreshes(provider, services)

@@ -10,6 +10,7 @@ import { createLog, type Log } from './log.ts'
 import { firstRunLink } from './organisations/first-run.ts'
 import { PROGRAM } from './program.ts'
 import { buildProvider, type Sallyport } from './provider.ts'
+import type { DomainResolver } from './sso/domains.ts'
 import { type Database, openDatabase } from './store/database.ts'
 import { SealBroken } from './store/seal.ts'
 
@@ -31,6 +32,7 @@ export class StartRefused extends Error {}
  * Starts the server.
  *
  * @param clock milliseconds since 1970; tests move it
+ * @param resolver DNS; default: the machine's own
  * @param extend puts further pages behind ours, before the first request
  * @throws StartRefused, ConfigError
  */
@@ -39,14 +41,20 @@ export async function startServer(
   {
     log = createLog(config.logLevel),
     clock = Date.now,
+    resolver,
     extend,
-  }: { log?: Log; clock?: () => number; extend?: ((sallyport: Sallyport) => void) | undefined } = {},
+  }: {
+    log?: Log
+    clock?: () => number
+    resolver?: DomainResolver | undefined
+    extend?: ((sallyport: Sallyport) => void) | undefined
+  } = {},
 ): Promise<Running> {
   for (const warning of config.warnings) log.warn(warning)
   const database = await openDatabase(config.databaseUrl)
   try {
     await bringSchemaUpToDate(config, database, log)
-    const sallyport = await buildProvider(config, database, log, clock)
+    const sallyport = await buildProvider(config, database, log, clock, resolver)
     const { services, tellApp } = sallyport
     extend?.(sallyport)
     const server = createServer(sallyport.provider.callback())

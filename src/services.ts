@@ -7,6 +7,7 @@ import { type Assets, createAssets } from './http/assets.ts'
 import { createLanguages, type Languages } from './http/language.ts'
 import { createViews, type Views } from './http/views.ts'
 import { createPaths, type Paths } from './paths.ts'
+import { type DomainResolver, systemResolver } from './sso/domains.ts'
 import { createUpstreams, type Upstreams } from './sso/upstreams.ts'
 import { type ActionRules, createActionRules } from './store/action-rules.ts'
 import { type Apis, createApis } from './store/apis.ts'
@@ -27,6 +28,8 @@ export interface Services {
   readonly accounts: AccountSource
   /** Identity providers of customers; undefined where accounts are a host's. */
   readonly upstreams: Upstreams | undefined
+  /** DNS, for the domains of organisations. */
+  readonly resolver: DomainResolver
   readonly paths: Paths
   readonly views: Views
   readonly texts: Texts
@@ -55,6 +58,8 @@ export function createServices(
     readonly support?: boolean | undefined
     /** Default: users log in by nobody else's identity provider. */
     readonly sso?: boolean | undefined
+    /** Default: the machine's own. */
+    readonly resolver?: DomainResolver | undefined
     /** See {@link ownClient}. */
     readonly ownClientMetadata?: Readonly<Record<string, unknown>> | undefined
   },
@@ -92,6 +97,7 @@ export function createServices(
             { allowPrivateNetwork: config.allowPrivateNetwork, clock },
           )
         : undefined,
+    resolver: own.resolver ?? systemResolver(),
     paths,
     assets,
     views: createViews({ texts, assets }),

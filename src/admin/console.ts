@@ -18,7 +18,7 @@ const LOOK = { acr: ACR['2fa'] } as const
 const CHANGE = { ...LOOK, maxAge: 300 } as const
 
 /** What the navigation leads to. */
-export type Section = 'users' | 'actions' | 'sessions' | 'access' | 'audit'
+export type Section = 'users' | 'sso' | 'actions' | 'sessions' | 'access' | 'audit'
 
 /** An admin, in their organisation. */
 export interface AdminSession extends OwnSession {
@@ -77,7 +77,7 @@ export async function frameOf(
 
 /** What is around a page, where the organisation's name was read with what the page is about. */
 export function frameFor(
-  { texts, paths }: Services,
+  { texts, paths, upstreams }: Services,
   { logoutUrl }: Guard,
   ctx: Context,
   organisation: string,
@@ -89,6 +89,16 @@ export function frameFor(
     home,
     sections: [
       { text: texts.t('users.heading'), icon: 'shield', href: `${home}/users`, current: current === 'users' },
+      ...(upstreams === undefined
+        ? []
+        : [
+            {
+              text: texts.t('connections.heading'),
+              icon: 'building' as const,
+              href: `${home}/sso`,
+              current: current === 'sso',
+            },
+          ]),
       {
         text: texts.t('actions.heading'),
         icon: 'key',

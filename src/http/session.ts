@@ -46,6 +46,8 @@ export interface FormKind<Field extends string = string> {
   readonly several?: readonly Field[]
   /** Those that are never kept, such as passwords: they are typed again. */
   readonly unkept?: readonly Field[]
+  /** What it may have, as it is sent; default: what `readForm` takes. */
+  readonly mostBytes?: number
   /**
    * Below the issuer: the page that shows the form, and what waits of it. Guarded by the same requirement. `:name` is
    * what the form's own address has there.
@@ -203,7 +205,7 @@ export function createGuard(provider: Provider, services: Services): Guard {
       }
     },
 
-    requireSessionForForm({ kind, fields, several, unkept = [], page: pattern }, asked = {}) {
+    requireSessionForForm({ kind, fields, several, unkept = [], mostBytes, page: pattern }, asked = {}) {
       const requirement = checked(asked)
       return async (ctx, next) => {
         isolate(ctx)
@@ -218,7 +220,7 @@ export function createGuard(provider: Provider, services: Services): Guard {
         if (session === undefined || isOutside(session.account, ctx.ip)) {
           return ask(ctx, `${paths.base}${page}`, requirement)
         }
-        const { pending, ...form } = await readForm(ctx, [...fields, 'pending'], several)
+        const { pending, ...form } = await readForm(ctx, [...fields, 'pending'], several, mostBytes)
         let id = pending
         if (id === undefined) {
           for (const each of unkept) delete (form as Record<string, string>)[each]
@@ -237,7 +239,12 @@ export function createGuard(provider: Provider, services: Services): Guard {
     },
 
     async sentForm(ctx, kind) {
-      const { pending: id, ...sent } = await readForm(ctx, [...kind.fields, 'pending'], kind.several)
+      const { pending: id, ...sent } = await readForm(
+        ctx,
+        [...kind.fields, 'pending'],
+        kind.several,
+        kind.mostBytes,
+      )
       if (id === undefined) return { form: sent as SentForm<never>['form'], taken: [] }
       const session = sessionOf(ctx)
       const form = await readWaiting(id, kind, session)

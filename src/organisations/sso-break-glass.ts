@@ -26,7 +26,11 @@ export async function nameBreakGlass(
     if (named && !isReady(admin)) {
       throw ssoFault('user', 'not_ready', 'has no password, or no second factor')
     }
-    if (!named && organisation.ssoOnlyDomains > 0 && organisation.readyBreakGlass <= (isReady(admin) ? 1 : 0)) {
+    if (
+      !named &&
+      organisation.ssoOnlyDomains > 0 &&
+      organisation.readyBreakGlass <= (isReady(admin) ? 1 : 0)
+    ) {
       throw new InputError('user', 'is the last break-glass admin, and a domain is for single sign-on only', {
         reason: 'last_break_glass',
       })

@@ -72,10 +72,7 @@ export async function changeSso<T>(
   { database, clock, actor }: Pick<Directory, 'database' | 'clock' | 'actor'>,
   { organisationId, address, also = [] }: SsoChoice,
   { specialPlans, breakGlass = false }: Rules,
-  plan: (
-    organisation: SsoOrganisation,
-    now: number,
-  ) => Promise<PlannedSso<T> | { readonly unchanged: T }>,
+  plan: (organisation: SsoOrganisation, now: number) => Promise<PlannedSso<T> | { readonly unchanged: T }>,
 ): Promise<{ readonly result: T; readonly changed: boolean }> {
   for (let tries = 1, used = 0; ; tries++) {
     const organisation = await readSsoOrganisation(database, organisationId, actor)

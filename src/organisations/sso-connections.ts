@@ -4,6 +4,7 @@
 
 import { newSamlKeys } from '../sso/saml-keys.ts'
 import { identityOf, isComplete } from '../sso/settings.ts'
+import { auditRow } from '../store/audit.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
 import { newId } from '../store/ids.ts'
 import {
@@ -19,7 +20,6 @@ import {
   switchConnection,
   updateConnection,
 } from '../store/sso/connections.ts'
-import { auditRow } from '../store/audit.ts'
 import type { Directory } from './directory.ts'
 import { changeSso, type SsoChoice, ssoFault } from './sso-change.ts'
 import type { ReadSettings } from './sso-settings.ts'
@@ -158,7 +158,11 @@ export async function removeConnection(directory: Directory, choice: ConnectionC
  */
 export async function noteTested(
   { database, clock, actor }: Pick<Directory, 'database' | 'clock' | 'actor'>,
-  { connection, revision, address }: {
+  {
+    connection,
+    revision,
+    address,
+  }: {
     readonly connection: Connection
     readonly revision: number
     readonly address: string | undefined
@@ -201,7 +205,10 @@ function changedParts(before: Connection, after: Connection, secret: boolean): s
   ]
 }
 
-async function connectionOf({ database }: Directory, { id, organisationId }: ConnectionChoice): Promise<Connection> {
+async function connectionOf(
+  { database }: Directory,
+  { id, organisationId }: ConnectionChoice,
+): Promise<Connection> {
   const held = await readConnection(database, id)
   if (held?.organisationId === organisationId) return held
   throw ssoFault('connection', 'gone', 'is no connection of this organisation')

@@ -1,7 +1,13 @@
 // An organisation's domains: added, proven by a DNS record, given to an identity provider, and removed. Leaves out what
 // the record looks like (sso/domains.ts).
 
-import { checkDomain, type DomainCheck, type DomainResolver, newDomainToken, readDomainName } from '../sso/domains.ts'
+import {
+  checkDomain,
+  type DomainCheck,
+  type DomainResolver,
+  newDomainToken,
+  readDomainName,
+} from '../sso/domains.ts'
 import { newId } from '../store/ids.ts'
 import { readConnection } from '../store/sso/connections.ts'
 import {
@@ -116,7 +122,11 @@ export async function setDomain(
         throw ssoFault('connection', 'provider_off', 'is off: switch it on first')
       }
       if (only && organisation.readyBreakGlass === 0) {
-        throw ssoFault('ssoOnly', 'no_break_glass', 'needs a break-glass admin with a password and a second factor')
+        throw ssoFault(
+          'ssoOnly',
+          'no_break_glass',
+          'needs a break-glass admin with a password and a second factor',
+        )
       }
       return {
         writes: [assignDomain(held, connectionId, only)],

@@ -3,7 +3,7 @@
 
 import type { OutboundFetch } from '../sso/outbound.ts'
 import { readCertificate } from '../sso/saml-keys.ts'
-import { readSamlMetadata, type SamlSettings } from '../sso/saml-metadata.ts'
+import { readSamlMetadata } from '../sso/saml-metadata.ts'
 import { oidcOf, type StoredOidc, type StoredSaml, samlOf } from '../sso/settings.ts'
 import { SsoError, type SsoFault } from '../sso/upstream.ts'
 import type { Connection, TwoFactorValues } from '../store/sso/connections.ts'
@@ -58,7 +58,8 @@ export class SettingsError extends Error {
   }
 }
 
-export interface ReadSettings extends Pick<Connection, 'name' | 'twoFactor' | 'createsUsers' | 'adminGroups'> {
+export interface ReadSettings
+  extends Pick<Connection, 'name' | 'twoFactor' | 'createsUsers' | 'adminGroups'> {
   readonly settings: StoredOidc | StoredSaml
   /** As it was typed; undefined: as before. */
   readonly secret: string | undefined
@@ -96,7 +97,7 @@ export async function readConnectionSettings(
   }
   const read =
     held.protocol === 'saml'
-      ? { settings: await readSaml(form, samlOf(held), fetch), secret: undefined }
+      ? { settings: await readSaml(form, held, fetch), secret: undefined }
       : readOidc(form, held)
   if (Object.keys(form.faults).length > 0) throw new SettingsError(form.faults)
   return { ...rules, ...read }
@@ -175,9 +176,7 @@ function readOidc(form: Reader, held: Connection): Pick<ReadSettings, 'settings'
   if (clientId !== undefined && !/^[\x21-\x7e]+$/.test(clientId)) form.fault('client_id', 'malformed')
   const entra = held.protocol === 'entra'
   const tenant = entra ? readTenant(form) : undefined
-  const issuer = entra
-    ? tenant && `https://login.microsoftonline.com/${tenant}/v2.0`
-    : form.address('issuer')
+  const issuer = entra ? tenant && `https://login.microsoftonline.com/${tenant}/v2.0` : form.address('issuer')
   if (held.testedRevision !== null) {
     if (issuer !== before.issuer) form.fault(entra ? 'tenant' : 'issuer', 'other_upstream')
     if (clientId !== before.clientId) form.fault('client_id', 'other_upstream')
@@ -210,35 +209,43 @@ function readScopes(form: Reader): string[] {
   return scopes.filter(each => each !== 'openid')
 }
 
-async function readSaml(form: Reader, before: StoredSaml, fetch: OutboundFetch): Promise<StoredSaml> {
+async function readSaml(form: Reader, held: Connection, fetch: OutboundFetch): Promise<StoredSaml> {
+  const before = samlOf(held)
   const metadataUrl = form.address('metadata_url')
   const pasted = form.typed.metadata?.trim() ?? ''
-  const told =
+  const [told, field] =
     pasted !== ''
-      ? readMetadata(form, 'metadata', pasted)
+      ? ([readMetadata(form, 'metadata', pasted), 'metadata'] as const)
       : metadataUrl === undefined
-        ? readSamlFields(form)
-        : await fetchMetadata(form, metadataUrl, fetch)
-  // Signed wherever we can: who does not look at a signature is not disturbed by it.
-  const settings = {
+        ? ([readSamlFields(form), 'entity_id'] as const)
+        : ([await fetchMetadata(form, metadataUrl, before, fetch), 'metadata_url'] as const)
+  if (held.testedRevision !== null && told.entityId !== before.entityId) form.fault(field, 'other_upstream')
+  return {
     ...told,
+    // Signed wherever we can: who does not look at a signature is not disturbed by it.
     requestsSigned: true,
     idpInitiated: form.typed.idp_initiated === 'yes',
     ourCertificate: before.ourCertificate,
     ...(metadataUrl === undefined ? {} : { metadataUrl }),
   }
-  return settings
 }
 
-type ToldSaml = Partial<Pick<SamlSettings, 'entityId' | 'ssoUrl' | 'sloUrl' | 'certificates'>>
+type ToldSaml = Pick<StoredSaml, 'entityId' | 'ssoUrl' | 'sloUrl' | 'certificates'>
 
-async function fetchMetadata(form: Reader, address: string, fetch: OutboundFetch): Promise<ToldSaml> {
+/** What was read before stays where the same address can't be read now. */
+async function fetchMetadata(
+  form: Reader,
+  address: string,
+  { metadataUrl, ...held }: StoredSaml,
+  fetch: OutboundFetch,
+): Promise<ToldSaml> {
   try {
     const answer = await fetch(address)
     if (!answer.ok) throw new SsoError('configuration', `The address answered with status ${answer.status}.`)
     return readMetadata(form, 'metadata_url', await answer.text())
   } catch (error) {
     if (!(error instanceof SsoError)) throw error
+    if (metadataUrl === address && held.entityId !== undefined) return held
     form.fault('metadata_url', { upstream: error.fault, detail: error.detail })
     return {}
   }

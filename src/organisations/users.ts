@@ -184,7 +184,8 @@ function told({ id, organisationId, email, name, role, status }: Membership): Us
 
 function keepAnAdmin(member: Membership): void {
   if (member.lastBreakGlass) {
-    const fault = 'is the last break-glass admin, and a domain is for single sign-on only: name another one first'
+    const fault =
+      'is the last break-glass admin, and a domain is for single sign-on only: name another one first'
     throw new InputError('user', fault, { reason: 'last_break_glass' })
   }
   if (!isLastAdmin(member)) return

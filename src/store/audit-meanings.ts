@@ -76,7 +76,8 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'sso.connection_deleted': 'A connection to an identity provider was deleted, with who was linked to whom.',
   'sso.domain_added': 'A domain was added, and is yet to be proven.',
   'sso.domain_proven': 'A domain was proven by its DNS record.',
-  'sso.domain_set': 'It was set by which identity provider the addresses of a domain log in, and whether by no other way.',
+  'sso.domain_set':
+    'It was set by which identity provider the addresses of a domain log in, and whether by no other way.',
   'sso.domain_removed': 'A domain was removed: its addresses log in by no identity provider.',
   'sso.break_glass_changed': 'An admin was named as a break-glass admin, or is none any more.',
   'user.created': 'A user was created.',

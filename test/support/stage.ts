@@ -19,6 +19,7 @@ import {
 } from '../../src/organisations/directory.ts'
 import type { Sallyport } from '../../src/provider.ts'
 import { type Running, startServer } from '../../src/server.ts'
+import type { DomainResolver } from '../../src/sso/domains.ts'
 import { sql, write } from '../../src/store/database.ts'
 
 export const PASSWORD = 'quiet otters borrow nine lanterns'
@@ -60,6 +61,8 @@ export interface StageOptions {
   /** Default: an SQLite file. */
   readonly databaseUrl?: string
   readonly env?: Record<string, string>
+  /** DNS. */
+  readonly resolver?: DomainResolver
   /** Adds pages of the test's own. */
   readonly extend?: (sallyport: Sallyport) => void
 }
@@ -74,7 +77,12 @@ interface PersonOptions {
 
 let people = 0
 
-export async function openStage({ databaseUrl, env = {}, extend }: StageOptions = {}): Promise<Stage> {
+export async function openStage({
+  databaseUrl,
+  env = {},
+  resolver,
+  extend,
+}: StageOptions = {}): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-'))
   const [port, demoPort] = await Promise.all([freePort(), freePort()])
   const config = loadConfig(
@@ -92,7 +100,7 @@ export async function openStage({ databaseUrl, env = {}, extend }: StageOptions 
   let ahead = 0
   let held: number | undefined
   const clock = () => held ?? Date.now() + ahead
-  const running = await startServer(config, { log: createLog('debug', sink), clock, extend })
+  const running = await startServer(config, { log: createLog('debug', sink), clock, resolver, extend })
   const { database, keyring } = running.services
   const directory: Directory = { database, keyring, clock, actor: 'operator', productName: 'Sallyport' }
 

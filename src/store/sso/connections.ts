@@ -184,10 +184,7 @@ const freeDomains = sql(
 
 /** With who is who there; its domains stay, with no connection. Refused as `account_changed` if it is on, or gone. */
 export function deleteConnection({ id, organisationId }: Pick<Connection, 'id' | 'organisationId'>): Write[] {
-  return [
-    write(freeDomains, [id, organisationId]),
-    write(remove, [id, organisationId], 'account_changed'),
-  ]
+  return [write(freeDomains, [id, organisationId]), write(remove, [id, organisationId], 'account_changed')]
 }
 
 function connectionOf(row: Row | undefined): PlannedConnection | undefined {

@@ -21,7 +21,9 @@ export interface SsoOrganisation {
 }
 
 /** Of an account that is a way in for emergencies. @param a the account's name in the statement */
-const ready = (a: string) => `${a}.role = 'admin' AND ${a}.status = 'active' AND ${a}.password_hash IS NOT NULL
+const ready = (
+  a: string,
+) => `${a}.role = 'admin' AND ${a}.status = 'active' AND ${a}.password_hash IS NOT NULL
   AND (EXISTS (SELECT 1 FROM authenticators t WHERE t.account_id = ${a}.id)
     OR EXISTS (SELECT 1 FROM passkeys k WHERE k.account_id = ${a}.id))`
 /** Another such account of the organisation. */
