@@ -120,6 +120,7 @@ const FACTS = [
   'action',
   'client',
   'connection',
+  'sso',
   'fault',
   'plan',
   'from',

@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 
 /** A new identifier such as `usr_3f9a…`: 120 random bits. */
-export function newId(prefix: 'org' | 'usr' | 'job' | 'rst' | 'cas' | 'chg'): string {
+export function newId(prefix: 'org' | 'usr' | 'job' | 'rst' | 'cas' | 'chg' | 'sso' | 'dom'): string {
   return `${prefix}_${randomBytes(15).toString('hex')}`
 }
 
