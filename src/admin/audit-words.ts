@@ -132,6 +132,7 @@ const FACTS = [
   'client',
   'connection',
   'domain',
+  'sso',
   'fault',
   'plan',
   'from',

@@ -18,7 +18,7 @@ import { auditRow } from '../store/audit.ts'
 import { CommitRefused } from '../store/database.ts'
 import type { StoredSession } from '../store/oidc-sessions.ts'
 import type { PlannedConnection } from '../store/sso/connections.ts'
-import { readAnsweredRequest } from '../store/sso/requests.ts'
+import { readAnsweredRequest, useAnswer } from '../store/sso/requests.ts'
 import type { Refusal } from '../store/statement.ts'
 import { unit } from '../store/unit-of-work.ts'
 import { readAsked, startsFromNothing, subjectOf } from './asked.ts'
@@ -118,7 +118,12 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       if (visit.progress.last === 'sso') return seeOther(ctx, services.paths.interaction(visit.uid))
       throw new AppError('interaction_expired', 'no answer waits under this handle')
     }
-    if (!visit.step.ways.includes('sso')) throw new AppError('not_offered', `sso at step ${visit.step.kind}`)
+    if (!visit.step.ways.includes('sso')) {
+      // Switched off while the user was away.
+      await unit().flush([useAnswer(request, visit.now)])
+      const way = visit.step.ways[0] ?? 'sso'
+      return show(ctx, details, visit, failure(ctx, way, { key: 'sso.error.over' }, {}))
+    }
     await answer(ctx, details, visit, 'sso', {}, await takeAnswer(services, visit, request))
   })
 

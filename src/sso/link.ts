@@ -48,7 +48,7 @@ export function decideLink({ answer, connection, linked, byEmail, domainProven }
   if (!domainProven) return refused('domain_not_proven')
   if (byEmail === undefined) {
     if (!connection.createsUsers || emailVerified === false) return refused('no_account')
-    return { kind: 'create', email, name: answer.name ?? email }
+    return { kind: 'create', email, name: nameOf(answer.name) ?? email }
   }
   if (byEmail.organisationId !== connection.organisationId) return refused('other_organisation')
   const claim = byEmail.mailboxProvenAt === null
@@ -66,6 +66,19 @@ export function roleOf(
 ): 'admin' | 'technician' | undefined {
   if (adminGroups.length === 0) return undefined
   return groups.some(each => adminGroups.includes(each)) ? 'admin' : 'technician'
+}
+
+/** As one line of a sane length; undefined where nothing is left. */
+function nameOf(name = ''): string | undefined {
+  const line = [
+    ...name
+      .replaceAll(/\p{C}+/gu, ' ')
+      .replaceAll(/\s+/g, ' ')
+      .trim(),
+  ]
+    .slice(0, 100)
+    .join('')
+  return line === '' ? undefined : line
 }
 
 function refused(reason: LinkRefusal): Link {

@@ -70,6 +70,8 @@ function stand(request: Request, account: Account | undefined, progress: Progres
     account: progress.account?.id === undefined ? undefined : account,
     session: progress.account?.id === undefined ? [] : request.session,
     asked: request.asked,
+    fromNothing: false,
+    upstream: undefined,
   }
   return standing(visit, { emailProof: request.emailProof, acrAliases: ALIASES }).step
 }

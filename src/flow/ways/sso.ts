@@ -2,13 +2,16 @@
 // by the page that sent them. What it proves is a fact as any other; whose it is follows from who is linked to whom.
 
 import { domainOf, parseAddress } from '../../mail/address.ts'
+import { InputError } from '../../organisations/directory.ts'
+import { setRole } from '../../organisations/users.ts'
 import type { Services } from '../../services.ts'
 import { factOf } from '../../sso/assurance.ts'
 import { decideLink, type Link, type LinkRefusal, roleOf } from '../../sso/link.ts'
 import { SsoError, type SsoFault, type UpstreamAnswer } from '../../sso/upstream.ts'
 import type { Returned, Upstreams } from '../../sso/upstreams.ts'
 import { type Account, insertAccount } from '../../store/accounts.ts'
-import { auditRow } from '../../store/audit.ts'
+import { clientActor } from '../../store/actor.ts'
+import { type AuditEntry, auditRow } from '../../store/audit.ts'
 import type { Write } from '../../store/database.ts'
 import { newId } from '../../store/ids.ts'
 import type { PlannedConnection } from '../../store/sso/connections.ts'
@@ -16,8 +19,9 @@ import { isProvenDomain } from '../../store/sso/domains.ts'
 import { claimAccount, linkIdentity, linkNewIdentity, readIdentity } from '../../store/sso/identities.ts'
 import { insertSsoRequest, openRequest, type SsoRequest, useAnswer } from '../../store/sso/requests.ts'
 import { type Fact, mergeFacts } from '../assurance.ts'
+import { NO_PROGRESS, type Progress } from '../progress.ts'
 import type { Visit } from '../visit.ts'
-import { chosen, type Handler, type Outcome, type Refused, record, refused } from './outcome.ts'
+import { chosen, type Handler, type Outcome, type Refused, refused } from './outcome.ts'
 
 /** Sends the user to their identity provider. */
 export const sso: Handler = async (services, visit) => {
@@ -68,6 +72,7 @@ export async function takeAnswer(services: Services, visit: Visit, request: SsoR
   if (visit.prompt === 'step_up' && !(link.kind === 'known' && link.account.id === visit.account?.id)) {
     return failed(visit, connection, 'other_user', 'a step-up is about the session’s user', [used])
   }
+  if (link.kind === 'known') await followGroups(services, connection, answer, link.account)
   return settle(services, visit, { connection, answer, fact, returned, link, used })
 }
 
@@ -84,99 +89,112 @@ interface Answered {
 
 function settle(services: Services, visit: Visit, answered: Answered): Outcome {
   const { connection, answer, fact, returned, link, used } = answered
-  const { now, progress } = visit
+  const { now } = visit
   const identity = { connectionId: connection.id, subject: answer.subject }
   const fellShort = (returned.twoFactor && fact.kind !== '2fa') || (returned.fresh && fact.earlier === true)
-  // Where something fresh was asked for, what was proven there before is what a password of before would be.
+  // Where something fresh was asked for, what was proven there before is worth what a password is.
   const counted = returned.fresh && fact.earlier === true ? { ...fact, kind: '1fa' } : fact
-  const choices = { ...progress.choices, ...(fellShort ? { ssoFellShort: true } : {}) }
-  const { linking: _, ...rest } = progress
-  const base = { ...rest, upstream: connection.id }
-  const named = ({ id, email, epoch }: Pick<Account, 'id' | 'email' | 'epoch'>) => ({ id, email, epoch })
-  const kept = (account: Pick<Account, 'id'>) => (progress.account?.id === account.id ? progress.facts : [])
-  const about = ({ id }: Pick<Account, 'id'>, event: 'sso.linked' | 'sso.user_created') =>
-    auditRow(
-      {
-        event,
-        organisationId: connection.organisationId,
-        accountId: id,
-        address: visit.visitor.address,
-        interaction: visit.cid,
-        details: { client: visit.clientId, connection: connection.name },
-      },
-      now,
-    )
+  const progressOf = (account: Pick<Account, 'id' | 'email' | 'epoch'>) =>
+    about(visit, account, connection, fellShort, counted)
+  const values = { name: connection.name }
 
   switch (link.kind) {
-    case 'known': {
-      const { account } = link
-      const facts = mergeFacts(kept(account), [counted])
-      return {
-        kind: 'advanced',
-        progress: { ...base, account: named(account), facts, choices },
-        writes: [used],
-      }
-    }
+    case 'known':
+      return { kind: 'advanced', progress: progressOf(link.account), writes: [used] }
     case 'link': {
       const { account, claim } = link
-      const epoch = account.epoch + (claim ? 1 : 0)
+      const progress = progressOf({ ...account, epoch: account.epoch + (claim ? 1 : 0) })
       return {
         kind: 'advanced',
-        progress: {
-          ...base,
-          account: named({ ...account, epoch }),
-          facts: claim ? [counted] : mergeFacts(kept(account), [counted]),
-          choices,
-        },
+        progress: claim ? { ...progress, facts: [counted] } : progress,
         writes: [
-          // Where the two don't see each other (PostgreSQL), and where they do, the link is of the account as it was read.
+          // First: where the writes of a commit see each other (SQLite), the account must be as it was read.
           linkIdentity(identity, account, now),
           ...(claim ? claimAccount(services.database.dialect, account, now) : []),
           used,
-          about(account, 'sso.linked'),
+          row(visit, connection, { event: 'sso.linked', accountId: account.id }),
         ],
-        refused: { already_exists: { key: 'sso.error.linked_otherwise', values: { name: connection.name } } },
+        refused: { already_exists: { key: 'sso.error.linked_otherwise', values } },
       }
     }
     case 'create': {
-      const id = newId('account')
-      const account = { id, email: link.email, epoch: 0 }
+      const account = { id: newId('usr'), email: link.email, epoch: 0 }
+      const role = roleOf(answer, connection) ?? 'technician'
       return {
         kind: 'advanced',
-        progress: { ...base, account, facts: [counted], choices },
+        progress: progressOf(account),
         writes: [
           insertAccount(
             {
               ...account,
               organisationId: connection.organisationId,
-              name: link.name.slice(0, 100),
-              role: roleOf(answer, connection) ?? 'technician',
+              name: link.name,
+              role,
               status: 'active',
               passwordHash: null,
               mailboxProvenAt: now,
             },
             now,
           ),
-          linkNewIdentity(identity, id, now),
+          linkNewIdentity(identity, account.id, now),
           used,
-          about(account, 'sso.user_created'),
+          row(visit, connection, { event: 'sso.user_created', accountId: account.id, details: { role } }),
         ],
-        refused: { already_exists: { key: 'sso.error.link.no_account', values: { name: connection.name } } },
+        refused: { already_exists: { key: 'sso.error.link.no_account', values } },
       }
     }
-    case 'prove':
+    case 'prove': {
+      const { choices, ...progress } = progressOf(link.account)
       return {
         kind: 'advanced',
         progress: {
-          ...base,
-          account: named(link.account),
+          ...progress,
           facts: [],
           choices: { ...choices, usePassword: true },
           linking: { subject: answer.subject, fact: counted },
         },
         writes: [used],
       }
+    }
   }
+}
+
+/** What is known once somebody has come back. Of another than the one who was named, nothing of before counts. */
+function about(
+  { progress }: Visit,
+  { id, email, epoch }: Pick<Account, 'id' | 'email' | 'epoch'>,
+  connection: PlannedConnection,
+  fellShort: boolean,
+  fact: Fact,
+): Progress {
+  const { linking: _, platformAuthenticator, ...known } = progress
+  const same = known.account?.id === id
+  const kept = same ? known : NO_PROGRESS
+  return {
+    ...kept,
+    ...(platformAuthenticator === undefined ? {} : { platformAuthenticator }),
+    account: { id, email, epoch },
+    upstream: connection.id,
+    facts: mergeFacts(kept.facts, [fact]),
+    choices: { ...kept.choices, ...(fellShort ? { ssoFellShort: true } : {}) },
+  }
+}
+
+/** Has the user's role follow their groups, where the connection says so. The last admin stays one. */
+async function followGroups(
+  { database, keyring, clock, config }: Services,
+  connection: PlannedConnection,
+  answer: UpstreamAnswer,
+  { id, role }: Account,
+): Promise<void> {
+  const wanted = roleOf(answer, connection)
+  if (wanted === undefined || wanted === role) return
+  const actor = clientActor(`SSO ${connection.name}`)
+  const directory = { database, keyring, clock, actor, productName: config.productName }
+  const choice = { organisationId: connection.organisationId, userId: id }
+  await setRole(directory, choice, wanted).catch(error => {
+    if (!(error instanceof InputError)) throw error
+  })
 }
 
 async function linkFor(
@@ -204,7 +222,7 @@ function upstreamOf({ upstreams }: Services, { upstream, step }: Visit) {
   return { upstreams, connection: upstream } satisfies { upstreams: Upstreams; connection: PlannedConnection }
 }
 
-/** Nothing was proven; the page says why, and the log more. */
+/** Nothing was proven; the page says why, and the audit log more. */
 function failed(
   visit: Visit,
   connection: PlannedConnection,
@@ -212,10 +230,25 @@ function failed(
   detail: string,
   writes: readonly Write[] = [],
 ): Refused {
-  const row = record(visit, 'sso.failed', {
-    connection: connection.name,
-    fault,
-    detail: detail.slice(0, 200),
-  })
-  return refused(`sso.error.${fault}`, [...writes, row], { name: connection.name })
+  const details = { fault, detail: detail.slice(0, 200) }
+  const entry = row(visit, connection, { event: 'sso.failed', accountId: visit.account?.id, details })
+  return refused(`sso.error.${fault}`, [...writes, entry], { name: connection.name })
+}
+
+function row(
+  visit: Visit,
+  { organisationId, name }: PlannedConnection,
+  { details, ...entry }: Pick<AuditEntry, 'event' | 'accountId' | 'details'>,
+): Write {
+  const { visitor, cid, clientId, now } = visit
+  return auditRow(
+    {
+      ...entry,
+      organisationId,
+      address: visitor.address,
+      interaction: cid,
+      details: { client: clientId, connection: name, ...details },
+    },
+    now,
+  )
 }

@@ -92,7 +92,7 @@ const prove = sql(
 )
 
 /** Refused as `already_exists` if it is proven already, here or for another organisation. */
-export function proveDomain({ id, organisationId }: SsoDomain): Write {
+export function proveDomain({ id, organisationId }: Pick<SsoDomain, 'id' | 'organisationId'>): Write {
   return write(prove, [id, organisationId], 'already_exists')
 }
 

@@ -1,0 +1,139 @@
+// An organisation that logs in by its identity provider: the provider, a connection that is on, and a proven domain.
+
+import { randomBytes } from 'node:crypto'
+import { createOrganisation } from '../../src/organisations/directory.ts'
+import type { Write } from '../../src/store/database.ts'
+import { newId } from '../../src/store/ids.ts'
+import {
+  insertConnection,
+  markTested,
+  type NewConnection,
+  switchConnection,
+} from '../../src/store/sso/connections.ts'
+import { assignDomain, insertDomain, proveDomain } from '../../src/store/sso/domains.ts'
+import type { Stage } from './stage.ts'
+import { startUpstreamOidc, type UpstreamAccount, type UpstreamOidc, visitUpstream } from './upstream-oidc.ts'
+import { createVisitor, uidOf, type Visitor } from './visitor.ts'
+
+const DAY = 24 * 60 * 60 * 1000
+
+export interface SsoGround {
+  readonly upstream: UpstreamOidc
+  readonly organisationId: string
+  readonly connectionId: string
+  readonly domain: string
+  readonly domainId: string
+  commit(...writes: Write[]): Promise<void>
+  /** Of the domain. */
+  email(name: string): string
+  close(): Promise<void>
+}
+
+export interface SsoOptions {
+  readonly accounts?: readonly UpstreamAccount[]
+  readonly connection?: Partial<Pick<NewConnection, 'name' | 'twoFactor' | 'createsUsers' | 'adminGroups'>>
+  readonly ssoOnly?: boolean
+  readonly plan?: string
+  /** Default: two days ago. */
+  readonly subscribedAt?: number
+}
+
+let grounds = 0
+
+export async function openSso(stage: Stage, options: SsoOptions = {}): Promise<SsoGround> {
+  const { database, keyring, paths } = stage.running.services
+  const domain = `heron${++grounds}.example`
+  const connectionId = newId('sso')
+  const domainId = newId('dom')
+  const upstream = await startUpstreamOidc({
+    redirectUris: [`${stage.origin}${paths.ssoOidc(connectionId)}`],
+    accounts: options.accounts ?? [],
+    backchannelLogoutUri: `${stage.origin}${paths.ssoOidc(connectionId, 'logout')}`,
+  })
+  const { id: organisationId } = await createOrganisation(stage.directory, {
+    name: `Heron ${grounds}`,
+    plan: options.plan ?? 'Enterprise',
+    subscribedAt: options.subscribedAt ?? stage.now() - 2 * DAY,
+  })
+  const { issuer, clientId, clientSecret } = upstream
+  const connection: NewConnection = {
+    id: connectionId,
+    organisationId,
+    protocol: 'oidc',
+    name: 'Heron ID',
+    settings: JSON.stringify({ issuer, clientId }),
+    secret: keyring.seal(clientSecret, ['sso_connections', 'secret', connectionId]),
+    twoFactor: { acr: [], amr: [] },
+    createsUsers: false,
+    adminGroups: [],
+    createdAt: stage.now(),
+    ...options.connection,
+  }
+  const ids = { id: domainId, organisationId }
+  // One after the other: on PostgreSQL the writes of one commit don't see each other.
+  for (const each of [
+    insertConnection(connection),
+    markTested(connectionId, 1),
+    switchConnection(connection, 'on'),
+    insertDomain({ ...ids, domain, token: randomBytes(16).toString('hex') }, stage.now()),
+    proveDomain(ids),
+    assignDomain(ids, connectionId, options.ssoOnly === true),
+  ]) {
+    await database.commit([each])
+  }
+  return {
+    upstream,
+    organisationId,
+    connectionId,
+    domain,
+    domainId,
+    commit: (...writes) => database.commit(writes),
+    email: name => `${name}@${domain}`,
+    close: () => upstream.close(),
+  }
+}
+
+/**
+ * A browser says its address, is sent to the identity provider, logs in there as somebody, and comes back.
+ *
+ * @param start where the login begins
+ * @param as the account there; undefined: cancels
+ * @returns where the interaction leads
+ */
+export async function logInBySso(
+  { upstream }: Pick<SsoGround, 'upstream'>,
+  visitor: Visitor,
+  start: string,
+  email: string,
+  as: string | undefined,
+  cookies?: Map<string, string>,
+) {
+  const page = await visitor.follow(start)
+  const base = `/interaction/${uidOf(page.url)}`
+  const sent = await visitor.post(`${base}/identify`, { email, webauthn: 'none' })
+  if (sent.location === undefined || !sent.location.startsWith(upstream.issuer)) {
+    throw new Error(`sent to ${sent.location ?? sent.heading}`)
+  }
+  const callback = await comeBack(upstream.issuer, visitor, sent.location, as, cookies)
+  return {
+    base,
+    sent: new URL(sent.location),
+    callback,
+    ...(await visitor.follow(callback.location ?? base)),
+  }
+}
+
+/** From the address that a browser is sent to, to the callback's answer. */
+export async function comeBack(
+  issuer: string,
+  visitor: Visitor,
+  away: string,
+  as: string | undefined,
+  cookies?: Map<string, string>,
+) {
+  const query = await visitUpstream(issuer, away, as, cookies)
+  const redirectUri = new URL(away).searchParams.get('redirect_uri') ?? ''
+  return visitor.get(`${redirectUri}?${query}`)
+}
+
+export { createVisitor }
