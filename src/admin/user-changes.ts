@@ -158,6 +158,10 @@ export function userChangeRoutes(services: Services, guard: Guard): Router {
           ctx.status = 409
           return show(ctx, change, { ...user, lastAdmin: true }, passkey, {})
         }
+        if (error instanceof InputError && error.why?.reason === 'last_break_glass') {
+          ctx.status = 409
+          return show(ctx, change, user, passkey, { refused: 'user.lastBreakGlass' })
+        }
         // Whoever was demoted, or moved away, a moment ago finds nothing here.
         if (error instanceof InputError) throw new AppError('not_found')
         // Somebody was faster, in another tab.
@@ -182,12 +186,20 @@ export function userChangeRoutes(services: Services, guard: Guard): Router {
     change: Change,
     user: UserDetails,
     passkey: string,
-    { pending, error }: { pending?: string | undefined; error?: string | undefined },
+    {
+      pending,
+      error,
+      refused = change.keepsAdmin === true && user.lastAdmin ? 'user.lastAdmin' : undefined,
+    }: {
+      pending?: string | undefined
+      error?: string | undefined
+      /** Why it can't be done. */
+      refused?: TextKey | undefined
+    },
   ): void {
     const { name } = user
     const { done, danger = false } = change
     const named = user.passkeys.find(each => each.key === passkey)?.name ?? ''
-    const refused = change.keepsAdmin === true && user.lastAdmin
     ctx.type = 'html'
     ctx.body = views.render('admin-user-change', {
       frame: frameFor(services, guard, ctx, user.organisation),
@@ -203,8 +215,8 @@ export function userChangeRoutes(services: Services, guard: Guard): Router {
             : [{ name: 'passkey', value: passkey }],
       ...(pending === undefined ? {} : { waiting: true }),
       ...(error === undefined ? {} : { error }),
-      ...(refused
-        ? { effects: [], refused: texts.t('user.lastAdmin', { name }) }
+      ...(refused !== undefined
+        ? { effects: [], refused: texts.t(refused, { name }) }
         : {
             effects: change.effects(user, passkey).map(each => texts.t(each)),
             button: {
