@@ -187,6 +187,7 @@ export function ssoProviderRoutes(services: Services, guard: Guard): Router {
         .filter(each => each.connectionId === id)
         .map(each => ({ domain: each.domain, href: `${listUrl}/domains/${each.id}` })),
       switches: switchesOf(connection, url, closed !== undefined),
+      primary: closed !== undefined ? 'switch' : said.waiting === undefined ? nextOf(connection) : 'save',
       ...said,
     })
   }
@@ -210,7 +211,7 @@ export function ssoProviderRoutes(services: Services, guard: Guard): Router {
         : {
             text: texts.t('connection.on'),
             hint: texts.t(ready ? 'connection.on.hint' : 'connection.on.untested'),
-            ...(ready ? { href: `${url}/on`, primary: true } : {}),
+            ...(ready ? { href: `${url}/on` } : {}),
           },
       {
         text: texts.t('connection.delete'),
@@ -265,6 +266,12 @@ function oursOf(paths: Paths, { id, protocol }: Connection) {
         { id: 'redirect' as const, value: to(paths.ssoOidc(id)) },
         { id: 'logout' as const, value: to(paths.ssoOidc(id, 'logout')) },
       ]
+}
+
+/** What is to be done next. */
+function nextOf(connection: Connection): Locals['primary'] {
+  if (connection.status === 'on' || !isComplete(connection)) return 'save'
+  return connection.testedRevision === connection.revision ? 'switch' : 'test'
 }
 
 /** What is stored, as the fields have it. */

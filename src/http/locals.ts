@@ -747,8 +747,9 @@ export interface ViewLocals {
       readonly text: string
       readonly hint: string
       readonly href?: string
-      readonly primary?: boolean
     }[]
+    /** What the page is opened for most; `switch`: the first that is there. */
+    readonly primary: 'save' | 'test' | 'switch'
   }
   'admin-sso-test': {
     readonly frame: ConsoleFrame

@@ -73,11 +73,17 @@ onEveryStage('identity providers of single sign-on', open => {
       const { secret } = await ground.connection(one)
       expect(secret).not.to.include('PRIVATE')
       const { keyring } = stage.running.services
-      expect(keyring.open(secret ?? '', ['sso_connections', 'secret', one]).toString()).to.include('PRIVATE KEY')
+      expect(keyring.open(secret ?? '', ['sso_connections', 'secret', one]).toString()).to.include(
+        'PRIVATE KEY',
+      )
     })
 
     it('not without a name, or by a protocol that there is not', async () => {
-      for (const form of [{ protocol: 'oidc', name: ' ' }, { name: 'Okta' }, { protocol: 'ldap', name: 'Okta' }]) {
+      for (const form of [
+        { protocol: 'oidc', name: ' ' },
+        { name: 'Okta' },
+        { protocol: 'ldap', name: 'Okta' },
+      ]) {
         const answer = await priya.by.post(`${SSO}/new`, form as Record<string, string>)
         expect(answer.status).to.equal(400)
         expect(answer.body).to.include('<title>Error: ')
@@ -140,7 +146,12 @@ onEveryStage('identity providers of single sign-on', open => {
       // And what can't be saved shows it as little.
       const wrong = await ground.save(priya, id, { issuer: 'x', client_secret: SECRET })
       expect([wrong.status, wrong.body.includes(SECRET)]).to.deep.equal([400, false])
-      const seen = [shown.body, (await page(id)).body, stage.log.join(), JSON.stringify(await ground.events(priya))]
+      const seen = [
+        shown.body,
+        (await page(id)).body,
+        stage.log.join(),
+        JSON.stringify(await ground.events(priya)),
+      ]
       for (const each of seen) expect(each).not.to.include(SECRET)
       const changed = (await ground.events(priya)).filter(each => each.event === 'sso.connection_changed')
       expect(changed.map(each => each.details.changed)).to.deep.equal([
@@ -190,7 +201,10 @@ onEveryStage('identity providers of single sign-on', open => {
       expect(shown.body).to.match(/name="client_id"[^>]* readonly/)
       for (const other of [{ issuer: 'https://evil.example' }, { client_id: 'evil' }, { issuer: '' }]) {
         const refused = await ground.save(priya, id, other as Record<string, string>)
-        expect([refused.status, text(refused).includes('This stays as it was tested')]).to.deep.equal([400, true])
+        expect([refused.status, text(refused).includes('This stays as it was tested')]).to.deep.equal([
+          400,
+          true,
+        ])
       }
       expect(await settings(id)).to.deep.equal({ issuer: typed.issuer, clientId: 'other' })
       expect((await ground.save(priya, id, { client_secret: 'next' })).status).to.equal(303)
@@ -233,7 +247,11 @@ onEveryStage('identity providers of single sign-on', open => {
   describe('of Microsoft Entra ID', () => {
     it('are known by their tenant', async () => {
       const id = await ground.provider(priya, 'entra', 'Microsoft')
-      const answer = await ground.save(priya, id, { tenant: TENANT.toUpperCase(), client_id: 'c', client_secret: 's' })
+      const answer = await ground.save(priya, id, {
+        tenant: TENANT.toUpperCase(),
+        client_id: 'c',
+        client_secret: 's',
+      })
       expect(answer.status).to.equal(303)
       expect(await settings(id)).to.deep.equal({
         issuer: `https://login.microsoftonline.com/${TENANT}/v2.0`,
@@ -307,13 +325,17 @@ onEveryStage('identity providers of single sign-on', open => {
       const cases: readonly [Record<string, string>, string][] = [
         [{ metadata: '<EntityDescriptor/>' }, 'does not begin with an EntityDescriptor'],
         [{ metadata: '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>' }, 'document type'],
-        [{ metadata: metadata('https://idp.example/').replace(/<KeyDescriptor.*<\/KeyDescriptor>/, '') }, 'no certificate'],
+        [
+          { metadata: metadata('https://idp.example/').replace(/<KeyDescriptor.*<\/KeyDescriptor>/, '') },
+          'no certificate',
+        ],
         [{ metadata_url: `${origin}/gone` }, 'status 404'],
         [{ metadata_url: `${origin}/moved` }, 'redirect'],
         [{ metadata_url: 'ftp://idp.example/metadata' }, 'begins with https://'],
         [{ certificates: 'not a certificate' }, 'This is no certificate that can be used'],
       ]
-      answers = path => (path === '/moved' ? { status: 302, body: '' } : { status: 404, body: 'secret of the inside' })
+      answers = path =>
+        path === '/moved' ? { status: 302, body: '' } : { status: 404, body: 'secret of the inside' }
       for (const [typed, said] of cases) {
         const answer = await ground.save(priya, id, typed)
         expect(answer.status, said).to.equal(400)
@@ -325,7 +347,10 @@ onEveryStage('identity providers of single sign-on', open => {
 
     it('are read from the text of a file, as large as that of Microsoft Entra ID', async () => {
       const id = await ground.provider(priya, 'saml', 'Entra')
-      const large = metadata('https://sts.example/').replace('<IDPSSODescriptor', `<!--${'<x>'.repeat(40_000).replaceAll('<', '(')}--><IDPSSODescriptor`)
+      const large = metadata('https://sts.example/').replace(
+        '<IDPSSODescriptor',
+        `<!--${'<x>'.repeat(40_000).replaceAll('<', '(')}--><IDPSSODescriptor`,
+      )
       const answer = await ground.save(priya, id, { metadata: large })
       expect(answer.status, text(answer)).to.equal(303)
       expect(await settings(id)).to.include({ entityId: 'https://sts.example/' })
@@ -363,10 +388,15 @@ onEveryStage('identity providers of single sign-on', open => {
         { entity_id: '' },
       ]) {
         const answer = await ground.save(priya, id, typed as Record<string, string>)
-        expect([answer.status, text(answer).includes('This stays as it was tested')]).to.deep.equal([400, true])
+        expect([answer.status, text(answer).includes('This stays as it was tested')]).to.deep.equal([
+          400,
+          true,
+        ])
       }
       expect(await settings(id)).to.include({ entityId: 'https://idp.example/' })
-      const rotated = await ground.save(priya, id, { metadata: metadata('https://idp.example/', 'https://idp.example/new') })
+      const rotated = await ground.save(priya, id, {
+        metadata: metadata('https://idp.example/', 'https://idp.example/new'),
+      })
       expect(rotated.status).to.equal(303)
     })
   })
@@ -407,21 +437,28 @@ onEveryStage('identity providers of single sign-on', open => {
 
     it('attack: and do not lose what a login needs while they are on', async () => {
       const id = await ground.provider(priya, 'saml', 'AD FS')
-      await ground.save(priya, id, { entity_id: 'urn:idp', sso_url: 'https://idp.example/sso', certificates: certificate })
+      await ground.save(priya, id, {
+        entity_id: 'urn:idp',
+        sso_url: 'https://idp.example/sso',
+        certificates: certificate,
+      })
       await ground.tested(id)
       await priya.by.post(`${urlOf(id)}/on`, {})
       const answer = await ground.save(priya, id, { certificates: '' })
-      expect([answer.status, text(answer).includes('a login needs what you left out')]).to.deep.equal([409, true])
+      expect([answer.status, text(answer).includes('a login needs what you left out')]).to.deep.equal([
+        409,
+        true,
+      ])
       expect(samlOf(await ground.connection(id)).certificates).to.have.length(1)
     })
 
     it('and deleted when they are off, with who is linked to whom', async () => {
       const id = await ground.providerOn(priya)
-      await change(stage, 'INSERT INTO sso_identities (connection_id, subject, account_id, created_at) VALUES (?, ?, ?, 1)', [
-        id,
-        'sub',
-        priya.person.id,
-      ])
+      await change(
+        stage,
+        'INSERT INTO sso_identities (connection_id, subject, account_id, created_at) VALUES (?, ?, ?, 1)',
+        [id, 'sub', priya.person.id],
+      )
       await priya.by.post(`${urlOf(id)}/delete`, {})
       expect((await ground.connection(id)).status).to.equal('on')
       await priya.by.post(`${urlOf(id)}/off`, {})
@@ -429,7 +466,9 @@ onEveryStage('identity providers of single sign-on', open => {
       const { location = '' } = await priya.by.post(`${urlOf(id)}/delete`, {})
       expect(text(await priya.by.get(location))).to.include('The provider is deleted.')
       expect((await page(id)).status).to.equal(404)
-      expect(await rows(stage, 'SELECT 1 AS x FROM sso_identities WHERE connection_id = ?', [id])).to.deep.equal([])
+      expect(
+        await rows(stage, 'SELECT 1 AS x FROM sso_identities WHERE connection_id = ?', [id]),
+      ).to.deep.equal([])
       expect((await ground.names(priya)).at(-1)).to.equal('sso.connection_deleted')
     })
   })
@@ -441,7 +480,10 @@ onEveryStage('identity providers of single sign-on', open => {
     const form = fieldsOf(await page(id))
     for (const path of ['', '/on', '/off', '/delete', '/test']) {
       expect((await mallory.by.get(`${urlOf(id)}${path}`)).status, path).to.equal(404)
-      const posted = await mallory.by.post(`${urlOf(id)}${path}`, path === '' ? { ...form, name: 'Mine' } : {})
+      const posted = await mallory.by.post(
+        `${urlOf(id)}${path}`,
+        path === '' ? { ...form, name: 'Mine' } : {},
+      )
       expect(posted.status, path).to.equal(404)
     }
     expect(await ground.connection(id)).to.deep.equal(before)

@@ -33,7 +33,9 @@ onEveryStage('the test login of single sign-on', open => {
     domain = `heron${++rounds}.example`
     upstream = await startUpstreamOidc({
       redirectUris: [`${stage.origin}/sso/oidc/${id}`],
-      accounts: [{ sub: 'dana', email: `dana@${domain}`, email_verified: true, name: 'Dana', amr: ['pwd', 'mfa'] }],
+      accounts: [
+        { sub: 'dana', email: `dana@${domain}`, email_verified: true, name: 'Dana', amr: ['pwd', 'mfa'] },
+      ],
     })
     const { issuer, clientId, clientSecret } = upstream
     await ground.save(priya, id, { issuer, client_id: clientId, client_secret: clientSecret })
@@ -94,7 +96,10 @@ onEveryStage('the test login of single sign-on', open => {
     expect(await says()).to.include(`An account for dana@${domain} would be created`)
     const { organisationId } = priya.person
     const user = { organisationId, email: `dana@${domain}`, name: 'Dana', role: 'technician' as const }
-    const { id: dana } = await createUser(stage.directory, { ...user, password: 'quiet otters borrow nine lanterns' })
+    const { id: dana } = await createUser(stage.directory, {
+      ...user,
+      password: 'quiet otters borrow nine lanterns',
+    })
     expect(await says()).to.include('who would be linked at the first login')
     await upstream.setAccount({ sub: 'dana', email: `dana@${domain}`, email_verified: false })
     expect(await says()).to.include('they would also log in here once by what they have set up')

@@ -3,6 +3,7 @@
 import { qrSvg } from '../../src/factors/totp.ts'
 import type { ViewLocals, ViewName } from '../../src/http/locals.ts'
 import type { Texts } from '../../src/texts.ts'
+import { ssoConsoleSamples } from './sso-console-samples.ts'
 import { supportSamples } from './support-samples.ts'
 
 export type Sample = { [Name in ViewName]: { view: Name; state: string; locals: ViewLocals[Name] } }[ViewName]
@@ -65,6 +66,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     home: '/admin',
     sections: [
       { text: t('users.heading'), icon: 'shield', href: '/admin/users', current: true },
+      { text: t('connections.heading'), icon: 'building', href: '/admin/sso', current: false },
       { text: t('actions.heading'), icon: 'key', href: '/admin/actions', current: false },
       { text: t('sessions.heading'), icon: 'clock', href: '/admin/sessions', current: false },
       { text: t('access.heading'), icon: 'lock', href: '/admin/access', current: false },
@@ -1336,5 +1338,6 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     { view: 'admin-users', state: 'asking', locals: { ...users, asking: { count: 2, href: '/list' } } },
     { view: 'admin-user', state: 'asks', locals: { ...user, helpSince: time } },
     ...supportSamples({ t }, frame),
+    ...ssoConsoleSamples({ t }, frame),
   ]
 }
