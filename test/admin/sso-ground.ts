@@ -88,7 +88,7 @@ export function ssoGround(stage: Stage) {
 
 /** The fields of the first form that has them all, as a browser would send them. */
 export function fieldsOf({ body }: Answer): Record<string, string> {
-  const form = /<form class="card stack"[^>]*>(.*?)<\/form>/s.exec(body)?.[1] ?? ''
+  const form = /<form class="card stack confirm"[^>]*>(.*?)<\/form>/s.exec(body)?.[1] ?? ''
   const fields: Record<string, string> = {}
   for (const [, tag = ''] of form.matchAll(/<input([^>]*)>/g)) {
     const of = (name: string) => new RegExp(` ${name}="([^"]*)"`).exec(tag)?.[1]
