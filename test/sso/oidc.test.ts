@@ -171,7 +171,7 @@ describe('single sign-on by OpenID Connect, at an oidc-provider', () => {
       authorizationEndpoint: `${upstream.issuer}/auth`,
       tokenEndpoint: `${upstream.issuer}/token`,
       userinfoEndpoint: `${upstream.issuer}/me`,
-      keys: `${upstream.issuer}/jwks`,
+      jwksUri: `${upstream.issuer}/jwks`,
       backchannelLogout: true,
       backchannelLogoutSession: true,
       issParameter: true,
@@ -316,6 +316,8 @@ describe('single sign-on by OpenID Connect, at a provider that lies', () => {
       'of nobody': [{ claims: { sub: undefined } }, /^invalid: .*"sub"/],
       'of an empty subject': [{ claims: { sub: '' } }, /^invalid: .*sub/],
       'of a subject that is no text': [{ claims: { sub: ['user-1'] } }, /^invalid: .*"sub"/],
+      'of a subject that no database takes (NUL)': [{ claims: { sub: 'user-1\0' } }, /^invalid: .*sub/],
+      'of half a character': [{ claims: { sub: 'user-1\ud800' } }, /^invalid: .*sub/],
       'of a subject without an end': [{ claims: { sub: 'x'.repeat(256) } }, /^invalid: .*sub/],
       'that is very long': [{ claims: { filler: 'x'.repeat(65_536) } }, 'invalid: the token is too long'],
       'that is none': [{ token: { id_token: 'what?' } }, /^invalid: /],
@@ -467,6 +469,16 @@ describe('single sign-on by OpenID Connect, at a provider that lies', () => {
     it('at userinfo nothing about somebody else', async () => {
       const lies = { claims: { email: undefined }, userinfo: { sub: 'user-2', email_verified: true } }
       expect(await faultOf(login(lies))).to.match(/^invalid: .*"sub"/)
+    })
+
+    it('nothing, where userinfo refuses the access token, and says so', async () => {
+      const refuse: NonNullable<Lies['paths']>[string] = (_, response) => {
+        response.writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"' }).end()
+      }
+      const lies = { claims: { email: undefined }, paths: { '/userinfo': refuse } }
+      expect(await faultOf(login(lies))).to.equal(
+        'configuration: the userinfo endpoint does not accept the access token',
+      )
     })
 
     it('at userinfo nothing of the login itself', async () => {
@@ -772,6 +784,7 @@ describe('single sign-on by OpenID Connect, at a provider that lies', () => {
       'whose events are none': [{ events: null }, {}, /events/],
       'of nobody': [{ sub: undefined, sid: undefined }, {}, /neither sub nor sid/],
       'of a subject that is no text': [{ sub: { $ne: null } }, {}, /sub/],
+      'of a subject that no database takes (NUL)': [{ sub: 'user-1\0' }, {}, /sub/],
       'without an id': [{ jti: undefined }, {}, /jti/],
       'for another audience': [{ aud: 'another' }, {}, /aud/],
       'of another issuer': [{ iss: 'https://evil.example' }, {}, /iss/],

@@ -46,7 +46,7 @@ export async function startHostileUpstream(clock: () => number): Promise<Hostile
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  let keys = await newKeys()
+  let keys = await firstKeys
   const nonces = new Map<string, string>()
 
   async function sign(claims: Record<string, unknown>): Promise<string> {
@@ -141,6 +141,9 @@ function metadata(issuer: string): Record<string, unknown> {
 async function newKeys() {
   return { ...(await generateKeyPair('RS256')), kid: randomUUID() }
 }
+
+// Made once: RSA keys take their time.
+const firstKeys = newKeys()
 
 function without(members: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
