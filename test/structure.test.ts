@@ -107,6 +107,8 @@ describe('the structure of the source', () => {
       'organisations/enforcement.ts',
       'organisations/plan.ts',
       'organisations/session-policy.ts',
+      'sso/oidc-claims.ts',
+      'sso/upstream.ts',
       'support/case-state.ts',
     ]
     const reached = imports.filter(each => pure.includes(each.from) && !each.typeOnly).map(each => each.to)

@@ -100,6 +100,7 @@ async function createUpstream(
       await grant.save()
       return grant
     },
+    ttl: { AccessToken: 600, Grant: 3600, IdToken: 600, Interaction: 600, Session: 3600 },
     pkce: { required: () => true },
     cookies: {
       keys: ['of the upstream'],
