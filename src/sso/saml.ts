@@ -1,0 +1,364 @@
+// Logging in at a customer's identity provider by SAML 2.0 (browser SSO profile), and being told that a session there
+// ended (single logout). The library verifies signatures and writes messages; before it the message is looked at
+// (saml-gate.ts), and after it the signed XML that it hands out, nothing else, is read (saml-assertion.ts). Leaves out
+// where state is kept: whoever calls burns the request and the assertion's id, each by one conditional write.
+
+import { constants, randomBytes, verify } from 'node:crypto'
+import { inflateRawSync } from 'node:zlib'
+import { SAML, type SamlConfig, ValidateInResponseTo } from '@node-saml/node-saml'
+import {
+  CLOCK_SKEW_MS,
+  instant,
+  optionalInstant,
+  readAssertion,
+  readNameId,
+  type SamlAnswer,
+} from './saml-assertion.ts'
+import {
+  decodeMessage,
+  type ShapedResponse,
+  shapeOfLogoutRequest,
+  shapeOfResponse,
+  undecryptable,
+  utf8,
+} from './saml-gate.ts'
+import type { SamlIdentity } from './saml-keys.ts'
+import type { SamlSettings } from './saml-metadata.ts'
+import { ASSERTION, attributeOf, childrenOf, onlyChild, PROTOCOL, parseXml, textOf } from './saml-xml.ts'
+import { SsoError, type UpstreamAsk } from './upstream.ts'
+
+export type { SamlAnswer } from './saml-assertion.ts'
+export { newSamlKeys, type SamlIdentity } from './saml-keys.ts'
+export type { SamlSettings } from './saml-metadata.ts'
+
+/** SAML core §3.4.1.4: an answer may be late, a request to log out may not; without an end it holds for this long. */
+const LOGOUT_REQUEST_LIFE_MS = 5 * 60_000
+const LONGEST_MESSAGE = 256 * 1024
+
+/** Where the browser is sent, and the id that the answer has to name. */
+export interface SamlRequest {
+  readonly url: string
+  readonly requestId: string
+}
+
+/**
+ * Asks the identity provider to log a user in: an AuthnRequest by the HTTP-Redirect binding (bindings §3.4).
+ *
+ * @param relayState comes back with the answer: base64url, at most 80 bytes (bindings §3.4.3)
+ */
+export async function begin(
+  settings: SamlSettings,
+  ours: SamlIdentity,
+  ask: UpstreamAsk,
+  relayState: string,
+): Promise<SamlRequest> {
+  const requestId = `_${randomBytes(20).toString('hex')}`
+  const library = new SAML({
+    ...libraryOptions(settings, ours),
+    ...(settings.requestsSigned ? { privateKey: ours.privateKey } : {}),
+    generateUniqueId: () => requestId,
+    forceAuthn: ask.fresh,
+    disableRequestedAuthnContext: ask.acrValues.length === 0,
+    authnContext: [...ask.acrValues],
+    racComparison: 'exact',
+  })
+  const hints = { login_hint: ask.loginHint, domain_hint: ask.domainHint }
+  const additionalParams = Object.fromEntries(
+    Object.entries(hints).flatMap(([name, value]) => (value ? [[name, value]] : [])),
+  )
+  return { url: await library.getAuthorizeUrlAsync(relayState, undefined, { additionalParams }), requestId }
+}
+
+/** What came to the assertion consumer service. */
+export interface SamlArrival {
+  /** The form's field of this name. */
+  readonly SAMLResponse: string
+  /** The id of the request that this browser was sent with; undefined: none, the login began at the other side. */
+  readonly expectedRequestId: string | undefined
+  /** Milliseconds since 1970. */
+  readonly now: number
+}
+
+/**
+ * Takes the answer of an identity provider (SAML profiles §4.1.4), and verifies it: one assertion, signed by one of the
+ * certificates with nothing of SHA-1, from the entity id that is set up, for us, for this address, now, and in answer to
+ * the expected request.
+ *
+ * @throws {SsoError} denied: the status is not Success; replayed: it answers no request, or another than the expected
+ *   one; configuration: there is no name of the user that stays; invalid: anything else
+ */
+export async function finish(
+  settings: SamlSettings,
+  ours: SamlIdentity,
+  { SAMLResponse, expectedRequestId, now }: SamlArrival,
+): Promise<SamlAnswer> {
+  if (expectedRequestId === undefined && !settings.idpInitiated)
+    throw new SsoError('replayed', 'Nobody asked for this answer, and logins from there are not allowed.')
+  const response = await shapeOfResponse(SAMLResponse, ours.privateKey)
+  checkResponse(response, settings, ours, expectedRequestId)
+  const library = new Verifier({
+    ...libraryOptions(settings, ours),
+    // A response that is signed too must be so rightly.
+    wantAuthnResponseSigned: response.signed,
+    validateInResponseTo:
+      expectedRequestId === undefined ? ValidateInResponseTo.ifPresent : ValidateInResponseTo.always,
+    cacheProvider: knowing(expectedRequestId),
+  })
+  const found = await library
+    .validatePostResponseAsync({ SAMLResponse: response.base64 })
+    .catch(() => undefined)
+  if (library.signed === undefined) throw response.encrypted ? undecryptable() : unverified()
+  const assertion = parseXml(library.signed, { longest: LONGEST_MESSAGE, plain: true, fault: 'invalid' })
+  const answer = readAssertion(assertion, {
+    issuer: settings.entityId,
+    audience: ours.entityId,
+    recipient: ours.acsUrl,
+    requestId: expectedRequestId,
+    now,
+  })
+  if (!found?.profile) throw invalid('The assertion lacks something that SAML demands of one.')
+  return answer
+}
+
+/** What the response says around the assertion; signed or not, it must not contradict it. */
+function checkResponse(
+  { root, signed }: ShapedResponse,
+  settings: SamlSettings,
+  ours: SamlIdentity,
+  expectedRequestId: string | undefined,
+): void {
+  if (attributeOf(root, 'Version') !== '2.0') throw invalid('The response is not of SAML 2.0.')
+  if (attributeOf(root, 'InResponseTo') !== expectedRequestId)
+    throw new SsoError('replayed', 'The response does not answer the request that was made.')
+  checkSender(root, settings, { issuer: signed })
+  checkDestination(root, ours.acsUrl, { required: signed })
+  const status = statusOf(root)
+  if (status !== 'Success') throw new SsoError('denied', `The identity provider answered: ${status}.`)
+}
+
+function checkSender(root: Element, settings: SamlSettings, required: { issuer: boolean }): void {
+  const issuers = childrenOf(root, ASSERTION, 'Issuer')
+  if (issuers.length === 0 && !required.issuer) return
+  if (textOf(onlyChild(root, ASSERTION, 'Issuer')) !== settings.entityId)
+    throw invalid('It is from another issuer than the entity id that is set up.')
+}
+
+function checkDestination(root: Element, address: string, { required }: { required: boolean }): void {
+  const destination = attributeOf(root, 'Destination')
+  if (destination !== address && (required || destination !== undefined))
+    throw invalid('It was sent to another destination than ours.')
+}
+
+/** The last word of the innermost status code: SAML core §3.2.2.2 has a list of them. */
+function statusOf(root: Element): string {
+  const outer = onlyChild(onlyChild(root, PROTOCOL, 'Status'), PROTOCOL, 'StatusCode')
+  const inner = onlyChild(outer, PROTOCOL, 'StatusCode')
+  const code = attributeOf(inner ?? outer, 'Value') ?? ''
+  const success = attributeOf(outer, 'Value') === `${STATUS}Success`
+  if (success) return 'Success'
+  const word = code.startsWith(STATUS) ? code.slice(STATUS.length) : ''
+  return /^[A-Za-z]{1,40}$/.test(word) && word !== 'Success' ? word : 'no status of SAML 2.0'
+}
+
+const STATUS = 'urn:oasis:names:tc:SAML:2.0:status:'
+
+/**
+ * The library, keeping the assertion as it was signed: exactly what the digest is over. It is kept before the library
+ * looks at what it says, so that a refusal for that can be told in words; the library’s own are no part of its interface.
+ */
+class Verifier extends SAML {
+  signed: string | undefined
+
+  protected override processValidlySignedAssertionAsync(
+    xml: string,
+    response: string,
+    requestId: string | null,
+  ) {
+    this.signed = xml
+    return super.processValidlySignedAssertionAsync(xml, response, requestId)
+  }
+}
+
+/** Requests that the library may find: one, or none. When it was made is for the caller to know. */
+function knowing(requestId: string | undefined) {
+  return {
+    getAsync: async (id: string) => (id === requestId ? new Date().toISOString() : null),
+    saveAsync: async () => null,
+    removeAsync: async () => null,
+  }
+}
+
+/** For one identity provider and one message: what is made with these options shares nothing with another. */
+function libraryOptions(settings: SamlSettings, ours: SamlIdentity): SamlConfig {
+  return {
+    idpCert: [...settings.certificates],
+    idpIssuer: settings.entityId,
+    entryPoint: settings.ssoUrl,
+    logoutUrl: settings.sloUrl ?? settings.ssoUrl,
+    issuer: ours.entityId,
+    audience: ours.entityId,
+    callbackUrl: ours.acsUrl,
+    decryptionPvk: ours.privateKey,
+    signatureAlgorithm: 'sha256',
+    // Whatever name is agreed on there: an identity provider that has none of the asked kind answers with an error.
+    identifierFormat: null,
+    wantAssertionsSigned: true,
+    // Times are checked on our clock, and with our tolerance, in saml-assertion.ts.
+    acceptedClockSkewMs: -1,
+  }
+}
+
+function invalid(detail: string): SsoError {
+  return new SsoError('invalid', detail)
+}
+
+function unverified(): SsoError {
+  return invalid('No certificate that is set up verifies the signature.')
+}
+
+/** How a request to log out came. */
+export type LogoutArrival =
+  | { readonly binding: 'redirect' /** As it stood in the URL, without "?". */; readonly query: string }
+  | { readonly binding: 'post'; readonly SAMLRequest: string; readonly RelayState?: string | undefined }
+
+/** A session at the identity provider ended. */
+export interface LogoutRequest {
+  readonly id: string
+  /** As in the answer to a login. */
+  readonly subject: string
+  /** The sessions that ended; empty: all of this user. */
+  readonly sessions: readonly string[]
+  readonly relayState: string | undefined
+  /** From when on the request is refused for its age, milliseconds since 1970: until then remember its id. */
+  readonly expiresAt: number
+}
+
+/**
+ * Verifies a LogoutRequest (SAML core §3.7.1), which has to be signed: in the URL by the redirect binding, within by
+ * the POST binding.
+ *
+ * @param now milliseconds since 1970
+ * @throws {SsoError} invalid: not signed by the identity provider, not for us, not now; configuration: it names nobody
+ */
+export async function verifyLogoutRequest(
+  settings: SamlSettings,
+  ours: SamlIdentity,
+  arrival: LogoutArrival,
+  now: number,
+): Promise<LogoutRequest> {
+  const { root, relayState } =
+    arrival.binding === 'redirect'
+      ? signedInQuery(settings, arrival.query)
+      : await signedWithin(settings, ours, arrival)
+  checkSender(root, settings, { issuer: true })
+  checkDestination(root, ours.sloUrl, { required: true })
+  const id = attributeOf(root, 'ID')
+  if (attributeOf(root, 'Version') !== '2.0' || !id) throw invalid('The request is not of SAML 2.0.')
+  const made = instant(root, 'IssueInstant')
+  const ends = Math.min(
+    optionalInstant(root, 'NotOnOrAfter') ?? Number.POSITIVE_INFINITY,
+    made + LOGOUT_REQUEST_LIFE_MS,
+  )
+  if (made > now + CLOCK_SKEW_MS || ends <= now - CLOCK_SKEW_MS)
+    throw invalid('The request is too old, or from the future: compare the clocks.')
+  return {
+    id,
+    subject: readNameId(root).subject,
+    sessions: childrenOf(root, PROTOCOL, 'SessionIndex').flatMap(each => textOf(each) ?? []),
+    relayState,
+    expiresAt: ends + CLOCK_SKEW_MS,
+  }
+}
+
+async function signedWithin(
+  settings: SamlSettings,
+  ours: SamlIdentity,
+  { SAMLRequest, RelayState }: Extract<LogoutArrival, { binding: 'post' }>,
+) {
+  const xml = decodeMessage(SAMLRequest)
+  const root = shapeOfLogoutRequest(xml, 'within')
+  const message = { SAMLRequest: Buffer.from(xml).toString('base64') }
+  const found = await new SAML(libraryOptions(settings, ours))
+    .validatePostRequestAsync(message)
+    .catch(() => undefined)
+  if (!found?.loggedOut) throw unverified()
+  return { root, relayState: RelayState }
+}
+
+const QUERY_ALGORITHMS: Readonly<Record<string, string>> = {
+  'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256': 'sha256',
+  'http://www.w3.org/2001/04/xmldsig-more#rsa-sha384': 'sha384',
+  'http://www.w3.org/2001/04/xmldsig-more#rsa-sha512': 'sha512',
+}
+
+// Bindings §3.4.4.1: the signature is over the parameters as they were encoded by the sender, in this order. Not the
+// library's way, which takes a message without a signature for one with a right one, and inflates without a limit.
+function signedInQuery(settings: SamlSettings, query: string) {
+  const raw = parametersOf(query)
+  const SAMLRequest = raw.get('SAMLRequest')
+  const [SigAlg, Signature] = [raw.get('SigAlg'), raw.get('Signature')]
+  if (SAMLRequest === undefined || SigAlg === undefined || Signature === undefined)
+    throw invalid('The request is not signed.')
+  const digest = QUERY_ALGORITHMS[decoded(SigAlg)]
+  if (digest === undefined) throw invalid('Its signature method is not allowed.')
+  const signed = ['SAMLRequest', 'RelayState', 'SigAlg']
+    .flatMap(name => (raw.has(name) ? [`${name}=${raw.get(name)}`] : []))
+    .join('&')
+  const signature = Buffer.from(decoded(Signature), 'base64')
+  const holds = settings.certificates.some(each =>
+    verify(digest, Buffer.from(signed), { key: each, padding: constants.RSA_PKCS1_PADDING }, signature),
+  )
+  if (!holds) throw unverified()
+  const root = shapeOfLogoutRequest(inflated(decoded(SAMLRequest)), 'beside')
+  const relayState = raw.get('RelayState')
+  return { root, relayState: relayState === undefined ? undefined : decoded(relayState) }
+}
+
+function parametersOf(query: string): Map<string, string> {
+  if (query.length > LONGEST_MESSAGE) throw invalid('The message is too long.')
+  const parameters = new Map<string, string>()
+  for (const pair of query.split('&')) {
+    const at = pair.indexOf('=')
+    const name = at < 0 ? pair : pair.slice(0, at)
+    if (parameters.has(name)) throw invalid('The address has a parameter twice.')
+    parameters.set(name, at < 0 ? '' : pair.slice(at + 1))
+  }
+  return parameters
+}
+
+function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value.replaceAll('+', ' '))
+  } catch {
+    throw invalid('The address is not encoded as it should be.')
+  }
+}
+
+function inflated(base64: string): string {
+  let bytes: Buffer
+  try {
+    bytes = inflateRawSync(Buffer.from(base64, 'base64'), { maxOutputLength: LONGEST_MESSAGE })
+  } catch {
+    throw invalid('The message is too long, or not compressed as it should be.')
+  }
+  return utf8(bytes)
+}
+
+/**
+ * Answers a LogoutRequest: where the browser goes then.
+ *
+ * @param success whether all sessions that were named have ended, here and at the apps
+ * @throws {SsoError} configuration: the identity provider has no address for it
+ */
+export async function logoutResponse(
+  settings: SamlSettings,
+  ours: SamlIdentity,
+  request: Pick<LogoutRequest, 'id' | 'relayState'>,
+  success = true,
+): Promise<string> {
+  if (settings.sloUrl === undefined)
+    throw new SsoError('configuration', 'The identity provider has no address for logouts by redirect.')
+  const library = new SAML({ ...libraryOptions(settings, ours), privateKey: ours.privateKey })
+  const asked = { ID: request.id, issuer: '', nameID: '', nameIDFormat: '' }
+  return library.getLogoutResponseUrlAsync(asked, request.relayState ?? '', {}, success)
+}
