@@ -14,14 +14,16 @@ export type Form = Readonly<Record<string, string>>
  *
  * @param fields the fields that it may have; any other name refuses the request
  * @param several those that may come more than once: their values are joined by spaces
+ * @param mostBytes what it may have, as it is sent
  * @throws AppError bad_request, payload_too_large, unsupported_media_type
  */
 export async function readForm(
   ctx: Context,
   fields: readonly string[],
   several: readonly string[] = [],
+  mostBytes = MOST_BYTES,
 ): Promise<Form> {
-  const bytes = await bodyOf(ctx)
+  const bytes = await bodyOf(ctx, mostBytes)
   if (ctx.is('application/x-www-form-urlencoded') === false && bytes.length !== 0) {
     throw new AppError('unsupported_media_type', ctx.get('content-type').slice(0, 100))
   }

@@ -30,6 +30,7 @@ import { SsoError, type UpstreamAsk } from './upstream.ts'
 export type { SamlAnswer } from './saml-assertion.ts'
 export { newSamlKeys, type SamlIdentity } from './saml-keys.ts'
 export type { SamlSettings } from './saml-metadata.ts'
+export { ourMetadata } from './saml-metadata.ts'
 
 /** SAML core §3.4.1.4: an answer may be late, a request to log out may not; without an end it holds for this long. */
 const LOGOUT_REQUEST_LIFE_MS = 5 * 60_000

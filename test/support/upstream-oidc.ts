@@ -123,7 +123,7 @@ async function createUpstream(
       },
     },
     // Logout tokens go to this machine.
-    fetch: (url, { dispatcher: _, ...init } = {} as never) => fetch(url, init),
+    fetch: (url, { dispatcher: _, ...init }: RequestInit & { dispatcher?: unknown } = {}) => fetch(url, init),
   })
   provider.use((ctx, next) => {
     if (!ctx.path.startsWith('/login/')) return next()
