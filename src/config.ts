@@ -189,7 +189,7 @@ const settings = {
     name: 'SALLYPORT_ALLOW_PRIVATE_NETWORK',
     fallback: '`true`; in production `false`',
     meaning:
-      "Whether the server's own requests (back-channel logout, keys of clients) may go to private addresses.",
+      "Whether the server's own requests (back-channel logout, keys of clients, identity providers of customers) may go to private addresses.",
     parse: yesOrNo,
   }),
   enrolmentEmailProof: setting({

@@ -305,7 +305,10 @@ function faultOf(error: unknown): SsoError {
   if (error instanceof client.WWWAuthenticateChallengeError) {
     return new SsoError('configuration', 'the upstream does not accept the client id or the secret')
   }
-  if (!(error instanceof client.ClientError)) return new SsoError('invalid', 'the answer cannot be read')
+  if (!(error instanceof client.ClientError)) {
+    const { name, code = '' } = error as Error & { code?: string }
+    return new SsoError('invalid', `the answer cannot be read: ${name} ${code}`.trimEnd())
+  }
   // Messages with a code of the library are its own words.
   const { code = '', cause, message } = error
   const why = code.startsWith('OAUTH_') && cause instanceof Error ? cause.message : message

@@ -254,6 +254,28 @@ describe('single sign-on by OpenID Connect, at a provider that lies', () => {
     })
   })
 
+  it('shows its secret in the header, and in the body only where nothing else is offered', async () => {
+    const basic = `Basic ${Buffer.from(`sallyport:${settings.clientSecret.replaceAll('-', '%2D')}`).toString('base64')}`
+    const offers: [
+      methods: string[] | undefined,
+      authorization: string | undefined,
+      secret: string | null,
+    ][] = [
+      [undefined, basic, null],
+      [['client_secret_post', 'client_secret_basic'], basic, null],
+      [['private_key_jwt', 'client_secret_post'], undefined, settings.clientSecret],
+    ]
+    for (const [methods, authorization, secret] of offers) {
+      upstreams = createOidcUpstreams({ allowPrivateNetwork: true, clock })
+      await login({ metadata: { token_endpoint_auth_methods_supported: methods } })
+      const sent = upstream.redeemed.at(-1)
+      expect(sent?.authorization).to.equal(authorization)
+      expect(sent?.form.get('client_secret')).to.equal(secret)
+      expect(sent?.form.get('code_verifier')).to.have.length.of.at.least(43)
+      expect(sent?.form.get('redirect_uri')).to.equal(REDIRECT_URI)
+    }
+  })
+
   describe('X4: refuses an ID token', () => {
     const CLAIM = (claim: string) => `invalid: the token's claim ${claim} does not hold`
     const lies: Record<string, [Lies | (() => Lies | Promise<Lies>), RegExp | string]> = {

@@ -28,6 +28,8 @@ export interface HostileUpstream {
   readonly issuer: string
   /** Paths in the order that they were asked for. */
   readonly asked: string[]
+  /** What came to the token endpoint, newest last. */
+  readonly redeemed: { readonly authorization: string | undefined; readonly form: URLSearchParams }[]
   lies: Lies
   /** Publishes another key, and signs by it from now on. */
   rotate(): Promise<void>
@@ -76,12 +78,14 @@ export async function startHostileUpstream(clock: () => number): Promise<Hostile
     if (path !== '/token') return without({ ...metadata(issuer), ...lies.metadata })
     let body = ''
     for await (const chunk of request) body += chunk
+    const form = new URLSearchParams(body)
+    upstream.redeemed.push({ authorization: request.headers.authorization, form })
     const accessToken = randomUUID()
     const idToken = await sign({
       iss: issuer,
       aud: 'sallyport',
       sub: 'user-1',
-      nonce: nonces.get(new URLSearchParams(body).get('code') ?? ''),
+      nonce: nonces.get(form.get('code') ?? ''),
       iat: seconds(clock()),
       exp: seconds(clock()) + 300,
       auth_time: seconds(clock()),
@@ -95,6 +99,7 @@ export async function startHostileUpstream(clock: () => number): Promise<Hostile
   const upstream: HostileUpstream = {
     issuer,
     asked: [],
+    redeemed: [],
     lies: {},
     async rotate() {
       keys = await newKeys()
