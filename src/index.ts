@@ -28,6 +28,7 @@ export interface RunningProvider extends Sallyport {
  *
  * @param config from {@link loadConfig}
  * @throws SealBroken if the secret keys are not those that the database was sealed with
+ * @throws ConfigError if the file of places cannot be used
  *
  * @example
  * ```js
