@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { BlockList, isIP } from 'node:net'
 import { type CityResponse, Reader } from 'mmdb-lib'
+import { type Config, ConfigError } from './config.ts'
 import { plainAddress } from './organisations/access-list.ts'
 import { Problem } from './setting-values.ts'
 import { covers, type Texts } from './texts.ts'
@@ -78,6 +79,20 @@ export function openPlaces(path: string): PlacesFile {
       if (city === undefined || country === undefined || city === country) return city ?? country
       return t('place', { city, country })
     },
+  }
+}
+
+/**
+ * The places of a server.
+ *
+ * @throws ConfigError if there is a file, and it cannot be used
+ */
+export function configuredPlaces({ placesFile }: Config): Places {
+  if (placesFile === undefined) return noPlaces
+  try {
+    return openPlaces(placesFile)
+  } catch (error) {
+    throw error instanceof Problem ? new ConfigError([`SALLYPORT_PLACES ${error.message}`]) : error
   }
 }
 

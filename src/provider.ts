@@ -22,7 +22,7 @@ import { userPageRoutes } from './admin/user-page.ts'
 import { userRoutes } from './admin/users.ts'
 import { apiRoutes } from './api/routes.ts'
 import { deferLogouts, type TellApp } from './backchannel-logout.ts'
-import { type Config, ConfigError } from './config.ts'
+import type { Config } from './config.ts'
 import { scopeRulesFault } from './flow/asked.ts'
 import { ACR, ACR_ALIASES } from './flow/assurance.ts'
 import { loadGrant } from './flow/consent.ts'
@@ -47,9 +47,8 @@ import { type Log, requestLog } from './log.ts'
 import { refreshStands } from './organisations/enforcement.ts'
 import { firstRunRoutes } from './organisations/first-run.ts'
 import { LONGEST_LIFE_MS } from './organisations/session-policy.ts'
-import { noPlaces, openPlaces, type Places } from './places.ts'
+import type { Places } from './places.ts'
 import { createServices, type Services } from './services.ts'
-import { Problem } from './setting-values.ts'
 import type { Account } from './store/accounts.ts'
 import { comesFrom, createAdapter, noteSeen } from './store/adapter.ts'
 import { auditRow } from './store/audit.ts'
@@ -84,10 +83,10 @@ export interface Sallyport {
  * Builds the provider on an open, migrated database.
  *
  * @throws SealBroken if the secret keys are not those that this database was sealed with
- * @throws ConfigError if the file of places cannot be used
  */
 export async function buildProvider(
   config: Config,
+  places: Places,
   database: Database,
   log: Log,
   clock: () => number = Date.now,
@@ -95,7 +94,7 @@ export async function buildProvider(
   const services = createServices(config, database, log, clock, {
     accounts: () => ownAccounts(database),
     clients: keyring => createClients(database, keyring, clock),
-    places: placesOf(config),
+    places,
   })
   const keys = await signingKeys(database, services.keyring, clock())
   const provider = new Provider(config.issuer, configuration(services, keys))
@@ -115,15 +114,6 @@ export async function buildProvider(
   provider.use(apiRoutes(provider, services).routes())
   reportErrors(provider, log)
   return { provider, services, tellApp }
-}
-
-function placesOf({ placesFile }: Config): Places {
-  if (placesFile === undefined) return noPlaces
-  try {
-    return openPlaces(placesFile)
-  } catch (error) {
-    throw error instanceof Problem ? new ConfigError([`SALLYPORT_PLACES ${error.message}`]) : error
-  }
 }
 
 /** What the server and the plugin have in common: the unit of work around everything, the prompts, logouts that arrive. */
