@@ -48,6 +48,7 @@ import { type Log, requestLog } from './log.ts'
 import { refreshStands } from './organisations/enforcement.ts'
 import { firstRunRoutes } from './organisations/first-run.ts'
 import { LONGEST_LIFE_MS } from './organisations/session-policy.ts'
+import type { Places } from './places.ts'
 import { createServices, type Services } from './services.ts'
 import type { Account } from './store/accounts.ts'
 import { comesFrom, createAdapter, noteSeen } from './store/adapter.ts'
@@ -86,6 +87,7 @@ export interface Sallyport {
  */
 export async function buildProvider(
   config: Config,
+  places: Places,
   database: Database,
   log: Log,
   clock: () => number = Date.now,
@@ -94,6 +96,7 @@ export async function buildProvider(
     accounts: () => ownAccounts(database),
     clients: keyring => createClients(database, keyring, clock),
     sso: true,
+    places,
   })
   const keys = await signingKeys(database, services.keyring, clock())
   const provider = new Provider(config.issuer, configuration(services, keys))

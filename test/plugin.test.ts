@@ -565,6 +565,12 @@ describe('the plugin in an existing deployment', function () {
       })
     }
 
+    it('refuses a file of places that is not there, by name', () => {
+      expect(() => merged({}, { placesFile: '/nowhere/places.mmdb' }))
+        .to.throw(AppError, 'placesFile cannot be read from /nowhere/places.mmdb: there is no such file')
+        .with.property('code', 'plugin_conflict')
+    })
+
     it('refuses secret keys that are too short', () => {
       expect(() => merged({}, { secretKeys: ['short'] }))
         .to.throw(AppError)

@@ -60,6 +60,7 @@ describe('the structure of the source', () => {
     otplib: ['factors/totp.ts'],
     qrcode: ['factors/totp.ts'],
     '@simplewebauthn/server': ['factors/passkey.ts', 'factors/passkey-response.ts'],
+    'mmdb-lib': ['places.ts'],
     nodemailer: ['mail/mailer.ts', 'doctor.ts'],
     pug: ['http/views.ts', 'mail/templates.ts'],
     'intl-messageformat': ['texts.ts'],
@@ -126,7 +127,7 @@ describe('the structure of the source', () => {
       'the pure core',
       /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|support\/case-state|organisations\/(access-list|enforcement|password-rule|plan|session-policy))\.ts$/,
     ],
-    ['configuration and log', /^(config|log)\.ts$/],
+    ['configuration, log, places', /^(config|log|places)\.ts$/],
     ['store, factors, mail, upstreams', /^(store|factors|mail|sso)\//],
     [
       'accounts, organisations, clients',

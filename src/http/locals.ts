@@ -501,6 +501,8 @@ export interface ViewLocals {
       readonly device: string
       readonly phone: boolean
       readonly address?: string
+      /** Roughly where that is. */
+      readonly place?: string
       readonly loggedInAt: number
       readonly lastSeenAt: number
       /** Absent for this one. */
@@ -508,6 +510,8 @@ export interface ViewLocals {
     }[]
     /** Where there are others. */
     readonly othersUrl?: string
+    /** Some of these places are known. */
+    readonly placed?: boolean
   }
   'account-apps': {
     readonly frame: AccountFrame
@@ -874,10 +878,14 @@ export interface ViewLocals {
     readonly sessions: readonly {
       readonly device: string
       readonly address?: string
+      /** Roughly where that is. */
+      readonly place?: string
       readonly current?: boolean
       readonly loggedInAt: number
       readonly lastSeenAt: number
     }[]
+    /** Some of their places are known. */
+    readonly placed?: boolean
     /** The newest first. */
     readonly events: ViewLocals['admin-audit']['events']
   }

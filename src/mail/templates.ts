@@ -6,6 +6,7 @@
 import { fileURLToPath } from 'node:url'
 import pug from 'pug'
 import { createPaths, type LinkKind } from '../paths.ts'
+import { noPlaces, type Places } from '../places.ts'
 import { CONFIRM_MS, PUT_BACK_MS } from '../store/email-changes.ts'
 import { LIFETIME_MS } from '../store/emailed-tokens.ts'
 import type { TextKey, Texts, TextValues } from '../texts.ts'
@@ -195,6 +196,8 @@ export interface MailLocals {
   readonly expiresAt: number | undefined
   /** Where its owner locks the account, and until when: for notices, where accounts can be locked. */
   readonly lock: { readonly url: string; readonly until: number } | undefined
+  /** For mails that name an address: roughly where that is, if it is known. */
+  readonly place: string | undefined
   /** Plain text instead of HTML. */
   readonly plain: boolean
   t(key: TextKey, values?: TextValues): string
@@ -223,13 +226,15 @@ export interface MailTemplates {
  *
  * @param options.issuer as configured: links are made of it alone
  * @param options.product default: the catalogue's "product"
+ * @param options.places where addresses are; default: at no place
  */
 export function createMailTemplates(options: {
   texts: Texts
   issuer: string
   product?: string
+  places?: Places
 }): MailTemplates {
-  const { texts, issuer } = options
+  const { texts, issuer, places = noPlaces } = options
   const paths = createPaths(issuer)
   const product = options.product ?? texts.t('product')
   const folder = new URL('../../views/mail/', import.meta.url)
@@ -265,6 +270,7 @@ export function createMailTemplates(options: {
           lockToken === undefined
             ? undefined
             : { url: paths.link('lock', lockToken), until: contents.at + LOCK_LINK_MS },
+        place: 'address' in contents ? places.of(contents.address, texts) : undefined,
         t: texts.t,
         rich: texts.rich,
         utc: texts.utc,

@@ -817,6 +817,43 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       },
     },
     {
+      view: 'account-sessions',
+      state: 'with-places',
+      locals: {
+        frame: accountFrame,
+        tabs: account.tabs,
+        othersUrl: '/others',
+        placed: true,
+        sessions: [
+          {
+            device: 'Chrome, Windows',
+            phone: false,
+            address: '203.0.113.24',
+            place: 'Bergen, Norway',
+            loggedInAt: time,
+            lastSeenAt: time,
+          },
+          {
+            device: 'Safari, iPhone',
+            phone: true,
+            address: '2001:db8:85a3:1234:5678:8a2e:370:7334',
+            place: 'Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch, United Kingdom',
+            loggedInAt: time,
+            lastSeenAt: time,
+            logOutUrl: '/end',
+          },
+          {
+            device: 'Firefox, Linux',
+            phone: false,
+            address: '192.168.1.20',
+            loggedInAt: time,
+            lastSeenAt: time,
+            logOutUrl: '/end',
+          },
+        ],
+      },
+    },
+    {
       view: 'account-apps',
       state: '',
       locals: {
@@ -972,6 +1009,19 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       },
     },
     { view: 'admin-user', state: '', locals: user },
+    {
+      view: 'admin-user',
+      state: 'with-places',
+      locals: {
+        ...user,
+        placed: true,
+        sessions: user.sessions.map((each, index) =>
+          index === 0
+            ? { ...each, place: 'Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch, United Kingdom' }
+            : each,
+        ),
+      },
+    },
     {
       view: 'admin-user',
       state: 'invited',

@@ -108,6 +108,24 @@ describe('mails', () => {
     })
   }
 
+  it('say where the address is that they name, where that is known', () => {
+    const places = {
+      of: (address?: string | null) => (address === deed.address ? 'Bergen, Norway' : undefined),
+    }
+    const placed = createMailTemplates({ texts: createTexts(), issuer, places })
+    const said = 'Place, worked out from the address: Bergen, Norway'
+    for (const name of mailNames) {
+      const contents = samples[name]
+      const { text, html } = placed.render(name, 'dana@example.com', contents)
+      const named = 'address' in contents
+      for (const body of [text, words(html)]) expect(body.includes(said), name).to.equal(named)
+      if (named) expect(text).to.include(`From address: ${deed.address}\n${said}\n\n`)
+      expect(show(name).text, name).not.to.include('Place,')
+    }
+    const elsewhere = placed.render('password-changed', 'dana@example.com', { ...deed, address: '10.0.0.1' })
+    expect(elsewhere.text).to.include('From address: 10.0.0.1\n\n')
+  })
+
   for (const name of NOTICES) {
     it(`${name}: has a link to lock the account, for a week, where accounts can be locked`, () => {
       const { text, html } = templates.render(name, 'dana@example.com', samples[name], 'tok-lock')
