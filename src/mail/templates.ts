@@ -55,6 +55,8 @@ export interface MailContents {
   'recovery-code-used': Deed
   'recovery-code-made': Deed
   'password-changed': Deed
+  /** `name` is what the account was called before. */
+  'name-changed': Deed & { readonly newName: string }
   'account-locked': Deed
   /** To the new address, which may be a stranger's: it says nothing of whose account it is. */
   'email-change': { readonly token: string; readonly at: number }
@@ -113,6 +115,7 @@ export const NOTICES = [
   'recovery-code-used',
   'recovery-code-made',
   'password-changed',
+  'name-changed',
   'second-factor-reset',
 ] as const satisfies readonly MailName[]
 export type Notice = (typeof NOTICES)[number]
@@ -158,6 +161,7 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   'recovery-code-used': t => t('mail.recoveryCodeUsed.subject'),
   'recovery-code-made': t => t('mail.recoveryCodeMade.subject'),
   'password-changed': t => t('mail.passwordChanged.subject'),
+  'name-changed': t => t('mail.nameChanged.subject'),
   'account-locked': t => t('mail.accountLocked.subject'),
   'email-change': t => t('mail.emailChange.subject'),
   'email-change-ordered': t => t('mail.emailChangeOrdered.subject'),

@@ -37,6 +37,7 @@ const samples: MailContents = {
   'recovery-code-used': deed,
   'recovery-code-made': deed,
   'password-changed': deed,
+  'name-changed': { ...deed, newName: 'Dana Whitlock-Reyes' },
   'account-locked': deed,
   'help-asked': { ...deed, user: 'Dana Whitlock', account: 'dana@northgate.example', userId: 'usr_1' },
   'support-case': {
@@ -96,6 +97,7 @@ describe('mails', () => {
     'recovery-code-used',
     'recovery-code-made',
     'password-changed',
+    'name-changed',
   ] as const) {
     it(`${name}: says when, from which address, and what to do if it wasn’t you; it has no link`, () => {
       const { text, html } = show(name)
