@@ -77,9 +77,13 @@ export interface MailContents {
   }
   /** To an admin: `user` and `account` are the name and address of whoever asks, `userId` leads to their page. */
   'help-asked': Deed & { readonly user: string; readonly account: string; readonly userId: string }
-  /** A step of a support case; `stop` is the token of the link that ends it, `until` when the wait is over. */
+  /**
+   * A step of a support case; `account` is the address that the account has, which may be another by now than the
+   * recipient's, `stop` the token of the link that ends it, `until` when the wait is over.
+   */
   'support-case': {
     readonly name: string
+    readonly account: string
     readonly step: 'opened' | 'wait' | 'first' | 'link'
     readonly at: number
     readonly stop: string
@@ -95,6 +99,7 @@ export interface MailContents {
   }
   'support-case-ended': {
     readonly name: string
+    readonly account: string
     readonly why: 'stopped' | 'closed' | 'logged_in' | 'account_changed' | 'expired'
     readonly at: number
   }

@@ -109,8 +109,26 @@ export async function readWaitingChange(
   return changeOf((await database.read(ofAccount, [accountId, now]))[0])
 }
 
-const held = `EXISTS (SELECT 1 FROM email_changes h WHERE h.old_key = ? AND h.changed_at IS NOT NULL
-  AND h.ended_at IS NULL AND h.expires_at > ? AND h.account_id <> ?)`
+/** The old address can be put back. @param at names the time, or is `?` */
+export const canBePutBack = (table: string, at: string) =>
+  `${table}.changed_at IS NOT NULL AND ${table}.ended_at IS NULL AND ${table}.expires_at > ${at}`
+
+const former = sql(
+  'email_change_former',
+  `SELECT h.old_email FROM email_changes h WHERE h.account_id = ? AND ${canBePutBack('h', '?')}`,
+)
+
+/** Addresses that an account had before, and that can be put back still. */
+export async function readFormerEmails(
+  database: Database,
+  accountId: string,
+  now: number,
+): Promise<string[]> {
+  return (await database.read(former, [accountId, now])).map(row => String(row.old_email))
+}
+
+const held = `EXISTS (SELECT 1 FROM email_changes h
+  WHERE h.old_key = ? AND ${canBePutBack('h', '?')} AND h.account_id <> ?)`
 const isHeld = sql('email_change_held', `SELECT 1 AS held WHERE ${held}`)
 
 /** Whether an address was somebody else's a moment ago, who may yet take it back. */
