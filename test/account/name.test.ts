@@ -3,6 +3,8 @@
 import { expect } from 'chai'
 import * as client from 'openid-client'
 import { readAccount } from '../../src/store/accounts.ts'
+import { CommitRefused } from '../../src/store/database.ts'
+import { changeName, type OwnPlace } from '../../src/store/own-changes.ts'
 import { type Member, membersOf } from '../admin/member.ts'
 import { audited, change, givePasskey, MINUTE, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
@@ -171,6 +173,30 @@ onEveryStage('changing one’s own name', open => {
     expect(await nameOf()).to.equal('Dana Whitlock')
     expect(await changes()).to.equal(0)
     expect(await mailsTo()).to.deep.equal([])
+  })
+
+  it('of two commits at the same moment one is made; none from a session that ended, or after a reset', async () => {
+    const { database } = stage.running.services
+    const { person: other } = await members.enrolled({ name: 'Ben Okafor' })
+    const commit = (at: OwnPlace, name: string, before = 'Dana Whitlock') =>
+      database.commit([changeName(at, { before, name })]).then(
+        () => 'done',
+        error => (error instanceof CommitRefused ? error.refusal : String(error)),
+      )
+    const { epoch = 0 } = (await readAccount(database, dana.person.id)) ?? {}
+    const [session] = await rows(stage, 'SELECT uid FROM oidc_sessions WHERE account_id = ?', [
+      dana.person.id,
+    ])
+    const place = { accountId: dana.person.id, epoch, sessionUid: String(session?.uid) }
+    for (const wrong of [{ epoch: epoch + 1 }, { sessionUid: 'none' }, { accountId: other.id }])
+      expect(await commit({ ...place, ...wrong }, 'Eve')).to.equal('account_changed')
+    const ends = await Promise.all([commit(place, 'Eve'), commit(place, 'Mallory')])
+    expect(ends.toSorted()).to.deep.equal(['account_changed', 'done'])
+    expect(await commit(place, 'Ann', await nameOf())).to.equal('done')
+    expect((await readAccount(database, other.id))?.name).to.equal('Ben Okafor')
+    const ended = 'UPDATE oidc_sessions SET ended_at = 1 WHERE account_id = ?'
+    await change(stage, ended, [dana.person.id])
+    expect(await commit(place, 'Eve', 'Ann')).to.equal('account_changed')
   })
 
   it('is a support agent’s, too', async () => {

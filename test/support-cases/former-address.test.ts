@@ -175,16 +175,18 @@ onEveryStage('a support case and the address of before', open => {
     expect(await caseRow(stage, number)).to.include({ closed_why: 'account_changed' })
   })
 
-  it('is alone with it once it was put back', async () => {
+  it('is alone with it once it was put back, also after two changes', async () => {
     const { email: old } = dana.person
-    await changeAddress()
+    const between = freshAddress()
+    await changeAddress(between)
+    await changeAddress(fresh)
     await openedCase(stage, party, now())
     await told(OPENED, old)
     const { heading } = await press(await mailed(stage, { email: old }, PUT_BACK))
     expect(heading).to.equal('Your account is locked')
     stage.advance(25 * HOUR)
     await told(ENDED, old)
-    expect(await subjectsTo(fresh)).not.to.include(ENDED)
+    for (const email of [between, fresh]) expect(await subjectsTo(email)).not.to.include(ENDED)
   })
 
   it('is not told of a case that is opened when it can’t be put back any more', async () => {
