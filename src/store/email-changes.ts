@@ -2,7 +2,8 @@
 // by it. It is made by one conditional write, if the account is as it was when it was ordered: whatever ended sessions
 // since, or moved the epoch, ended it too. It is stopped by another, on the same row, so that one of the two wins. For
 // three days after it was made the old address can be put back, from there alone, and nobody else can take it; that
-// ends every change since, as a thief may have made two. Leaves out mails and pages (account/email.ts).
+// ends every change since, as a thief may have made two, and none of before: the first address has the last word. Leaves
+// out mails and pages (account/email.ts).
 
 import { lockAccount } from './account-lock.ts'
 import { type Account, emailKey } from './accounts.ts'
@@ -187,9 +188,10 @@ const takeBack = sql(
   'email_change_put_back',
   'UPDATE email_changes SET ended_at = ? WHERE id = ? AND ended_at IS NULL AND changed_at IS NOT NULL AND expires_at > ?',
 )
-const endOthers = sql(
-  'email_change_end_others',
-  'UPDATE email_changes SET ended_at = ? WHERE account_id = ? AND id <> ? AND ended_at IS NULL',
+// Each that is made moves the epoch, so that it tells which came first, also where clocks differ.
+const endLater = sql(
+  'email_change_end_later',
+  'UPDATE email_changes SET ended_at = ? WHERE account_id = ? AND id <> ? AND epoch >= ? AND ended_at IS NULL',
 )
 
 /**
@@ -200,7 +202,7 @@ const endOthers = sql(
  */
 export function putEmailBack(
   account: Account,
-  { id, from, expiresAt }: EmailChange,
+  { id, from, epoch, expiresAt }: EmailChange,
   since: number,
   now: number,
 ): Write[] {
@@ -210,7 +212,7 @@ export function putEmailBack(
       key: emailKey(from),
     }),
     write(takeBack, [now, id, now], 'already_used'),
-    write(endOthers, [now, account.id, id]),
+    write(endLater, [now, account.id, id, epoch]),
   ]
 }
 
