@@ -134,8 +134,8 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   if (services.accounts.passwords === 'own') {
     provider.use(forgottenPasswordRoutes(services).routes())
     provider.use(lockRoutes(services).routes())
-    provider.use(emailLinkRoutes(services).routes())
   }
+  if (services.accounts.profiles === 'own') provider.use(emailLinkRoutes(services).routes())
   provider.use(linkRoutes(services).routes())
   const guard = createGuard(provider, services)
   provider.use(guard.routes())

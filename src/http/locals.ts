@@ -463,7 +463,8 @@ export interface ViewLocals {
     readonly tabs: readonly Tab[]
     readonly name: string
     readonly email: string
-    /** Absent where addresses are a host’s. */
+    /** Absent where names and addresses are a host’s. */
+    readonly changeNameUrl?: string
     readonly changeEmailUrl?: string
     readonly organisation?: string
     readonly lastLoginAt?: number
@@ -573,6 +574,18 @@ export interface ViewLocals {
     readonly current: string
     /** What was typed. */
     readonly email?: string
+    /** It waits for one more press. */
+    readonly again?: boolean
+    readonly error?: string
+  }
+  /** Posts `name`. */
+  'account-name': {
+    readonly frame: AccountFrame
+    readonly action: string
+    /** Who sees it. */
+    readonly effect: string
+    /** What was typed, or the name of now. */
+    readonly name: string
     /** It waits for one more press. */
     readonly again?: boolean
     readonly error?: string

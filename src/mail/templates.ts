@@ -56,6 +56,8 @@ export interface MailContents {
   'recovery-code-used': Deed
   'recovery-code-made': Deed
   'password-changed': Deed
+  /** `name` is what the account was called before. */
+  'name-changed': Deed & { readonly newName: string }
   'account-locked': Deed
   /** To the new address, which may be a stranger's: it says nothing of whose account it is. */
   'email-change': { readonly token: string; readonly at: number }
@@ -76,9 +78,13 @@ export interface MailContents {
   }
   /** To an admin: `user` and `account` are the name and address of whoever asks, `userId` leads to their page. */
   'help-asked': Deed & { readonly user: string; readonly account: string; readonly userId: string }
-  /** A step of a support case; `stop` is the token of the link that ends it, `until` when the wait is over. */
+  /**
+   * A step of a support case; `account` is the address that the account has, which may be another by now than the
+   * recipient's, `stop` the token of the link that ends it, `until` when the wait is over.
+   */
   'support-case': {
     readonly name: string
+    readonly account: string
     readonly step: 'opened' | 'wait' | 'first' | 'link'
     readonly at: number
     readonly stop: string
@@ -94,6 +100,7 @@ export interface MailContents {
   }
   'support-case-ended': {
     readonly name: string
+    readonly account: string
     readonly why: 'stopped' | 'closed' | 'logged_in' | 'account_changed' | 'expired'
     readonly at: number
   }
@@ -114,6 +121,7 @@ export const NOTICES = [
   'recovery-code-used',
   'recovery-code-made',
   'password-changed',
+  'name-changed',
   'second-factor-reset',
 ] as const satisfies readonly MailName[]
 export type Notice = (typeof NOTICES)[number]
@@ -159,6 +167,7 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   'recovery-code-used': t => t('mail.recoveryCodeUsed.subject'),
   'recovery-code-made': t => t('mail.recoveryCodeMade.subject'),
   'password-changed': t => t('mail.passwordChanged.subject'),
+  'name-changed': t => t('mail.nameChanged.subject'),
   'account-locked': t => t('mail.accountLocked.subject'),
   'email-change': t => t('mail.emailChange.subject'),
   'email-change-ordered': t => t('mail.emailChangeOrdered.subject'),

@@ -416,6 +416,12 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     before: 'Apple Passwords',
     name: 'Phone',
   }
+  const accountName = {
+    frame: accountFrame,
+    action: '/sent',
+    effect: t('accountName.organisation'),
+    name: 'Dana Whitlock',
+  }
   const accountEmail = { frame: accountFrame, action: '/sent', current: email }
   const accountPassword = { frame: accountFrame, action: '/sent', email, minimum: 8, forgotUrl: '/forgot' }
   return [
@@ -672,6 +678,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       locals: {
         ...account,
         frame: { ...accountFrame, consoleUrl: '/admin' },
+        changeNameUrl: '/name',
         changeEmailUrl: '/email',
         passwordChange: { lastAt: time, url: '/change' },
         authenticator: { setUpAt: time, lastUsedAt: time },
@@ -932,6 +939,13 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       state: 'waiting',
       locals: { ...passkeyName, notice: t('reset.waited') },
     },
+    { view: 'account-name', state: '', locals: accountName },
+    {
+      view: 'account-name',
+      state: 'error',
+      locals: { ...accountName, name: '', error: t('invite.error.name') },
+    },
+    { view: 'account-name', state: 'again', locals: { ...accountName, again: true } },
     { view: 'account-email', state: '', locals: accountEmail },
     {
       view: 'account-email',
