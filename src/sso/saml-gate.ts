@@ -19,7 +19,7 @@ import {
 import { SsoError } from './upstream.ts'
 
 /** In bytes of XML; some hundred groups make 50 KB. */
-const LONGEST = 256 * 1024
+export const LONGEST_MESSAGE = 256 * 1024
 
 // What xml-crypto can verify, less SHA-1. It knows no ECDSA and no SHA-384.
 const SIGNATURE_METHODS = [
@@ -64,6 +64,11 @@ export function undecryptable(): SsoError {
   return new SsoError('invalid', 'The encrypted assertion can’t be decrypted with our key, or does not hold.')
 }
 
+/** None of the identity provider’s keys made this signature. */
+export function unverified(): SsoError {
+  return new SsoError('invalid', 'No certificate that is set up verifies the signature.')
+}
+
 /**
  * Reads a message as it came in a form.
  *
@@ -71,14 +76,14 @@ export function undecryptable(): SsoError {
  * @throws {SsoError} invalid: too long, no base64, no UTF-8
  */
 export function decodeMessage(base64: string): string {
-  if (base64.length > 2 * LONGEST) refuse('The message is too long.')
+  if (base64.length > 2 * LONGEST_MESSAGE) refuse('The message is too long.')
   if (!/^[A-Za-z0-9+/\s]+={0,2}\s*$/.test(base64)) refuse('The message is not encoded as base64.')
   return utf8(Buffer.from(base64, 'base64'))
 }
 
 /** Bytes as text, if they are text of allowed length. */
 export function utf8(bytes: Uint8Array): string {
-  if (bytes.length > LONGEST) refuse('The message is too long.')
+  if (bytes.length > LONGEST_MESSAGE) refuse('The message is too long.')
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
@@ -96,7 +101,7 @@ export function utf8(bytes: Uint8Array): string {
  */
 export async function shapeOfResponse(base64: string, privateKey: string): Promise<ShapedResponse> {
   const xml = decodeMessage(base64)
-  const root = parseXml(xml, { longest: LONGEST, plain: true, fault: 'invalid' })
+  const root = parseXml(xml, { longest: LONGEST_MESSAGE, plain: true, fault: 'invalid' })
   if (!isNamed(root, PROTOCOL, 'Response')) refuse('It is not a SAML response.')
   const all = withDescendants(root)
   const assertions = all.filter(each => /^(Encrypted)?Assertion$/.test(each.localName))
@@ -122,7 +127,7 @@ export async function shapeOfResponse(base64: string, privateKey: string): Promi
  * @throws {SsoError} invalid
  */
 export function shapeOfLogoutRequest(xml: string, signed: 'within' | 'beside'): Element {
-  const root = parseXml(xml, { longest: LONGEST, plain: true, fault: 'invalid' })
+  const root = parseXml(xml, { longest: LONGEST_MESSAGE, plain: true, fault: 'invalid' })
   if (!isNamed(root, PROTOCOL, 'LogoutRequest')) refuse('It is not a request to log out.')
   const all = withDescendants(root)
   checkIds(all)
@@ -190,7 +195,7 @@ async function checkEncrypted(encrypted: Element, privateKey: string): Promise<v
       key: privateKey,
       warnInsecureAlgorithm: false,
     })
-    const assertion = parseXml(xml, { longest: LONGEST, plain: true, fault: 'invalid' })
+    const assertion = parseXml(xml, { longest: LONGEST_MESSAGE, plain: true, fault: 'invalid' })
     if (!isNamed(assertion, ASSERTION, 'Assertion') || !isSigned(assertion)) throw undecryptable()
     const all = withDescendants(assertion)
     if (all.some(each => each !== assertion && /^(Encrypted)?Assertion$/.test(each.localName)))
