@@ -18,8 +18,18 @@ import {
 } from './saml-xml.ts'
 import { SsoError } from './upstream.ts'
 
-/** In bytes of XML; some hundred groups make 50 KB. */
+/** In bytes of XML. */
 export const LONGEST_MESSAGE = 256 * 1024
+/** For messages, and what is decrypted. Nine hundred groups pass; verifying takes time with the square of the elements. */
+export const MESSAGE_RULES = {
+  longest: LONGEST_MESSAGE,
+  mostElements: 1000,
+  plain: true,
+  fault: 'invalid',
+} as const
+
+/** A response, an assertion, and parts of signatures and of what is encrypted; each is searched for from the root. */
+const MOST_IDS = 20
 
 // What xml-crypto can verify, less SHA-1. It knows no ECDSA and no SHA-384.
 const SIGNATURE_METHODS = [
@@ -101,7 +111,7 @@ export function utf8(bytes: Uint8Array): string {
  */
 export async function shapeOfResponse(base64: string, privateKey: string): Promise<ShapedResponse> {
   const xml = decodeMessage(base64)
-  const root = parseXml(xml, { longest: LONGEST_MESSAGE, plain: true, fault: 'invalid' })
+  const root = parseXml(xml, MESSAGE_RULES)
   if (!isNamed(root, PROTOCOL, 'Response')) refuse('It is not a SAML response.')
   const all = withDescendants(root)
   const assertions = all.filter(each => /^(Encrypted)?Assertion$/.test(each.localName))
@@ -127,7 +137,7 @@ export async function shapeOfResponse(base64: string, privateKey: string): Promi
  * @throws {SsoError} invalid
  */
 export function shapeOfLogoutRequest(xml: string, signed: 'within' | 'beside'): Element {
-  const root = parseXml(xml, { longest: LONGEST_MESSAGE, plain: true, fault: 'invalid' })
+  const root = parseXml(xml, MESSAGE_RULES)
   if (!isNamed(root, PROTOCOL, 'LogoutRequest')) refuse('It is not a request to log out.')
   const all = withDescendants(root)
   checkIds(all)
@@ -142,6 +152,7 @@ function isSigned(element: Element): boolean {
 
 function checkIds(all: readonly Element[]): void {
   const ids = all.flatMap(each => ['ID', 'Id', 'id'].flatMap(name => attributeOf(each, name) ?? []))
+  if (ids.length > MOST_IDS) refuse('It has too many ids.')
   if (!ids.every(id => /^[\p{L}_][\p{L}\p{N}_.-]{0,255}$/u.test(id))) refuse('An id in it is not one.')
   if (new Set(ids).size < ids.length) refuse('Two elements of it have the same id.')
 }
@@ -195,7 +206,7 @@ async function checkEncrypted(encrypted: Element, privateKey: string): Promise<v
       key: privateKey,
       warnInsecureAlgorithm: false,
     })
-    const assertion = parseXml(xml, { longest: LONGEST_MESSAGE, plain: true, fault: 'invalid' })
+    const assertion = parseXml(xml, MESSAGE_RULES)
     if (!isNamed(assertion, ASSERTION, 'Assertion') || !isSigned(assertion)) throw undecryptable()
     const all = withDescendants(assertion)
     if (all.some(each => each !== assertion && /^(Encrypted)?Assertion$/.test(each.localName)))

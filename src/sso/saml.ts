@@ -15,7 +15,7 @@ import {
 } from './saml-assertion.ts'
 import {
   decodeMessage,
-  LONGEST_MESSAGE,
+  MESSAGE_RULES,
   type ShapedResponse,
   shapeOfLogoutRequest,
   shapeOfResponse,
@@ -108,7 +108,7 @@ export async function finish(
     .validatePostResponseAsync({ SAMLResponse: response.base64 })
     .catch(() => undefined)
   if (library.signed === undefined) throw response.encrypted ? undecryptable() : unverified()
-  const assertion = parseXml(library.signed, { longest: LONGEST_MESSAGE, plain: true, fault: 'invalid' })
+  const assertion = parseXml(library.signed, MESSAGE_RULES)
   const answer = readAssertion(assertion, {
     issuer: settings.entityId,
     audience: ours.entityId,
