@@ -3,8 +3,7 @@
 // (saml-gate.ts), and after it the signed XML that it hands out, nothing else, is read (saml-assertion.ts). Leaves out
 // where state is kept: whoever calls burns the request and the assertion's id, each by one conditional write.
 
-import { constants, randomBytes, verify } from 'node:crypto'
-import { inflateRawSync } from 'node:zlib'
+import { randomBytes } from 'node:crypto'
 import { SAML, type SamlConfig, ValidateInResponseTo } from '@node-saml/node-saml'
 import {
   CLOCK_SKEW_MS,
@@ -16,14 +15,16 @@ import {
 } from './saml-assertion.ts'
 import {
   decodeMessage,
+  MESSAGE_RULES,
   type ShapedResponse,
   shapeOfLogoutRequest,
   shapeOfResponse,
   undecryptable,
-  utf8,
+  unverified,
 } from './saml-gate.ts'
 import type { SamlIdentity } from './saml-keys.ts'
 import type { SamlSettings } from './saml-metadata.ts'
+import { readSignedQuery } from './saml-redirect.ts'
 import { ASSERTION, attributeOf, childrenOf, onlyChild, PROTOCOL, parseXml, textOf } from './saml-xml.ts'
 import { SsoError, type UpstreamAsk } from './upstream.ts'
 
@@ -34,7 +35,6 @@ export { ourMetadata } from './saml-metadata.ts'
 
 /** SAML core §3.4.1.4: an answer may be late, a request to log out may not; without an end it holds for this long. */
 const LOGOUT_REQUEST_LIFE_MS = 5 * 60_000
-const LONGEST_MESSAGE = 256 * 1024
 
 /** Where the browser is sent, and the id that the answer has to name. */
 export interface SamlRequest {
@@ -109,7 +109,7 @@ export async function finish(
     .validatePostResponseAsync({ SAMLResponse: response.base64 })
     .catch(() => undefined)
   if (library.signed === undefined) throw response.encrypted ? undecryptable() : unverified()
-  const assertion = parseXml(library.signed, { longest: LONGEST_MESSAGE, plain: true, fault: 'invalid' })
+  const assertion = parseXml(library.signed, MESSAGE_RULES)
   const answer = readAssertion(assertion, {
     issuer: settings.entityId,
     audience: ours.entityId,
@@ -213,10 +213,6 @@ function invalid(detail: string): SsoError {
   return new SsoError('invalid', detail)
 }
 
-function unverified(): SsoError {
-  return invalid('No certificate that is set up verifies the signature.')
-}
-
 /** How a request to log out came. */
 export type LogoutArrival =
   | { readonly binding: 'redirect' /** As it stood in the URL, without "?". */; readonly query: string }
@@ -249,7 +245,7 @@ export async function verifyLogoutRequest(
 ): Promise<LogoutRequest> {
   const { root, relayState } =
     arrival.binding === 'redirect'
-      ? signedInQuery(settings, arrival.query)
+      ? signedBeside(settings, arrival)
       : await signedWithin(settings, ours, arrival)
   checkSender(root, settings, { issuer: true })
   checkDestination(root, ours.sloUrl, { required: true })
@@ -271,6 +267,11 @@ export async function verifyLogoutRequest(
   }
 }
 
+function signedBeside(settings: SamlSettings, { query }: Extract<LogoutArrival, { binding: 'redirect' }>) {
+  const { xml, relayState } = readSignedQuery(query, settings.certificates)
+  return { root: shapeOfLogoutRequest(xml, 'beside'), relayState }
+}
+
 async function signedWithin(
   settings: SamlSettings,
   ours: SamlIdentity,
@@ -284,65 +285,6 @@ async function signedWithin(
     .catch(() => undefined)
   if (!found?.loggedOut) throw unverified()
   return { root, relayState: RelayState }
-}
-
-const QUERY_ALGORITHMS: Readonly<Record<string, string>> = {
-  'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256': 'sha256',
-  'http://www.w3.org/2001/04/xmldsig-more#rsa-sha384': 'sha384',
-  'http://www.w3.org/2001/04/xmldsig-more#rsa-sha512': 'sha512',
-}
-
-// Bindings §3.4.4.1: the signature is over the parameters as they were encoded by the sender, in this order. Not the
-// library's way, which takes a message without a signature for one with a right one, and inflates without a limit.
-function signedInQuery(settings: SamlSettings, query: string) {
-  const raw = parametersOf(query)
-  const SAMLRequest = raw.get('SAMLRequest')
-  const [SigAlg, Signature] = [raw.get('SigAlg'), raw.get('Signature')]
-  if (SAMLRequest === undefined || SigAlg === undefined || Signature === undefined)
-    throw invalid('The request is not signed.')
-  const digest = QUERY_ALGORITHMS[decoded(SigAlg)]
-  if (digest === undefined) throw invalid('Its signature method is not allowed.')
-  const signed = ['SAMLRequest', 'RelayState', 'SigAlg']
-    .flatMap(name => (raw.has(name) ? [`${name}=${raw.get(name)}`] : []))
-    .join('&')
-  const signature = Buffer.from(decoded(Signature), 'base64')
-  const holds = settings.certificates.some(each =>
-    verify(digest, Buffer.from(signed), { key: each, padding: constants.RSA_PKCS1_PADDING }, signature),
-  )
-  if (!holds) throw unverified()
-  const root = shapeOfLogoutRequest(inflated(decoded(SAMLRequest)), 'beside')
-  const relayState = raw.get('RelayState')
-  return { root, relayState: relayState === undefined ? undefined : decoded(relayState) }
-}
-
-function parametersOf(query: string): Map<string, string> {
-  if (query.length > LONGEST_MESSAGE) throw invalid('The message is too long.')
-  const parameters = new Map<string, string>()
-  for (const pair of query.split('&')) {
-    const at = pair.indexOf('=')
-    const name = at < 0 ? pair : pair.slice(0, at)
-    if (parameters.has(name)) throw invalid('The address has a parameter twice.')
-    parameters.set(name, at < 0 ? '' : pair.slice(at + 1))
-  }
-  return parameters
-}
-
-function decoded(value: string): string {
-  try {
-    return decodeURIComponent(value.replaceAll('+', ' '))
-  } catch {
-    throw invalid('The address is not encoded as it should be.')
-  }
-}
-
-function inflated(base64: string): string {
-  let bytes: Buffer
-  try {
-    bytes = inflateRawSync(Buffer.from(base64, 'base64'), { maxOutputLength: LONGEST_MESSAGE })
-  } catch {
-    throw invalid('The message is too long, or not compressed as it should be.')
-  }
-  return utf8(bytes)
 }
 
 /**

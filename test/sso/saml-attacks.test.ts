@@ -231,7 +231,19 @@ describe('attacks on SAML', () => {
         within(good).replace('<samlp:Status>', `${' '.repeat(5 * 1024 * 1024)}<samlp:Status>`),
       'elements that are nested ten thousand deep': () =>
         within(`${'<a>'.repeat(10_000)}${'</a>'.repeat(10_000)}`),
-      'twenty thousand elements': () => within(good + '<a/>'.repeat(20_001)),
+      'elements that are nested, each with a namespace, and look as if they were not': () =>
+        within(
+          good +
+            Array.from({ length: 5000 }, (_, at) => `<a b="/>" xmlns:n${at}="u">`).join('') +
+            '</a>'.repeat(5000),
+        ),
+      'elements by the thousand': () => within(good + '<a/>'.repeat(1000)),
+      'ids by the hundred': () =>
+        within(good + Array.from({ length: 100 }, (_, at) => `<a ID="_${at}"/>`).join('')),
+      'attributes by the thousand, on one element': () =>
+        within(`${good}<a ${Array.from({ length: 1000 }, (_, at) => `a${at}=""`).join(' ')}/>`),
+      'attributes by the thousand, on many': () =>
+        within(good + `<a ${Array.from({ length: 20 }, (_, at) => `a${at}=""`).join(' ')}/>`.repeat(500)),
       'a processing instruction': () =>
         within(good).replace('<samlp:Status>', '<?php echo 1?><samlp:Status>'),
       CDATA: () => within(good.replace('user-1', '<![CDATA[user-1]]>')),
@@ -245,6 +257,13 @@ describe('attacks on SAML', () => {
         expect(await refused(build())).to.include({ fault: 'invalid' })
       })
     }
+
+    it('none that has nine hundred groups', async () => {
+      const groups = Array.from({ length: 900 }, (_, at) => `group ${at}`)
+      expect((await stand.take(stand.honest({ said: { attributes: { groups } } }))).groups).to.deep.equal(
+        groups,
+      )
+    })
 
     it('what is no base64, or no text', async () => {
       const arrivals = [

@@ -11,6 +11,7 @@ import {
   publicEncrypt,
   randomBytes,
 } from 'node:crypto'
+import { deflateRawSync } from 'node:zlib'
 
 const DSIG = 'http://www.w3.org/2000/09/xmldsig#'
 const SAML = 'urn:oasis:names:tc:SAML:2.0:assertion'
@@ -69,6 +70,42 @@ export function response(envelope: Envelope, content: string): string {
   const to = envelope.destination === undefined ? '' : ` Destination="${envelope.destination}"`
   const asked = envelope.inResponseTo === undefined ? '' : ` InResponseTo="${envelope.inResponseTo}"`
   return `<samlp:Response xmlns:samlp="${SAMLP}"${to} ID="${envelope.id}"${asked} IssueInstant="${at(envelope.issued)}" Version="2.0"><saml:Issuer xmlns:saml="${SAML}">${envelope.issuer}</saml:Issuer><samlp:Status><samlp:StatusCode Value="${envelope.status}"></samlp:StatusCode></samlp:Status>${content}</samlp:Response>`
+}
+
+/** What a request to log out says. Texts are XML as they stand. */
+export interface LogoutSaid {
+  readonly id: string
+  readonly issuer: string
+  readonly destination: string | undefined
+  readonly issued: Date
+  readonly notOnOrAfter: Date | undefined
+  readonly nameId: string
+  readonly nameIdFormat: string
+  readonly sessions: readonly string[]
+}
+
+/** A request to log out without a signature, in canonical form. */
+export function logoutRequest(said: LogoutSaid): string {
+  const to = said.destination === undefined ? '' : ` Destination="${said.destination}"`
+  const until = said.notOnOrAfter === undefined ? '' : ` NotOnOrAfter="${at(said.notOnOrAfter)}"`
+  const sessions = said.sessions.map(each => `<samlp:SessionIndex>${each}</samlp:SessionIndex>`)
+  return `<samlp:LogoutRequest xmlns:samlp="${SAMLP}"${to} ID="${said.id}" IssueInstant="${at(said.issued)}"${until} Version="2.0"><saml:Issuer xmlns:saml="${SAML}">${said.issuer}</saml:Issuer><saml:NameID xmlns:saml="${SAML}" Format="${said.nameIdFormat}">${said.nameId}</saml:NameID>${sessions.join('')}</samlp:LogoutRequest>`
+}
+
+/** A query of the HTTP-Redirect binding, signed. */
+export function signedQuery(
+  xml: string,
+  { key, method = 'rsa-sha256' }: Pick<Pen, 'key' | 'method'>,
+  relayState?: string,
+): string {
+  const pairs = [
+    ['SAMLRequest', deflateRawSync(xml).toString('base64')],
+    ...(relayState === undefined ? [] : [['RelayState', relayState]]),
+    ['SigAlg', METHODS[method]],
+  ]
+  const query = pairs.map(([name, value = '']) => `${name}=${encodeURIComponent(value)}`).join('&')
+  const signature = createSign(method.toUpperCase()).update(query).sign(key, 'base64')
+  return `${query}&Signature=${encodeURIComponent(signature)}`
 }
 
 /** How something is signed. */
