@@ -43,7 +43,7 @@ export async function up(knex) {
   })
   await knex.schema.createTable('sso_identities', table => {
     table.string('connection_id', 64).notNullable().references('sso_connections.id').onDelete('CASCADE')
-    table.string('subject', 300).notNullable()
+    table.string('subject', 600).notNullable()
     table.string('account_id', 64).notNullable().references('accounts.id').onDelete('CASCADE').index()
     table.bigInteger('created_at').notNullable()
     table.primary(['connection_id', 'subject'])
@@ -72,7 +72,7 @@ export async function up(knex) {
   })
   await knex.schema.alterTable('session_facts', table => {
     // The session at the upstream that an SSO login is of.
-    table.string('upstream_session', 300)
+    table.string('upstream_session', 600)
     table.index(['credential_id', 'upstream_session'], 'session_facts_upstream')
   })
   await knex.schema.alterTable('accounts', table => {

@@ -16,6 +16,8 @@ import { inOpenUnit, unit } from './store/unit-of-work.ts'
 export interface AccountSource {
   /** Whose passwords are: ours, or the host's, whose page sets a forgotten one. */
   readonly passwords: 'own' | { readonly forgotUrl: string | undefined }
+  /** Whose names and addresses are: a host's are as the host says, from login to login. */
+  readonly profiles: 'own' | 'host'
   find(id: string): Promise<Account | undefined>
   findByEmail(email: string): Promise<Account | undefined>
   /**
@@ -30,6 +32,7 @@ export interface AccountSource {
 export function ownAccounts(database: Database): AccountSource {
   return {
     passwords: 'own',
+    profiles: 'own',
     find: id => findOnce(database, id),
     findByEmail: email => readAccountByEmail(database, email),
     async verifyPassword(account, password) {
@@ -78,6 +81,7 @@ export function hostAccounts(
   const own = ownAccounts(database)
   return {
     passwords: host.verifyPassword === undefined ? 'own' : { forgotUrl },
+    profiles: 'host',
     find: own.find,
     async findByEmail(email) {
       const user = await host.findByEmail(email)

@@ -78,6 +78,8 @@ export interface Config {
   readonly supportAfterMs: number
   /** How long a support case waits before anybody decides; milliseconds, at least an hour. */
   readonly supportWaitMs: number
+  /** Absolute: the MMDB file that says where addresses are. Undefined: no places are shown. */
+  readonly placesFile: string | undefined
   /** What works but deserves a word in the log at start. */
   readonly warnings: readonly string[]
 }
@@ -189,7 +191,7 @@ const settings = {
     name: 'SALLYPORT_ALLOW_PRIVATE_NETWORK',
     fallback: '`true`; in production `false`',
     meaning:
-      "Whether the server's own requests (back-channel logout, keys of clients) may go to private addresses.",
+      "Whether the server's own requests (back-channel logout, keys of clients, identity providers of customers) may go to private addresses.",
     parse: yesOrNo,
   }),
   enrolmentEmailProof: setting({
@@ -245,6 +247,13 @@ const settings = {
     meaning:
       'How long a support case waits, so that its owner can stop it, before an agent may approve it: from `1h` to `30d`.',
     parse: duration('1h', '30d'),
+  }),
+  places: setting({
+    name: 'SALLYPORT_PLACES',
+    fallback: 'no places are shown',
+    meaning:
+      'An `.mmdb` file (MaxMind DB: GeoLite2 City, DB-IP City Lite, or one of countries) that says roughly where an address is, for the lists of sessions and the mails. It is read at the start: for another file, start anew.',
+    parse: text => text,
   }),
   dataDir: setting({
     name: 'SALLYPORT_DATA_DIR',
@@ -329,6 +338,7 @@ function readSettings(env: Env, { cwd = process.cwd(), files = systemFiles }: Lo
   const smtpUrl = required(settings.smtpUrl)
   const demoPort = read(settings.demoPort) ?? (production ? 0 : port === 3001 ? 3002 : 3001)
   const trustProxy = read(settings.trustProxy)
+  const places = read(settings.places)
   const host = new URL(issuer).hostname
   const rest = {
     production,
@@ -353,6 +363,7 @@ function readSettings(env: Env, { cwd = process.cwd(), files = systemFiles }: Lo
     ssoPlans: read(settings.ssoPlans) ?? SPECIAL_PLANS,
     supportAfterMs: read(settings.supportAfter) ?? DAY_MS,
     supportWaitMs: read(settings.supportWait) ?? DAY_MS,
+    placesFile: places === undefined ? undefined : resolve(cwd, places),
   } as const
 
   if (demoPort === port) problem('SALLYPORT_DEMO_PORT', `is the same as PORT (${port})`)

@@ -6,8 +6,9 @@ import { createTransport } from 'nodemailer'
 import { checkKeys, missingFile, schemaFault, withDatabase } from './cli/store.ts'
 import { type Config, ConfigError, type LoadOptions, loadConfig } from './config.ts'
 import { describeError } from './log.ts'
+import { openPlaces } from './places.ts'
 import { PROGRAM } from './program.ts'
-import { isLoopback } from './setting-values.ts'
+import { isLoopback, Problem } from './setting-values.ts'
 import { smtpOptions } from './smtp-url.ts'
 import { SEALING_LATE_MS, verifyAudit } from './store/audit-verify.ts'
 import { createClients } from './store/clients.ts'
@@ -41,6 +42,7 @@ export async function diagnose(env: NodeJS.ProcessEnv, options: LoadOptions = {}
   checks.push(...config.warnings.map(cause => warning('configuration', cause, `see ${PROGRAM} config`)))
   checks.push(...(await checkStore(config)))
   checks.push(await checkMail(config))
+  checks.push(...checkPlaces(config))
   checks.push(...(await checkIssuer(config)))
   return checks
 }
@@ -189,6 +191,21 @@ async function checkMail({ smtpUrl, production, outboxDir }: Config): Promise<Ch
     return failed('mail', `${server} does not take mail from us: ${reasonOf(error)}`, cure)
   } finally {
     transport.close()
+  }
+}
+
+function checkPlaces({ placesFile }: Config): Check[] {
+  if (placesFile === undefined) return []
+  try {
+    const { type, builtAt } = openPlaces(placesFile)
+    const cause = `${placesFile} is ${type}, made on ${new Date(builtAt).toISOString().slice(0, 10)}`
+    if (/city|country|enterprise/i.test(type)) return [ok('places', cause)]
+    const cure = 'where no places are shown, take a file of cities or countries'
+    return [warning('places', `${cause}; by its name it has neither cities nor countries`, cure)]
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    const cure = 'take an .mmdb file of cities or countries, or unset SALLYPORT_PLACES'
+    return [failed('places', `SALLYPORT_PLACES ${error.message}`, cure)]
   }
 }
 

@@ -4,6 +4,7 @@
 import { startBackground } from './background.ts'
 import { type Config, loadConfig } from './config.ts'
 import { createLog, type Log } from './log.ts'
+import { configuredPlaces } from './places.ts'
 import { buildProvider, type Sallyport } from './provider.ts'
 import { openDatabase } from './store/database.ts'
 
@@ -28,6 +29,7 @@ export interface RunningProvider extends Sallyport {
  *
  * @param config from {@link loadConfig}
  * @throws SealBroken if the secret keys are not those that the database was sealed with
+ * @throws ConfigError if the file of places cannot be used
  *
  * @example
  * ```js
@@ -43,10 +45,11 @@ export async function createProvider(
   config: Config = loadConfig(process.env),
   log: Log = createLog(config.logLevel),
 ): Promise<RunningProvider> {
+  const places = configuredPlaces(config)
   const database = await openDatabase(config.databaseUrl)
   try {
     await database.migrate()
-    const sallyport = await buildProvider(config, database, log)
+    const sallyport = await buildProvider(config, places, database, log)
     const background = startBackground(sallyport.services, sallyport.tellApp)
     return {
       ...sallyport,

@@ -21,6 +21,7 @@ import { createLog, type Log, requestLog } from './log.ts'
 import { ownClientFirst, ownClientMetadata } from './mounted-client.ts'
 import { InputError } from './organisations/directory.ts'
 import { SPECIAL_PLANS } from './organisations/plan.ts'
+import { noPlaces, openPlaces, type Places } from './places.ts'
 import {
   authenticationClaims,
   checkClientMetadata,
@@ -29,6 +30,7 @@ import {
   OUR_CLIENT_METADATA,
 } from './provider.ts'
 import { createServices, type Services } from './services.ts'
+import { Problem } from './setting-values.ts'
 import { createAdapter } from './store/adapter.ts'
 import type { ClientMetadata, Clients, StoredClient } from './store/clients.ts'
 import { type Database, deferDatabase, openDatabase } from './store/database.ts'
@@ -67,6 +69,8 @@ export interface SecondFactorOptions {
   readonly enrolmentEmailProof?: Config['enrolmentEmailProof']
   /** Further names of levels in `acr_values`. */
   readonly acrAliases?: Readonly<Record<string, Level>>
+  /** An MMDB file that says roughly where an address is, for the lists of sessions and the mails. Read once, here. */
+  readonly placesFile?: string
   /** Default: one that says nothing. */
   readonly log?: Log
 }
@@ -130,6 +134,7 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
         ? ownAccounts(database)
         : hostAccounts(options.accounts, database, Date.now, options.forgotPasswordUrl),
     clients: () => hostClients(() => provider, actions, options.firstParty),
+    places: placesOf(options),
     accountPage: options.account,
     console: options.admin,
     support: hasSupport(options),
@@ -164,6 +169,17 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
 /** A host that has the accounts has support of its own. */
 function hasSupport({ accounts, admin }: SecondFactorOptions): boolean {
   return accounts === undefined && admin !== false
+}
+
+/** @throws AppError `plugin_conflict` for a file that cannot be used */
+function placesOf({ placesFile }: SecondFactorOptions): Places {
+  if (placesFile === undefined) return noPlaces
+  try {
+    return openPlaces(placesFile)
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    throw new AppError('plugin_conflict', `placesFile ${error.message}`)
+  }
 }
 
 async function openMigrated(url: string): Promise<Database> {
@@ -202,6 +218,7 @@ function configOf(options: SecondFactorOptions): Config {
     ssoPlans: SPECIAL_PLANS,
     supportAfterMs: DAY_MS,
     supportWaitMs: DAY_MS,
+    placesFile: options.placesFile,
     warnings: [],
   } satisfies Config)
 }

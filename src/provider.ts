@@ -54,6 +54,7 @@ import { type Log, requestLog } from './log.ts'
 import { refreshStands } from './organisations/enforcement.ts'
 import { firstRunRoutes } from './organisations/first-run.ts'
 import { LONGEST_LIFE_MS } from './organisations/session-policy.ts'
+import type { Places } from './places.ts'
 import { createServices, type Services } from './services.ts'
 import type { DomainResolver } from './sso/domains.ts'
 import type { Account } from './store/accounts.ts'
@@ -94,6 +95,7 @@ export interface Sallyport {
  */
 export async function buildProvider(
   config: Config,
+  places: Places,
   database: Database,
   log: Log,
   clock: () => number = Date.now,
@@ -103,6 +105,7 @@ export async function buildProvider(
     accounts: () => ownAccounts(database),
     clients: keyring => createClients(database, keyring, clock),
     sso: true,
+    places,
     resolver,
   })
   const keys = await signingKeys(database, services.keyring, clock())
@@ -141,8 +144,8 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
   if (services.accounts.passwords === 'own') {
     provider.use(forgottenPasswordRoutes(services).routes())
     provider.use(lockRoutes(services).routes())
-    provider.use(emailLinkRoutes(services).routes())
   }
+  if (services.accounts.profiles === 'own') provider.use(emailLinkRoutes(services).routes())
   provider.use(linkRoutes(services).routes())
   const guard = createGuard(provider, services)
   provider.use(guard.routes())

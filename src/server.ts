@@ -8,6 +8,7 @@ import { startBackground } from './background.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { createLog, type Log } from './log.ts'
 import { firstRunLink } from './organisations/first-run.ts'
+import { configuredPlaces } from './places.ts'
 import { PROGRAM } from './program.ts'
 import { buildProvider, type Sallyport } from './provider.ts'
 import type { DomainResolver } from './sso/domains.ts'
@@ -51,10 +52,11 @@ export async function startServer(
   } = {},
 ): Promise<Running> {
   for (const warning of config.warnings) log.warn(warning)
+  const places = configuredPlaces(config)
   const database = await openDatabase(config.databaseUrl)
   try {
     await bringSchemaUpToDate(config, database, log)
-    const sallyport = await buildProvider(config, database, log, clock, resolver)
+    const sallyport = await buildProvider(config, places, database, log, clock, resolver)
     const { services, tellApp } = sallyport
     extend?.(sallyport)
     const server = createServer(sallyport.provider.callback())

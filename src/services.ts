@@ -7,6 +7,7 @@ import { type Assets, createAssets } from './http/assets.ts'
 import { createLanguages, type Languages } from './http/language.ts'
 import { createViews, type Views } from './http/views.ts'
 import { createPaths, type Paths } from './paths.ts'
+import type { Places } from './places.ts'
 import { type DomainResolver, systemResolver } from './sso/domains.ts'
 import { createUpstreams, type Upstreams } from './sso/upstreams.ts'
 import { type ActionRules, createActionRules } from './store/action-rules.ts'
@@ -34,6 +35,7 @@ export interface Services {
   readonly views: Views
   readonly texts: Texts
   readonly languages: Languages
+  readonly places: Places
   readonly log: Logger
   /** Rung by whoever enqueues jobs that should not wait for their turn. */
   readonly bell: JobBell
@@ -50,6 +52,7 @@ export function createServices(
   own: {
     accounts(): AccountSource
     clients(keyring: Keyring): Clients
+    readonly places: Places
     /** Default: there is an account page. */
     readonly accountPage?: boolean | undefined
     /** Default: there is a console. */
@@ -103,6 +106,7 @@ export function createServices(
     views: createViews({ texts, assets }),
     texts,
     languages,
+    places: own.places,
     log,
     bell: createJobBell(),
     clock,

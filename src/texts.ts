@@ -49,6 +49,12 @@ export const availableLocales = (): readonly string[] => {
   return ['en', ...found.filter(locale => locale !== 'en').sort()]
 }
 
+/** Whether what is in one language serves whoever wants another: it is the same, or any of its regions. */
+export const covers = (locale: string, tag: string): boolean => {
+  const [one, other] = [locale.toLowerCase(), tag.toLowerCase()]
+  return one === other || other.startsWith(`${one}-`) || one.startsWith(`${other}-`)
+}
+
 /** What `IntlMessageFormat` parses a message to, as far as its placeholders go. */
 interface Element {
   readonly type: number

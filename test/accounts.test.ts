@@ -20,4 +20,11 @@ onEveryDatabase('accounts of a host', open => {
       expect(await readAccount(database, id)).to.equal(undefined)
     }
   })
+
+  it('have their names and addresses from it, also where their passwords are ours', async () => {
+    const claims = async (sub: string) => ({ sub })
+    const host = { findByEmail: async () => undefined, claims }
+    const source = hostAccounts(host, await open(), () => NOW)
+    expect(source).to.include({ passwords: 'own', profiles: 'host' })
+  })
 })

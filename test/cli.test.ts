@@ -16,6 +16,7 @@ import { openDatabase, sql, write } from '../src/store/database.ts'
 import { claimJobs, failJob } from '../src/store/jobs.ts'
 import { logoutJob } from '../src/store/logout-jobs.ts'
 import { createKeyring } from '../src/store/seal.ts'
+import { mmdb } from './support/mmdb.ts'
 import { freshDatabase, postgresUrl } from './support/postgres.ts'
 import { startSmtp } from './support/smtp.ts'
 
@@ -960,6 +961,27 @@ describe('the command line', () => {
       expect(code).to.equal(1)
       expect(of('mail')?.cause).to.include('ECONNREFUSED')
       expect(JSON.stringify(checks)).not.to.include('hunter2')
+    })
+
+    it('names the file of places, and says where it cannot be used or has no places', async () => {
+      expect((await checkup()).checks.map(each => each.name)).not.to.include('places')
+      env.SALLYPORT_PLACES = 'places.mmdb'
+      const { code, of } = await checkup()
+      expect(code).to.equal(1)
+      expect(of('places')).to.include({
+        outcome: 'failed',
+        cause: `SALLYPORT_PLACES cannot be read from ${join(cwd, 'places.mmdb')}: there is no such file`,
+      })
+      for (const [type, outcome] of [
+        ['GeoLite2-City', 'ok'],
+        ['DBIP-Country-Lite', 'ok'],
+        ['GeoLite2-ASN', 'warning'],
+      ] as const) {
+        writeFileSync(join(cwd, 'places.mmdb'), mmdb({}, { type, builtAt: Date.UTC(2026, 4, 14) / 1000 }))
+        const check = (await checkup()).checks.find(each => each.name === 'places')
+        expect(check).to.include({ outcome })
+        expect(check?.cause).to.include(`places.mmdb is ${type}, made on 2026-05-14`)
+      }
     })
 
     it('says that nobody, or somebody else, answers at the issuer', async () => {

@@ -10,6 +10,7 @@ import {
 import { loadConfig } from '../src/config.ts'
 import { createLog } from '../src/log.ts'
 import { type Directory, InputError } from '../src/organisations/directory.ts'
+import { noPlaces } from '../src/places.ts'
 import { buildProvider } from '../src/provider.ts'
 import { createClients } from '../src/store/clients.ts'
 import { sql } from '../src/store/database.ts'
@@ -325,7 +326,7 @@ onEachDatabase('registered clients', open => {
 
   it('are all taken by the provider as they are', async () => {
     const config = loadConfig({ SALLYPORT_SECRET_KEYS: KEYS, DATABASE_URL: test.url })
-    const { provider } = await buildProvider(config, test.database, createLog('silent'))
+    const { provider } = await buildProvider(config, noPlaces, test.database, createLog('silent'))
     const jwks = { keys: [publicJwk] }
     const registrations: Registration[] = [
       web,

@@ -58,6 +58,7 @@ describe('configuration', () => {
       productName: 'Sallyport',
       supportAfterMs: 24 * 60 * 60_000,
       supportWaitMs: 24 * 60 * 60_000,
+      placesFile: undefined,
     })
   })
 
@@ -288,6 +289,7 @@ describe('configuration', () => {
       SALLYPORT_SSO_PLANS: 'Gold, Platinum Plus',
       SALLYPORT_SUPPORT_AFTER: '90m',
       SALLYPORT_SUPPORT_WAIT: '1h',
+      SALLYPORT_PLACES: 'places.mmdb',
       SALLYPORT_DATA_DIR: 'elsewhere',
       SALLYPORT_LOG_LEVEL: 'silent',
     })
@@ -301,6 +303,7 @@ describe('configuration', () => {
       productName: 'Acme login',
       supportAfterMs: 90 * 60_000,
       supportWaitMs: 60 * 60_000,
+      placesFile: join(cwd, 'places.mmdb'),
       dataDir: join(cwd, 'elsewhere'),
       logLevel: 'silent',
     })

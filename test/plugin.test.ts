@@ -188,8 +188,13 @@ describe('the plugin in an existing deployment', function () {
         expect(shown.headers.get('content-security-policy')).to.include("default-src 'none'")
         expect(shown.body).to.include(DANA.email).and.not.to.include('Organisation')
         // The host knows the passwords.
-        expect(shown.body).to.include(`${mountPath}/account/`).and.not.to.include('/account/password')
-        expect((await visitor.get(`${mountPath}/account/password`)).status).to.equal(404)
+        expect(shown.body).to.include(`${mountPath}/account/`)
+        for (const theirs of ['password', 'email', 'name']) {
+          expect(shown.body, theirs).not.to.include(`/account/${theirs}`)
+          expect((await visitor.get(`${mountPath}/account/${theirs}`)).status, theirs).to.equal(404)
+        }
+        const form = { name: 'Eve Adams' }
+        expect((await visitor.post(`${mountPath}/account/name`, form)).status).to.equal(404)
 
         const link = /href="([^"]*session\/end[^"]*)"/.exec(shown.body)?.[1]?.replaceAll('&amp;', '&') ?? ''
         const question = await visitor.get(link)
@@ -564,6 +569,12 @@ describe('the plugin in an existing deployment', function () {
           .with.property('code', 'plugin_conflict')
       })
     }
+
+    it('refuses a file of places that is not there, by name', () => {
+      expect(() => merged({}, { placesFile: '/nowhere/places.mmdb' }))
+        .to.throw(AppError, 'placesFile cannot be read from /nowhere/places.mmdb: there is no such file')
+        .with.property('code', 'plugin_conflict')
+    })
 
     it('refuses secret keys that are too short', () => {
       expect(() => merged({}, { secretKeys: ['short'] }))

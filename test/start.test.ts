@@ -1,7 +1,7 @@
 // `npm start` and the server as processes: what a newcomer sees, how it ends, and what it says when it can't begin.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -143,6 +143,24 @@ describe('npm start', function () {
         expect(started.output.stderr.trim().split('\n')).to.have.length(1)
         expect(started.output.stderr).to.include(`set ${variable} to another`)
       })
+    }
+  })
+
+  it('says in one line why the file of places cannot be used', async () => {
+    writeFileSync(join(folder, 'places.csv'), 'network,city')
+    for (const [file, why] of [
+      ['places.mmdb', 'there is no such file'],
+      ['places.csv', 'is not in the MaxMind DB format'],
+    ] as const) {
+      const started = start({ SALLYPORT_PLACES: file })
+      expect(await started.ended).to.equal(2)
+      const said = started.output.stderr.trim().split('\n')
+      expect(said).to.have.length(1)
+      expect(readdirSync(join(folder, 'data'))).to.deep.equal(['secret-keys'])
+      expect(said[0])
+        .to.match(/^SALLYPORT_PLACES /)
+        .and.to.include(join(folder, file))
+        .and.to.include(why)
     }
   })
 

@@ -60,6 +60,7 @@ describe('the structure of the source', () => {
     otplib: ['factors/totp.ts'],
     qrcode: ['factors/totp.ts'],
     '@simplewebauthn/server': ['factors/passkey.ts', 'factors/passkey-response.ts'],
+    'mmdb-lib': ['places.ts'],
     nodemailer: ['mail/mailer.ts', 'doctor.ts'],
     pug: ['http/views.ts', 'mail/templates.ts'],
     'intl-messageformat': ['texts.ts'],
@@ -110,6 +111,8 @@ describe('the structure of the source', () => {
       'organisations/enforcement.ts',
       'organisations/plan.ts',
       'organisations/session-policy.ts',
+      'sso/oidc-claims.ts',
+      'sso/upstream.ts',
       'support/case-state.ts',
     ]
     const reached = imports.filter(each => pure.includes(each.from) && !each.typeOnly).map(each => each.to)
@@ -124,8 +127,8 @@ describe('the structure of the source', () => {
       'the pure core',
       /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|support\/case-state|organisations\/(access-list|enforcement|password-rule|plan|session-policy))\.ts$/,
     ],
-    ['configuration and log', /^(config|log)\.ts$/],
-    ['store, factors, mail, upstream logins', /^(store|factors|mail|sso)\//],
+    ['configuration, log, places', /^(config|log|places)\.ts$/],
+    ['store, factors, mail, upstreams', /^(store|factors|mail|sso)\//],
     [
       'accounts, organisations, clients',
       /^(accounts|clients|apis|audit-export)\.ts$|^organisations\/(access-setting|directory|enforcement-report|log-outs|session-timeout|sso-[a-z-]+|subscription|user-access|users)\.ts$|^actions\/(organisation-rules|registry|requested|registration)\.ts$/,

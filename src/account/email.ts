@@ -115,7 +115,7 @@ export function emailRoutes(services: Services, guard: Guard): Router {
 
   /** @throws AppError `not_found` where addresses are a host's */
   function own(): void {
-    if (accounts.passwords !== 'own') throw new AppError('not_found')
+    if (accounts.profiles !== 'own') throw new AppError('not_found')
   }
 
   function sentPage(): string {

@@ -32,7 +32,9 @@ export function overviewRoutes(services: Services, guard: Guard): Router {
       tabs: tabsOf(services, ''),
       name: account.name,
       email: account.email,
-      ...(services.accounts.passwords === 'own' ? { changeEmailUrl: `${homeOf(services)}/email` } : {}),
+      ...(services.accounts.profiles === 'own'
+        ? { changeNameUrl: `${homeOf(services)}/name`, changeEmailUrl: `${homeOf(services)}/email` }
+        : {}),
       ...(organisation === '' ? {} : { organisation }),
       signals: ownPasskeys(account, config.passkeyDomain, overview.passkeys),
       ...(lastLoginAt === null ? {} : { lastLoginAt }),
@@ -70,6 +72,8 @@ const DONE: Readonly<
     at: each => Math.max(0, ...each.passkeys.map(({ createdAt }) => createdAt)),
   },
   // Nothing says when; and what is said harms nobody.
+  name: { text: 'account.done.name', at: () => Number.POSITIVE_INFINITY },
+  'same-name': { text: 'account.done.sameName', at: () => Number.POSITIVE_INFINITY },
   'passkey-renamed': { text: 'account.done.passkeyRenamed', at: () => Number.POSITIVE_INFINITY },
   'passkey-removed': { text: 'account.done.passkeyRemoved', at: () => Number.POSITIVE_INFINITY },
   'recovery-code': { text: 'account.done.recoveryCode', at: each => each.recoveryCodeSavedAt },

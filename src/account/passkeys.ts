@@ -12,6 +12,7 @@ import { addPasskey, creationOptions, OFFER_AGAIN_MS } from '../flow/ways/passke
 import { seeOther } from '../http/see-other.ts'
 import { type Guard, sessionOf } from '../http/session.ts'
 import { mailJob } from '../mail/outbox.ts'
+import { REWRITING } from '../organisations/directory.ts'
 import type { Services } from '../services.ts'
 import { type OwnPasskey, readAccountOverview } from '../store/account-overview.ts'
 import { giveUpPasskey, moveOn, renamePasskey } from '../store/own-changes.ts'
@@ -218,11 +219,9 @@ export function passkeyRoutes(services: Services, guard: Guard): Router {
   return router
 }
 
-/** What is wrong with a passkey's name. Characters that turn the direction of a line would rewrite what stands beside it. */
+/** What is wrong with a passkey's name. */
 function nameError(name: string): TextKey | undefined {
   if (name === '') return 'accountPasskey.error.noName'
   if (codePoints(name) > LONGEST_NAME) return 'accountPasskey.error.longName'
-  return /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u.test(name)
-    ? 'accountPasskey.error.characters'
-    : undefined
+  return REWRITING.test(name) ? 'accountPasskey.error.characters' : undefined
 }

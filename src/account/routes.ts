@@ -8,6 +8,7 @@ import { activityRoutes } from './activity.ts'
 import { appRoutes } from './apps.ts'
 import { authenticatorRoutes } from './authenticator.ts'
 import { emailRoutes } from './email.ts'
+import { nameRoutes } from './name.ts'
 import { overviewRoutes } from './overview.ts'
 import { passkeyRoutes } from './passkeys.ts'
 import { passwordRoutes } from './password.ts'
@@ -16,6 +17,7 @@ import { sessionRoutes } from './sessions.ts'
 
 const PAGES = [
   overviewRoutes,
+  nameRoutes,
   emailRoutes,
   passwordRoutes,
   authenticatorRoutes,

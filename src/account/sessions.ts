@@ -1,8 +1,7 @@
 // Where somebody is logged in, and the end of it: of one session, or of all but this one. No fresh factor is asked for,
 // since this opens nothing: whoever wants to shut somebody out must not be held up, nor be without the right device at
 // that moment. The gate of their organisation is all that this takes, as for the page itself. What ends is the session, its tokens,
-// what is half way in it, and its apps' sessions, which are told. Leaves out the place that an address is at, which takes a file
-// of the operator's.
+// what is half way in it, and its apps' sessions, which are told.
 
 import type { Context } from 'koa'
 import Router from 'koa-router'
@@ -21,14 +20,26 @@ const END = { kind: 'account-session-end', fields: [], page: `${PATH}/:uid/log-o
 const END_OTHERS = { kind: 'account-sessions-end', fields: [], page: `${PATH}/log-out-others` } as const
 
 export function sessionRoutes(services: Services, guard: Guard): Router {
-  const { config, database, texts, views } = services
+  const { config, database, places, texts, views } = services
   const router = new Router()
   const occasionOf = occasions(services)
   const list = `${homeOf(services)}/sessions`
 
   const sessionsOf = (ctx: Context) =>
     readSessionsOf(database, sessionOf(ctx).account.id, services.clock(), config.ssoPlans)
-  const nameOf = ({ device }: SessionView) => device ?? texts.t('sessions.device.unknown')
+  const nameOf = ({ device }: Pick<SessionView, 'device'>) => device ?? texts.t('sessions.device.unknown')
+
+  const rowOf = ({ device, address, loggedInAt, lastSeenAt }: SessionView) => {
+    const place = places.of(address, texts)
+    return {
+      device: nameOf({ device }),
+      phone: /iPhone|iPad|Android/.test(device ?? ''),
+      ...(address === undefined ? {} : { address }),
+      ...(place === undefined ? {} : { place }),
+      loggedInAt,
+      lastSeenAt,
+    }
+  }
 
   router.get(PATH, guard.requireSession(), async ctx => {
     const { account, uid } = sessionOf(ctx)
@@ -41,22 +52,20 @@ export function sessionRoutes(services: Services, guard: Guard): Router {
         : ctx.query.done === 'others' && alone
           ? texts.t('accountSessions.done.others')
           : undefined
+    const shown = [...sessions]
+      .sort((one, other) => Number(other.uid === uid) - Number(one.uid === uid))
+      .map(each => ({
+        ...rowOf(each),
+        ...(each.uid === uid ? {} : { logOutUrl: `${list}/${encodeURIComponent(each.uid)}/log-out` }),
+      }))
     ctx.type = 'html'
     ctx.body = views.render('account-sessions', {
       frame: frameFor(services, guard, account),
       tabs: tabsOf(services, '/sessions'),
       ...(notice === undefined ? {} : { notice }),
       ...(alone ? {} : { othersUrl: `${list}/log-out-others` }),
-      sessions: [...sessions]
-        .sort((one, other) => Number(other.uid === uid) - Number(one.uid === uid))
-        .map(each => ({
-          device: nameOf(each),
-          phone: /iPhone|iPad|Android/.test(each.device ?? ''),
-          ...(each.address === undefined ? {} : { address: each.address }),
-          loggedInAt: each.loggedInAt,
-          lastSeenAt: each.lastSeenAt,
-          ...(each.uid === uid ? {} : { logOutUrl: `${list}/${encodeURIComponent(each.uid)}/log-out` }),
-        })),
+      placed: shown.some(each => 'place' in each),
+      sessions: shown,
     })
   })
 

@@ -34,6 +34,7 @@ const GROUP: Readonly<Record<AuditEvent, (typeof GROUPS)[number] | null>> = {
   'email.changed': 'logins',
   'email.change_stopped': 'logins',
   'email.put_back': 'logins',
+  'account.name_changed': 'logins',
   'address.unblocked': 'logins',
   'user.unblocked': 'logins',
   'user.logged_out': 'logins',

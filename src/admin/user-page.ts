@@ -38,7 +38,7 @@ export type Done = keyof typeof DONE
 type Blocks = Awaited<ReturnType<typeof readBlocks>>
 
 export function userPageRoutes(services: Services, guard: Guard): Router {
-  const { config, database, paths, views, texts, clock } = services
+  const { config, database, paths, places, views, texts, clock } = services
   const admins = createAdmins(guard)
   const router = new Router()
   const listUrl = `${paths.admin}/users`
@@ -56,6 +56,7 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
     const { name, email, role, status, standing, authenticator, recoveryCode, lastLoginAt, lastAdmin } = user
     const url = `${listUrl}/${user.id}`
     const blocked = blocked_(user, blocks)
+    const shown = sessions.map(each => sessionRow(each, adminOf(ctx).uid))
     ctx.type = 'html'
     ctx.body = views.render('admin-user', {
       frame: frameFor(services, guard, ctx, user.organisation),
@@ -77,7 +78,8 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
         removeUrl: `${url}/remove-passkey?passkey=${each.key}`,
       })),
       actions: actions(user, url, blocked !== undefined),
-      sessions: sessions.map(each => sessionRow(each, adminOf(ctx).uid)),
+      sessions: shown,
+      placed: shown.some(each => 'place' in each),
       events: events.map(each => eventRow(texts, each)),
     })
   })
@@ -137,9 +139,11 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
   }
 
   function sessionRow({ uid, device, address, loggedInAt, lastSeenAt }: SessionView, own: string) {
+    const place = places.of(address, texts)
     return {
       device: device ?? texts.t('sessions.device.unknown'),
       ...(address === undefined ? {} : { address }),
+      ...(place === undefined ? {} : { place }),
       ...(uid === own ? { current: true } : {}),
       loggedInAt,
       lastSeenAt,

@@ -11,12 +11,14 @@ import { seeOther } from '../http/see-other.ts'
 import { noteFailure } from '../log.ts'
 import type { Services } from '../services.ts'
 import { LOGOUT_TOKEN_LIFE_MS } from '../sso/oidc.ts'
-import { SsoError } from '../sso/upstream.ts'
+import type { LogoutArrival } from '../sso/saml.ts'
+import { samlOf } from '../sso/settings.ts'
+import { SsoError, type UpstreamAnswer } from '../sso/upstream.ts'
 import type { Pending, Returned, Upstreams } from '../sso/upstreams.ts'
 import { spend } from '../store/credentials.ts'
 import { CommitRefused } from '../store/database.ts'
 import { digest, newToken } from '../store/ids.ts'
-import { type Connection, readConnection } from '../store/sso/connections.ts'
+import { type Connection, type Protocol, readConnection } from '../store/sso/connections.ts'
 import {
   keepAnswer,
   openRequest,
@@ -26,6 +28,9 @@ import {
 } from '../store/sso/requests.ts'
 import { endUpstreamSessions } from '../store/sso/sessions.ts'
 import { unit } from '../store/unit-of-work.ts'
+
+/** A message of 256 KB, in base64 and encoded for a form. */
+const MOST_SAML_BYTES = 512 * 1024
 
 export function ssoCallbackRoutes(services: Services, upstreams: Upstreams): Router {
   const { clock, database, keyring, paths } = services
@@ -38,13 +43,86 @@ export function ssoCallbackRoutes(services: Services, upstreams: Upstreams): Rou
     await store(ctx, request, pending, () => upstreams.finishOidc(connection, query, pending))
   })
 
+  router.get('/sso/saml/:id/metadata', async ctx => {
+    const connection = await connectionOf(ctx, 'saml')
+    ctx.type = 'application/samlmetadata+xml'
+    ctx.body = upstreams.samlMetadata(connection)
+  })
+
+  // From another site, as every answer by SAML: it changes nothing here but what it answers.
+  router.post('/sso/saml/:id/acs', async ctx => {
+    const form = await readForm(ctx, ['SAMLResponse', 'RelayState'], [], MOST_SAML_BYTES)
+    const { SAMLResponse = '', RelayState = '' } = form
+    const open = await readOpenRequest(database, RelayState, clock())
+    if (open === undefined) return startedThere(ctx, SAMLResponse, RelayState)
+    const { request, connection } = await requestFor(ctx, RelayState)
+    const pending = openRequest<Pending>(keyring, request)
+    await store(ctx, request, pending, () => takeAssertion(connection, SAMLResponse, pending))
+  })
+
+  for (const method of ['get', 'post'] as const) {
+    router[method]('/sso/saml/:id/slo', async ctx => {
+      const connection = await connectionOf(ctx, 'saml')
+      try {
+        const request = await upstreams.verifyLogoutRequest(connection, await logoutArrival(ctx))
+        const once = spend('saml-logout', digest(`${connection.id} ${request.id}`), request.expiresAt)
+        const { subject, sessions } = request
+        await endUpstreamSessions(database, { connection, subject, sessions, once }, clock())
+        seeOther(ctx, await upstreams.answerLogoutRequest(connection, request))
+      } catch (error) {
+        if (!(error instanceof SsoError || error instanceof CommitRefused)) throw error
+        throw new AppError('bad_request', 'a logout that does not hold', { cause: error })
+      }
+    })
+  }
+
+  /**
+   * A login that began at the identity provider, where its connection allows that. It says who comes, and nobody is logged
+   * in by it: the app's registered start page begins a login of ours (OpenID Connect Core section 4), which goes there and
+   * back. So nobody is logged in as somebody else by a stranger's answer.
+   */
+  async function startedThere(ctx: Context, SAMLResponse: string, relayState: string): Promise<void> {
+    const connection = await upstreams.find(String(ctx.params.id))
+    if (connection?.protocol !== 'saml' || !samlOf(connection).idpInitiated) {
+      throw new AppError('interaction_expired', 'no request waits for this answer')
+    }
+    try {
+      const { email } = await takeAssertion(connection, SAMLResponse, undefined)
+      seeOther(ctx, await startPage(services, relayState, email))
+    } catch (error) {
+      if (!(error instanceof SsoError)) throw error
+      throw new AppError('interaction_expired', error.message, { cause: error })
+    }
+  }
+
+  /** Verifies an assertion, and burns it. @throws SsoError */
+  async function takeAssertion(
+    connection: Connection,
+    SAMLResponse: string,
+    pending: Pending | undefined,
+  ): Promise<UpstreamAnswer> {
+    const { assertionId, expiresAt, ...answer } = await upstreams.finishSaml(
+      connection,
+      SAMLResponse,
+      pending,
+    )
+    try {
+      await database.commit([spend('saml-assertion', digest(`${connection.id} ${assertionId}`), expiresAt)])
+    } catch (error) {
+      if (!(error instanceof CommitRefused)) throw error
+      throw new SsoError('replayed', 'the assertion was taken before', { cause: error })
+    }
+    return answer
+  }
+
   router.post('/sso/oidc/:id/logout', async ctx => {
     const connection = await connectionOf(ctx)
     const { logout_token: token = '' } = await readForm(ctx, ['logout_token'])
     try {
       const { id, subject, session, issuedAt } = await upstreams.verifyLogoutToken(connection, token)
       const once = spend('logout-token', digest(`${connection.id} ${id}`), issuedAt + LOGOUT_TOKEN_LIFE_MS)
-      await endUpstreamSessions(database, { connection, subject, session, once }, clock())
+      const sessions = session === undefined ? [] : [session]
+      await endUpstreamSessions(database, { connection, subject, sessions, once }, clock())
       ctx.status = 200
     } catch (error) {
       if (!(error instanceof SsoError || error instanceof CommitRefused)) throw error
@@ -70,9 +148,10 @@ export function ssoCallbackRoutes(services: Services, upstreams: Upstreams): Rou
     return { request, connection }
   }
 
-  async function connectionOf(ctx: Context): Promise<Connection> {
+  async function connectionOf(ctx: Context, protocol?: Protocol): Promise<Connection> {
     const connection = await readConnection(database, String(ctx.params.id))
-    if (connection === undefined) throw new AppError('not_found')
+    const other = protocol !== undefined && connection?.protocol !== protocol
+    if (connection === undefined || other) throw new AppError('not_found')
     return connection
   }
 
@@ -81,7 +160,7 @@ export function ssoCallbackRoutes(services: Services, upstreams: Upstreams): Rou
     ctx: Context,
     request: SsoRequest,
     { revision, twoFactor, fresh }: Pending,
-    finish: () => ReturnType<Upstreams['finishOidc']>,
+    finish: () => Promise<UpstreamAnswer>,
   ): Promise<void> {
     const asked = { revision, twoFactor, fresh }
     const returned = await finish().then(
@@ -103,4 +182,25 @@ export function ssoCallbackRoutes(services: Services, upstreams: Upstreams): Rou
   }
 
   return router
+}
+
+async function logoutArrival(ctx: Context): Promise<LogoutArrival> {
+  if (ctx.method === 'GET') return { binding: 'redirect', query: ctx.querystring }
+  const form = await readForm(ctx, ['SAMLRequest', 'RelayState'], [], MOST_SAML_BYTES)
+  return { binding: 'post', SAMLRequest: form.SAMLRequest ?? '', RelayState: form.RelayState }
+}
+
+/** Of the app that the identity provider names by its client id, as it is registered; else users' own page. */
+async function startPage(
+  { clients, config, paths }: Services,
+  clientId: string,
+  email: string | undefined,
+): Promise<string> {
+  const client = clientId === '' || clientId.length > 200 ? undefined : await clients.find(clientId)
+  const registered = client?.metadata.initiate_login_uri
+  if (typeof registered !== 'string') return paths.account ?? '/'
+  const url = new URL(registered)
+  url.searchParams.set('iss', config.issuer)
+  if (email !== undefined) url.searchParams.set('login_hint', email)
+  return url.href
 }

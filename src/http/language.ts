@@ -4,7 +4,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Middleware } from 'koa'
-import type { Texts } from '../texts.ts'
+import { covers, type Texts } from '../texts.ts'
 
 export interface Languages {
   /** In the language of the request that is being answered; outside of one, in the first language. */
@@ -23,10 +23,7 @@ export function createLanguages(all: readonly [Texts, ...Texts[]]): Languages {
 
   /** The first wanted language that there is: exactly, or any of its regions. */
   const find = (wanted: readonly string[]): Texts | undefined =>
-    wanted
-      .map(tag => tag.toLowerCase())
-      .map(tag => all.find(each => covers(each.locale.toLowerCase(), tag)))
-      .find(each => each !== undefined)
+    wanted.map(tag => all.find(each => covers(each.locale, tag))).find(each => each !== undefined)
 
   return {
     texts: {
@@ -45,8 +42,4 @@ export function createLanguages(all: readonly [Texts, ...Texts[]]): Languages {
       if (request !== undefined && found !== undefined) request.texts = found
     },
   }
-}
-
-function covers(locale: string, tag: string): boolean {
-  return locale === tag || tag.startsWith(`${locale}-`) || locale.startsWith(`${tag}-`)
 }

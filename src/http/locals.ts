@@ -464,7 +464,8 @@ export interface ViewLocals {
     readonly tabs: readonly Tab[]
     readonly name: string
     readonly email: string
-    /** Absent where addresses are a host’s. */
+    /** Absent where names and addresses are a host’s. */
+    readonly changeNameUrl?: string
     readonly changeEmailUrl?: string
     readonly organisation?: string
     readonly lastLoginAt?: number
@@ -502,6 +503,8 @@ export interface ViewLocals {
       readonly device: string
       readonly phone: boolean
       readonly address?: string
+      /** Roughly where that is. */
+      readonly place?: string
       readonly loggedInAt: number
       readonly lastSeenAt: number
       /** Absent for this one. */
@@ -509,6 +512,8 @@ export interface ViewLocals {
     }[]
     /** Where there are others. */
     readonly othersUrl?: string
+    /** Some of these places are known. */
+    readonly placed?: boolean
   }
   'account-apps': {
     readonly frame: AccountFrame
@@ -570,6 +575,18 @@ export interface ViewLocals {
     readonly current: string
     /** What was typed. */
     readonly email?: string
+    /** It waits for one more press. */
+    readonly again?: boolean
+    readonly error?: string
+  }
+  /** Posts `name`. */
+  'account-name': {
+    readonly frame: AccountFrame
+    readonly action: string
+    /** Who sees it. */
+    readonly effect: string
+    /** What was typed, or the name of now. */
+    readonly name: string
     /** It waits for one more press. */
     readonly again?: boolean
     readonly error?: string
@@ -1040,10 +1057,14 @@ export interface ViewLocals {
     readonly sessions: readonly {
       readonly device: string
       readonly address?: string
+      /** Roughly where that is. */
+      readonly place?: string
       readonly current?: boolean
       readonly loggedInAt: number
       readonly lastSeenAt: number
     }[]
+    /** Some of their places are known. */
+    readonly placed?: boolean
     /** The newest first. */
     readonly events: ViewLocals['admin-audit']['events']
   }

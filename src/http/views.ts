@@ -73,6 +73,7 @@ const headings: { readonly [Name in ViewName]: (t: T, locals: ViewLocals[Name]) 
   'account-passkey-name': (t, { before }) => t('accountPasskey.rename', { passkey: before }),
   'account-passkey-new': t => t('account.passkeys.add'),
   'account-email': t => t('accountEmail.heading'),
+  'account-name': t => t('accountName.heading'),
   'account-password': t => t('accountPassword.heading'),
   'account-sessions': t => t('account.tab.sessions'),
   'admin-invitations': t => t('users.heading'),

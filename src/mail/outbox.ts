@@ -3,6 +3,7 @@
 // the mail and before that is written down. Then the same mail, by its Message-ID, goes out again.) What is in a mail
 // is sealed while it waits and forgotten as soon as it is settled; the summary names template and recipient only.
 
+import { noPlaces, type Places } from '../places.ts'
 import { readAccountByEmail } from '../store/accounts.ts'
 import { forgetBounce, noteBounce } from '../store/bounces.ts'
 import type { Database, Write } from '../store/database.ts'
@@ -57,6 +58,8 @@ export interface MailHandlerOptions {
   readonly issuer: string
   /** Default: the catalogue's "product". */
   readonly product?: string
+  /** Where the addresses in mails are. Default: at no place. */
+  readonly places?: Places
   /** Whether owners can lock their accounts: not where a host of the plugin keeps the passwords that would open them. */
   readonly lockable?: boolean
   readonly log: JobLog
@@ -73,10 +76,16 @@ export function mailHandler({
   texts,
   issuer,
   product,
+  places = noPlaces,
   lockable = false,
   log,
 }: MailHandlerOptions): JobHandler {
-  const templates = createMailTemplates({ texts, issuer, ...(product === undefined ? {} : { product }) })
+  const templates = createMailTemplates({
+    texts,
+    issuer,
+    places,
+    ...(product === undefined ? {} : { product }),
+  })
   return async (job, now, signal) => {
     const order = JSON.parse(keyring.open(job.payload, place(job.id)).toString()) as MailOrder & {
       to: string

@@ -6,6 +6,7 @@
 import { fileURLToPath } from 'node:url'
 import pug from 'pug'
 import { createPaths, type LinkKind } from '../paths.ts'
+import { noPlaces, type Places } from '../places.ts'
 import { CONFIRM_MS, PUT_BACK_MS } from '../store/email-changes.ts'
 import { LIFETIME_MS } from '../store/emailed-tokens.ts'
 import type { TextKey, Texts, TextValues } from '../texts.ts'
@@ -55,6 +56,8 @@ export interface MailContents {
   'recovery-code-used': Deed
   'recovery-code-made': Deed
   'password-changed': Deed
+  /** `name` is what the account was called before. */
+  'name-changed': Deed & { readonly newName: string }
   'account-locked': Deed
   /** To the new address, which may be a stranger's: it says nothing of whose account it is. */
   'email-change': { readonly token: string; readonly at: number }
@@ -75,9 +78,13 @@ export interface MailContents {
   }
   /** To an admin: `user` and `account` are the name and address of whoever asks, `userId` leads to their page. */
   'help-asked': Deed & { readonly user: string; readonly account: string; readonly userId: string }
-  /** A step of a support case; `stop` is the token of the link that ends it, `until` when the wait is over. */
+  /**
+   * A step of a support case; `account` is the address that the account has, which may be another by now than the
+   * recipient's, `stop` the token of the link that ends it, `until` when the wait is over.
+   */
   'support-case': {
     readonly name: string
+    readonly account: string
     readonly step: 'opened' | 'wait' | 'first' | 'link'
     readonly at: number
     readonly stop: string
@@ -93,6 +100,7 @@ export interface MailContents {
   }
   'support-case-ended': {
     readonly name: string
+    readonly account: string
     readonly why: 'stopped' | 'closed' | 'logged_in' | 'account_changed' | 'expired'
     readonly at: number
   }
@@ -113,6 +121,7 @@ export const NOTICES = [
   'recovery-code-used',
   'recovery-code-made',
   'password-changed',
+  'name-changed',
   'second-factor-reset',
 ] as const satisfies readonly MailName[]
 export type Notice = (typeof NOTICES)[number]
@@ -158,6 +167,7 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   'recovery-code-used': t => t('mail.recoveryCodeUsed.subject'),
   'recovery-code-made': t => t('mail.recoveryCodeMade.subject'),
   'password-changed': t => t('mail.passwordChanged.subject'),
+  'name-changed': t => t('mail.nameChanged.subject'),
   'account-locked': t => t('mail.accountLocked.subject'),
   'email-change': t => t('mail.emailChange.subject'),
   'email-change-ordered': t => t('mail.emailChangeOrdered.subject'),
@@ -195,6 +205,8 @@ export interface MailLocals {
   readonly expiresAt: number | undefined
   /** Where its owner locks the account, and until when: for notices, where accounts can be locked. */
   readonly lock: { readonly url: string; readonly until: number } | undefined
+  /** For mails that name an address: roughly where that is, if it is known. */
+  readonly place: string | undefined
   /** Plain text instead of HTML. */
   readonly plain: boolean
   t(key: TextKey, values?: TextValues): string
@@ -223,13 +235,15 @@ export interface MailTemplates {
  *
  * @param options.issuer as configured: links are made of it alone
  * @param options.product default: the catalogue's "product"
+ * @param options.places where addresses are; default: at no place
  */
 export function createMailTemplates(options: {
   texts: Texts
   issuer: string
   product?: string
+  places?: Places
 }): MailTemplates {
-  const { texts, issuer } = options
+  const { texts, issuer, places = noPlaces } = options
   const paths = createPaths(issuer)
   const product = options.product ?? texts.t('product')
   const folder = new URL('../../views/mail/', import.meta.url)
@@ -265,6 +279,7 @@ export function createMailTemplates(options: {
           lockToken === undefined
             ? undefined
             : { url: paths.link('lock', lockToken), until: contents.at + LOCK_LINK_MS },
+        place: 'address' in contents ? places.of(contents.address, texts) : undefined,
         t: texts.t,
         rich: texts.rich,
         utc: texts.utc,

@@ -275,18 +275,27 @@ function checkUser(input: UserInput): UserInput {
 function checkPerson(input: Pick<UserInput, 'email' | 'name'>): Pick<UserInput, 'email' | 'name'> {
   const email = parseAddress(input.email.trim())
   if (email === undefined) throw new InputError('email', `${JSON.stringify(input.email)} is no email address`)
-  return { email, name: line('name', input.name, 200) }
+  return { email, name: personName(input.name) }
 }
 
-/** A text of one line, trimmed, in NFC. @throws InputError */
+/** A person's name as it is kept, whoever gives it. @throws InputError */
+export function personName(name: string): string {
+  return line('name', name, 200)
+}
+
+/** Characters that end a line, or turn its direction: they would rewrite what stands beside it. */
+export const REWRITING = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u
+const VISIBLE = /[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u
+
+/** A text of one line, trimmed, in NFC, of which something can be seen. @throws InputError */
 export function line(field: string, text: string, longest: number): string {
   const tidy = text.normalize('NFC').trim()
-  if (tidy === '') throw new InputError(field, 'is empty')
+  if (!VISIBLE.test(tidy)) throw new InputError(field, 'is empty')
   if (tidy.length > longest) {
     const why = { reason: 'longer_than', maximum: longest } as const
     throw new InputError(field, `is longer than ${longest} characters`, why)
   }
-  if (/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u.test(tidy)) throw new InputError(field, 'must be one line')
+  if (REWRITING.test(tidy)) throw new InputError(field, 'must be one line')
   return tidy
 }
 

@@ -6,6 +6,7 @@ import type { TwoFactorValues } from '../store/sso/connections.ts'
 import type { UpstreamAnswer } from './upstream.ts'
 
 const DAY = 24 * 60 * 60 * 1000
+const LONGEST_SESSION = 600
 /** How far an upstream's clock may be from ours. */
 export const SKEW_MS = 60_000
 
@@ -31,7 +32,8 @@ export function factOf(
     // An upstream that does not say when has its user prove themselves again wherever somebody asks for something fresh.
     verifiedAt: Math.min(authenticatedAt ?? now - DAY, now),
     credentialId: id,
-    ...(session === undefined ? {} : { upstreamSession: session }),
+    // One that is longer than anybody's is not kept: then a logout there ends what is the user's, not one session.
+    ...(session === undefined || session.length > LONGEST_SESSION ? {} : { upstreamSession: session }),
     ...(authenticatedAt !== undefined && authenticatedAt >= askedAt - SKEW_MS
       ? {}
       : { earlier: true as const }),

@@ -31,13 +31,14 @@ export function answerOf(token: Claims, userinfo: Claims | undefined, issuer: st
 /** Core §2: at most 255 characters. */
 function subjectOf({ sub }: Claims): string {
   const subject = text(sub)
-  if (subject === undefined) throw new SsoError('invalid', 'the claim sub is empty or too long')
+  if (subject === undefined) throw new SsoError('invalid', 'the claim sub is empty, too long, or no text')
   return subject
 }
 
 export function emailOf({ email }: Claims): string | undefined {
-  return typeof email === 'string' && email.length <= LONGEST_EMAIL && /^[^\s@]+@[^\s@]+$/.test(email)
-    ? email
+  const address = text(email)
+  return address !== undefined && address.length <= LONGEST_EMAIL && /^[^\s@]+@[^\s@]+$/.test(address)
+    ? address
     : undefined
 }
 
@@ -61,8 +62,10 @@ function fullName(claims: Claims): string | undefined {
   return text(name)
 }
 
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' && value.length <= LONGEST ? value : undefined
+/** A name or an id; the database takes neither NUL nor half a character. */
+export function text(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value === '' || value.length > LONGEST) return undefined
+  return value.isWellFormed() && !/\p{Cc}/u.test(value) ? value : undefined
 }
 
 function strings(value: unknown): string[] {

@@ -5,7 +5,7 @@ import { isEntra } from './oidc-claims.ts'
 import type { OutboundFetch } from './outbound.ts'
 import { type Remembered, remember } from './remembered.ts'
 import { keySet, type UpstreamKeys } from './signed-token.ts'
-import { SsoError } from './upstream.ts'
+import { type Outbound, SsoError } from './upstream.ts'
 
 /** The members that are used, checked. The names are those of the standard. */
 export interface OidcMetadata {
@@ -35,13 +35,16 @@ const MOST_LISTED = 100
 
 /**
  * @param issuer the issuer, or the address of its metadata
- * @param clock milliseconds since 1970
  */
-export function documentsOf(issuer: string, fetch: OutboundFetch, clock: () => number): OidcDocuments {
+export function documentsOf(
+  issuer: string,
+  fetch: OutboundFetch,
+  { clock, allowPrivateNetwork }: Outbound,
+): OidcDocuments {
   const metadata = remember(async () => {
     refuseSharedIssuer(issuer)
     const address = issuer.endsWith(WELL_KNOWN) ? issuer : issuer.replace(/\/$/, '') + WELL_KNOWN
-    return metadataOf(issuer, await fetchJson(address, fetch))
+    return metadataOf(issuer, await fetchJson(address, fetch), allowPrivateNetwork)
   }, clock)
   const keys = remember(async () => {
     const { jwks_uri } = await metadata.current()
@@ -73,7 +76,7 @@ function refuseSharedIssuer(issuer: string): void {
   )
 }
 
-function metadataOf(issuer: string, told: Record<string, unknown>): OidcMetadata {
+function metadataOf(issuer: string, told: Record<string, unknown>, allowHttp: boolean): OidcMetadata {
   // The address of the metadata does not tell whether the issuer ends with a slash (Discovery 1.0 §4.1).
   const prefix = issuer.slice(0, -WELL_KNOWN.length)
   const expected = issuer.endsWith(WELL_KNOWN) ? [prefix, `${prefix}/`] : [issuer]
@@ -83,13 +86,20 @@ function metadataOf(issuer: string, told: Record<string, unknown>): OidcMetadata
   if (Array.isArray(told.response_types_supported) && !told.response_types_supported.includes('code')) {
     throw new SsoError('configuration', `${shown(issuer)} does not offer the authorization code flow`)
   }
+  const endpoint = (name: string): string => {
+    const url = typeof told[name] === 'string' ? URL.parse(told[name]) : null
+    // Where browsers are sent as well as where we go.
+    const isUsable = url?.protocol === 'https:' || (allowHttp && url?.protocol === 'http:')
+    if (url !== null && isUsable) return url.href
+    throw new SsoError('configuration', `${shown(issuer)} gives no usable ${name}`)
+  }
   const list = (name: string) => (name in told ? { [name]: strings(told[name]) } : {})
   return {
     issuer: told.issuer,
-    authorization_endpoint: endpoint(issuer, told, 'authorization_endpoint'),
-    token_endpoint: endpoint(issuer, told, 'token_endpoint'),
-    jwks_uri: endpoint(issuer, told, 'jwks_uri'),
-    ...('userinfo_endpoint' in told && { userinfo_endpoint: endpoint(issuer, told, 'userinfo_endpoint') }),
+    authorization_endpoint: endpoint('authorization_endpoint'),
+    token_endpoint: endpoint('token_endpoint'),
+    jwks_uri: endpoint('jwks_uri'),
+    ...('userinfo_endpoint' in told && { userinfo_endpoint: endpoint('userinfo_endpoint') }),
     ...list('id_token_signing_alg_values_supported'),
     ...list('userinfo_signing_alg_values_supported'),
     ...list('token_endpoint_auth_methods_supported'),
@@ -99,16 +109,6 @@ function metadataOf(issuer: string, told: Record<string, unknown>): OidcMetadata
     backchannel_logout_supported: told.backchannel_logout_supported === true,
     backchannel_logout_session_supported: told.backchannel_logout_session_supported === true,
   }
-}
-
-/** Whether it may be http is for whoever goes there to say. */
-function endpoint(issuer: string, told: Record<string, unknown>, name: string): string {
-  const value = told[name]
-  const url = typeof value === 'string' ? URL.parse(value) : null
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new SsoError('configuration', `${shown(issuer)} gives no usable ${name}`)
-  }
-  return url.href
 }
 
 function keysOf(address: string, told: Record<string, unknown>): UpstreamKeys {

@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto'
 import * as client from 'openid-client'
-import { answerOf, emailOf } from './oidc-claims.ts'
+import { answerOf, emailOf, text } from './oidc-claims.ts'
 import { documentsOf, type OidcDocuments, type OidcMetadata } from './oidc-documents.ts'
 import { type OutboundLimits, outboundFetch, PATIENCE_MS } from './outbound.ts'
 import { CLOCK_TOLERANCE, verifyToken } from './signed-token.ts'
@@ -34,7 +34,7 @@ export interface OidcDescription {
   readonly authorizationEndpoint: string
   readonly tokenEndpoint: string
   readonly userinfoEndpoint: string | undefined
-  readonly keys: string
+  readonly jwksUri: string
   /** Whether it says when a session there ends, and whether it says which (`sid`). */
   readonly backchannelLogout: boolean
   readonly backchannelLogoutSession: boolean
@@ -102,7 +102,7 @@ export function createOidcUpstreams(outbound: Outbound, limits: OutboundLimits =
     const found = known.get(key)
     if (found !== undefined) return found
     if (known.size >= MOST_UPSTREAMS) known.clear()
-    const made = documentsOf(issuer, fetch, clock)
+    const made = documentsOf(issuer, fetch, outbound)
     known.set(key, made)
     return made
   }
@@ -189,7 +189,7 @@ export function createOidcUpstreams(outbound: Outbound, limits: OutboundLimits =
         checkAccessTokenHash(claims.at_hash, algorithm, accessToken)
         const userinfo =
           emailOf(claims) === undefined && told.userinfo_endpoint !== undefined
-            ? await client.fetchUserInfo(configuration, accessToken, String(claims.sub))
+            ? await userinfoOf(configuration, accessToken, String(claims.sub))
             : undefined
         return answerOf(claims, userinfo, told.issuer)
       }),
@@ -230,6 +230,15 @@ function authenticationOf({ token_endpoint_auth_methods_supported: offered }: Oi
   throw new SsoError('configuration', 'the upstream takes no client secret at its token endpoint')
 }
 
+async function userinfoOf(configuration: client.Configuration, accessToken: string, subject: string) {
+  try {
+    return await client.fetchUserInfo(configuration, accessToken, subject)
+  } catch (error) {
+    if (!(error instanceof client.WWWAuthenticateChallengeError)) throw error
+    throw new SsoError('configuration', 'the userinfo endpoint does not accept the access token')
+  }
+}
+
 /** What the library leaves out: `azp` beside a single audience (Core §3.1.3.7), and a login of the future. */
 function checkIdToken(claims: Record<string, unknown>, clientId: string, now: number): void {
   if (claims.azp !== undefined && claims.azp !== clientId) {
@@ -252,21 +261,21 @@ function checkAccessTokenHash(expected: unknown, algorithm: string, accessToken:
 
 function logoutOf(claims: Record<string, unknown>, type: string | undefined): UpstreamLogout {
   const { events, nonce, jti, sub, sid, iat } = claims
-  const refuse = (why: string) => new SsoError('invalid', `the logout token does not hold: ${why}`)
-  if (type !== undefined && !/^(application\/)?(logout\+)?jwt$/i.test(type)) throw refuse('typ')
+  const refuse = (why: string): never => {
+    throw new SsoError('invalid', `the logout token does not hold: ${why}`)
+  }
+  if (type !== undefined && !/^(application\/)?(logout\+)?jwt$/i.test(type)) refuse('typ')
   const event = (events as Record<string, unknown> | null)?.[LOGOUT_EVENT]
-  if (typeof event !== 'object' || event === null || Array.isArray(event)) throw refuse('events')
-  if (nonce !== undefined) throw refuse('nonce')
+  if (typeof event !== 'object' || event === null || Array.isArray(event)) refuse('events')
+  if (nonce !== undefined) refuse('nonce')
   const name = (value: unknown, claim: string) => {
     if (value === undefined) return undefined
-    if (typeof value !== 'string' || value === '' || value.length > 255) throw refuse(claim)
-    return value
+    return text(value) ?? refuse(claim)
   }
   const subject = name(sub, 'sub')
   const session = name(sid, 'sid')
-  const id = name(jti, 'jti')
-  if (id === undefined) throw refuse('jti')
-  if (subject === undefined && session === undefined) throw refuse('neither sub nor sid')
+  const id = name(jti, 'jti') ?? refuse('jti')
+  if (subject === undefined && session === undefined) refuse('neither sub nor sid')
   return { subject, session, id, issuedAt: Number(iat) * 1000 }
 }
 
@@ -276,7 +285,7 @@ function descriptionOf(metadata: OidcMetadata): OidcDescription {
     authorizationEndpoint: metadata.authorization_endpoint,
     tokenEndpoint: metadata.token_endpoint,
     userinfoEndpoint: metadata.userinfo_endpoint,
-    keys: metadata.jwks_uri,
+    jwksUri: metadata.jwks_uri,
     backchannelLogout: metadata.backchannel_logout_supported,
     backchannelLogoutSession: metadata.backchannel_logout_session_supported,
     issParameter: metadata.authorization_response_iss_parameter_supported,
@@ -296,7 +305,10 @@ function faultOf(error: unknown): SsoError {
   if (error instanceof client.WWWAuthenticateChallengeError) {
     return new SsoError('configuration', 'the upstream does not accept the client id or the secret')
   }
-  if (!(error instanceof client.ClientError)) return new SsoError('invalid', 'the answer cannot be read')
+  if (!(error instanceof client.ClientError)) {
+    const { name, code = '' } = error as Error & { code?: string }
+    return new SsoError('invalid', `the answer cannot be read: ${name} ${code}`.trimEnd())
+  }
   // Messages with a code of the library are its own words.
   const { code = '', cause, message } = error
   const why = code.startsWith('OAUTH_') && cause instanceof Error ? cause.message : message

@@ -188,13 +188,13 @@ function answerIn(assertion: Element, subject: Element, now: number): UpstreamAn
 }
 
 const FORMAT = 'urn:oasis:names:tc:SAML:1.1:nameid-format:'
-const FORMATS: Readonly<Record<string, string>> = {
-  'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent': 'persistent',
-  [`${FORMAT}emailAddress`]: 'email',
-  [`${FORMAT}unspecified`]: 'unspecified',
-  [`${FORMAT}WindowsDomainQualifiedName`]: 'windows',
-  [`${FORMAT}X509SubjectName`]: 'x509',
-}
+const FORMATS = new Map([
+  ['urn:oasis:names:tc:SAML:2.0:nameid-format:persistent', 'persistent'],
+  [`${FORMAT}emailAddress`, 'email'],
+  [`${FORMAT}unspecified`, 'unspecified'],
+  [`${FORMAT}WindowsDomainQualifiedName`, 'windows'],
+  [`${FORMAT}X509SubjectName`, 'x509'],
+])
 
 /**
  * Who a message is about: the name that the identity provider has for the user, with its format before it, since two
@@ -207,7 +207,7 @@ export function readNameId(parent: Element): { subject: string; email: string | 
   const element = onlyChild(parent, ASSERTION, 'NameID')
   if (!element)
     throw new SsoError('configuration', 'The identity provider sends no NameID, or an encrypted one.')
-  const format = FORMATS[attributeOf(element, 'Format') ?? `${FORMAT}unspecified`]
+  const format = FORMATS.get(attributeOf(element, 'Format') ?? `${FORMAT}unspecified`)
   if (format === undefined)
     throw new SsoError(
       'configuration',

@@ -18,8 +18,18 @@ import {
 } from './saml-xml.ts'
 import { SsoError } from './upstream.ts'
 
-/** In bytes of XML; some hundred groups make 50 KB. */
-const LONGEST = 256 * 1024
+/** In bytes of XML. */
+export const LONGEST_MESSAGE = 256 * 1024
+/** For messages, and what is decrypted. Nine hundred groups pass; verifying takes time with the square of the elements. */
+export const MESSAGE_RULES = {
+  longest: LONGEST_MESSAGE,
+  mostElements: 1000,
+  plain: true,
+  fault: 'invalid',
+} as const
+
+/** A response, an assertion, and parts of signatures and of what is encrypted; each is searched for from the root. */
+const MOST_IDS = 20
 
 // What xml-crypto can verify, less SHA-1. It knows no ECDSA and no SHA-384.
 const SIGNATURE_METHODS = [
@@ -64,6 +74,11 @@ export function undecryptable(): SsoError {
   return new SsoError('invalid', 'The encrypted assertion can’t be decrypted with our key, or does not hold.')
 }
 
+/** None of the identity provider’s keys made this signature. */
+export function unverified(): SsoError {
+  return new SsoError('invalid', 'No certificate that is set up verifies the signature.')
+}
+
 /**
  * Reads a message as it came in a form.
  *
@@ -71,14 +86,14 @@ export function undecryptable(): SsoError {
  * @throws {SsoError} invalid: too long, no base64, no UTF-8
  */
 export function decodeMessage(base64: string): string {
-  if (base64.length > 2 * LONGEST) refuse('The message is too long.')
+  if (base64.length > 2 * LONGEST_MESSAGE) refuse('The message is too long.')
   if (!/^[A-Za-z0-9+/\s]+={0,2}\s*$/.test(base64)) refuse('The message is not encoded as base64.')
   return utf8(Buffer.from(base64, 'base64'))
 }
 
 /** Bytes as text, if they are text of allowed length. */
 export function utf8(bytes: Uint8Array): string {
-  if (bytes.length > LONGEST) refuse('The message is too long.')
+  if (bytes.length > LONGEST_MESSAGE) refuse('The message is too long.')
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
@@ -96,7 +111,7 @@ export function utf8(bytes: Uint8Array): string {
  */
 export async function shapeOfResponse(base64: string, privateKey: string): Promise<ShapedResponse> {
   const xml = decodeMessage(base64)
-  const root = parseXml(xml, { longest: LONGEST, plain: true, fault: 'invalid' })
+  const root = parseXml(xml, MESSAGE_RULES)
   if (!isNamed(root, PROTOCOL, 'Response')) refuse('It is not a SAML response.')
   const all = withDescendants(root)
   const assertions = all.filter(each => /^(Encrypted)?Assertion$/.test(each.localName))
@@ -122,7 +137,7 @@ export async function shapeOfResponse(base64: string, privateKey: string): Promi
  * @throws {SsoError} invalid
  */
 export function shapeOfLogoutRequest(xml: string, signed: 'within' | 'beside'): Element {
-  const root = parseXml(xml, { longest: LONGEST, plain: true, fault: 'invalid' })
+  const root = parseXml(xml, MESSAGE_RULES)
   if (!isNamed(root, PROTOCOL, 'LogoutRequest')) refuse('It is not a request to log out.')
   const all = withDescendants(root)
   checkIds(all)
@@ -137,6 +152,7 @@ function isSigned(element: Element): boolean {
 
 function checkIds(all: readonly Element[]): void {
   const ids = all.flatMap(each => ['ID', 'Id', 'id'].flatMap(name => attributeOf(each, name) ?? []))
+  if (ids.length > MOST_IDS) refuse('It has too many ids.')
   if (!ids.every(id => /^[\p{L}_][\p{L}\p{N}_.-]{0,255}$/u.test(id))) refuse('An id in it is not one.')
   if (new Set(ids).size < ids.length) refuse('Two elements of it have the same id.')
 }
@@ -190,7 +206,7 @@ async function checkEncrypted(encrypted: Element, privateKey: string): Promise<v
       key: privateKey,
       warnInsecureAlgorithm: false,
     })
-    const assertion = parseXml(xml, { longest: LONGEST, plain: true, fault: 'invalid' })
+    const assertion = parseXml(xml, MESSAGE_RULES)
     if (!isNamed(assertion, ASSERTION, 'Assertion') || !isSigned(assertion)) throw undecryptable()
     const all = withDescendants(assertion)
     if (all.some(each => each !== assertion && /^(Encrypted)?Assertion$/.test(each.localName)))

@@ -41,8 +41,9 @@ export interface SamlMetadata extends Pick<SamlSettings, 'entityId' | 'ssoUrl' |
   readonly certificateDetails: readonly CertificateDetails[]
 }
 
-const LONGEST = 1024 * 1024
-const MOST_CERTIFICATES = 10
+const RULES = { longest: 1024 * 1024, mostElements: 5000, plain: false, fault: 'configuration' } as const
+/** Each is tried in turn, at the cost of a verification. */
+const MOST_CERTIFICATES = 5
 const REDIRECT = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect'
 const POST = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST'
 
@@ -57,7 +58,7 @@ function refuse(detail: string): never {
  * @throws {SsoError} configuration, with a detail for the admin
  */
 export function readSamlMetadata(xml: string): SamlMetadata {
-  const root = parseXml(xml, { longest: LONGEST, plain: false, fault: 'configuration' })
+  const root = parseXml(xml, RULES)
   const entity = identityProviderIn(root)
   const entityId = attributeOf(entity, 'entityID')?.trim()
   if (!entityId || entityId.length > 1024) refuse('The metadata has no entity id, or one that is too long.')

@@ -10,15 +10,17 @@ export const METADATA = 'urn:oasis:names:tc:SAML:2.0:metadata'
 export const SIGNATURE = 'http://www.w3.org/2000/09/xmldsig#'
 export const ENCRYPTION = 'http://www.w3.org/2001/04/xmlenc#'
 
-/** Far above an answer with a thousand groups; what is verified is walked through several times. */
-const MOST_TAGS = 10_000
-const DEEPEST = 50
+// The parser takes time with the square of the depth, and the verification with the square of the number of elements.
+const MOST_ATTRIBUTES = 30
+const MOST_ATTRIBUTES_PER_ELEMENT_ON_AVERAGE = 4
+const DEEPEST = 20
 const DECLARATION = /^\uFEFF?\s*<\?xml\s[^<>?]*\?>/
 
 /** How XML is read. */
 export interface XmlRules {
   /** In characters. */
   readonly longest: number
+  readonly mostElements: number
   /** Nothing but elements and text: comments, CDATA and processing instructions are refused too. */
   readonly plain: boolean
   /** Whose fault it is when it can't be read. */
@@ -32,7 +34,7 @@ export interface XmlRules {
  * @returns the root element
  * @throws {SsoError} of the given fault: too long, too deep, not well-formed, more than one root, or not allowed
  */
-export function parseXml(xml: string, { longest, plain, fault }: XmlRules): Element {
+export function parseXml(xml: string, { longest, mostElements, plain, fault }: XmlRules): Element {
   const refuse = (detail: string): never => {
     throw new SsoError(fault, detail)
   }
@@ -41,10 +43,39 @@ export function parseXml(xml: string, { longest, plain, fault }: XmlRules): Elem
   if (text.includes('\0')) refuse('The XML is not encoded as UTF-8.')
   if (/<!(?!--|\[CDATA\[)/.test(text)) refuse('The XML has a document type, which is not allowed.')
   if (plain && /<[!?]/.test(text)) refuse('The XML has comments, CDATA or instructions in it.')
-  if ((text.match(/</g)?.length ?? 0) > 2 * MOST_TAGS) refuse('The XML has too many elements.')
-  const root = parsed(text) ?? refuse('The XML is not well-formed.')
-  if (depthOf(root) > DEEPEST) refuse('The XML is nested too deeply.')
-  return root
+  if (!isModest(text, mostElements))
+    refuse('The XML has too many elements or attributes, or is nested too deeply.')
+  return parsed(text) ?? refuse('The XML is not well-formed.')
+}
+
+const START_TAG = /<[^\s<>"'=/!?]+(?:[^<>"']|"[^<"]*"|'[^<']*')*>/y
+const ASIDES = [
+  ['<!--', '-->'],
+  ['<![CDATA[', ']]>'],
+  ['<?', '?>'],
+] as const
+
+/** Whether a document keeps the limits. One that is not well-formed may pass: it is refused anyway. */
+function isModest(text: string, mostElements: number): boolean {
+  let [elements, attributes, depth] = [0, 0, 0]
+  for (let at = text.indexOf('<'); at >= 0; at = text.indexOf('<', at + 1)) {
+    const aside = ASIDES.find(([begin]) => text.startsWith(begin, at))
+    if (aside) {
+      at = text.indexOf(aside[1], at + aside[0].length)
+      if (at < 0) break
+    } else if (text[at + 1] === '/') depth--
+    else {
+      START_TAG.lastIndex = at
+      const tag = START_TAG.exec(text)?.[0]
+      if (tag === undefined) break
+      const its = tag.match(/"[^"]*"|'[^']*'/g)?.length ?? 0
+      attributes += its
+      elements++
+      if (!tag.endsWith('/>')) depth++
+      if (its > MOST_ATTRIBUTES || elements > mostElements || depth > DEEPEST) return false
+    }
+  }
+  return attributes <= mostElements * MOST_ATTRIBUTES_PER_ELEMENT_ON_AVERAGE
 }
 
 function parsed(text: string): Element | undefined {
@@ -60,17 +91,6 @@ function parsed(text: string): Element | undefined {
   } catch {
     return undefined
   }
-}
-
-function depthOf(root: Element): number {
-  let deepest = 0
-  const left: [Element, number][] = [[root, 1]]
-  for (let next = left.pop(); next; next = left.pop()) {
-    const [element, depth] = next
-    deepest = Math.max(deepest, depth)
-    for (const child of childElements(element)) left.push([child, depth + 1])
-  }
-  return deepest
 }
 
 const isElement = (node: Node): node is Element => node.nodeType === 1

@@ -3,9 +3,8 @@
 // (saml-gate.ts), and after it the signed XML that it hands out, nothing else, is read (saml-assertion.ts). Leaves out
 // where state is kept: whoever calls burns the request and the assertion's id, each by one conditional write.
 
-import { constants, verify } from 'node:crypto'
-import { inflateRawSync } from 'node:zlib'
-import { SAML, ValidateInResponseTo } from '@node-saml/node-saml'
+import { randomBytes } from 'node:crypto'
+import { SAML, type SamlConfig, ValidateInResponseTo } from '@node-saml/node-saml'
 import {
   CLOCK_SKEW_MS,
   instant,
@@ -16,24 +15,26 @@ import {
 } from './saml-assertion.ts'
 import {
   decodeMessage,
+  MESSAGE_RULES,
   type ShapedResponse,
   shapeOfLogoutRequest,
   shapeOfResponse,
   undecryptable,
-  utf8,
+  unverified,
 } from './saml-gate.ts'
 import type { SamlIdentity } from './saml-keys.ts'
 import type { SamlSettings } from './saml-metadata.ts'
+import { readSignedQuery } from './saml-redirect.ts'
 import { ASSERTION, attributeOf, childrenOf, onlyChild, PROTOCOL, parseXml, textOf } from './saml-xml.ts'
 import { SsoError, type UpstreamAsk } from './upstream.ts'
 
 export type { SamlAnswer } from './saml-assertion.ts'
 export { newSamlKeys, type SamlIdentity } from './saml-keys.ts'
 export type { SamlSettings } from './saml-metadata.ts'
+export { ourMetadata } from './saml-metadata.ts'
 
 /** SAML core §3.4.1.4: an answer may be late, a request to log out may not; without an end it holds for this long. */
 const LOGOUT_REQUEST_LIFE_MS = 5 * 60_000
-const LONGEST_MESSAGE = 256 * 1024
 
 /** Where the browser is sent, and the id that the answer has to name. */
 export interface SamlRequest {
@@ -44,7 +45,7 @@ export interface SamlRequest {
 /**
  * Asks the identity provider to log a user in: an AuthnRequest by the HTTP-Redirect binding (bindings §3.4).
  *
- * @param relayState comes back with the answer: at most 80 bytes (bindings §3.4.3), and nothing that others may know
+ * @param relayState comes back with the answer: base64url, at most 80 bytes (bindings §3.4.3)
  */
 export async function begin(
   settings: SamlSettings,
@@ -52,14 +53,16 @@ export async function begin(
   ask: UpstreamAsk,
   relayState: string,
 ): Promise<SamlRequest> {
-  const library = libraryFor(settings, ours, {
+  const requestId = `_${randomBytes(20).toString('hex')}`
+  const library = new SAML({
+    ...libraryOptions(settings, ours),
+    ...(settings.requestsSigned ? { privateKey: ours.privateKey } : {}),
+    generateUniqueId: () => requestId,
     forceAuthn: ask.fresh,
     disableRequestedAuthnContext: ask.acrValues.length === 0,
     authnContext: [...ask.acrValues],
     racComparison: 'exact',
   })
-  const requestId = library.options.generateUniqueId()
-  library.options.generateUniqueId = () => requestId
   const hints = { login_hint: ask.loginHint, domain_hint: ask.domainHint }
   const additionalParams = Object.fromEntries(
     Object.entries(hints).flatMap(([name, value]) => (value ? [[name, value]] : [])),
@@ -94,18 +97,28 @@ export async function finish(
     throw new SsoError('replayed', 'Nobody asked for this answer, and logins from there are not allowed.')
   const response = await shapeOfResponse(SAMLResponse, ours.privateKey)
   checkResponse(response, settings, ours, expectedRequestId)
-  const assertion = parseXml(await signedAssertion(response, settings, ours, expectedRequestId), {
-    longest: LONGEST_MESSAGE,
-    plain: true,
-    fault: 'invalid',
+  const library = new Verifier({
+    ...libraryOptions(settings, ours),
+    // A response that is signed too must be so rightly.
+    wantAuthnResponseSigned: response.signed,
+    validateInResponseTo:
+      expectedRequestId === undefined ? ValidateInResponseTo.ifPresent : ValidateInResponseTo.always,
+    cacheProvider: knowing(expectedRequestId),
   })
-  return readAssertion(assertion, {
+  const found = await library
+    .validatePostResponseAsync({ SAMLResponse: response.base64 })
+    .catch(() => undefined)
+  if (library.signed === undefined) throw response.encrypted ? undecryptable() : unverified()
+  const assertion = parseXml(library.signed, MESSAGE_RULES)
+  const answer = readAssertion(assertion, {
     issuer: settings.entityId,
     audience: ours.entityId,
     recipient: ours.acsUrl,
     requestId: expectedRequestId,
     now,
   })
+  if (!found?.profile) throw invalid('The assertion lacks something that SAML demands of one.')
+  return answer
 }
 
 /** What the response says around the assertion; signed or not, it must not contradict it. */
@@ -150,28 +163,21 @@ function statusOf(root: Element): string {
 
 const STATUS = 'urn:oasis:names:tc:SAML:2.0:status:'
 
-/** The assertion as it was signed: exactly what the digest is over. */
-async function signedAssertion(
-  response: ShapedResponse,
-  settings: SamlSettings,
-  ours: SamlIdentity,
-  expectedRequestId: string | undefined,
-): Promise<string> {
-  const library = libraryFor(settings, ours, {
-    // A response that is signed too must be so rightly.
-    wantAuthnResponseSigned: response.signed,
-    validateInResponseTo:
-      expectedRequestId === undefined ? ValidateInResponseTo.ifPresent : ValidateInResponseTo.always,
-    cacheProvider: knowing(expectedRequestId),
-  })
-  const found = await library
-    .validatePostResponseAsync({ SAMLResponse: response.base64 })
-    .catch(() => undefined)
-  const signed = found?.profile?.getAssertionXml?.()
-  if (signed !== undefined) return signed
-  throw response.encrypted
-    ? undecryptable()
-    : invalid('No certificate that is set up verifies the signature.')
+/**
+ * The library, keeping the assertion as it was signed: exactly what the digest is over. It is kept before the library
+ * looks at what it says, so that a refusal for that can be told in words; the library’s own are no part of its interface.
+ */
+class Verifier extends SAML {
+  signed: string | undefined
+
+  protected override processValidlySignedAssertionAsync(
+    xml: string,
+    response: string,
+    requestId: string | null,
+  ) {
+    this.signed = xml
+    return super.processValidlySignedAssertionAsync(xml, response, requestId)
+  }
 }
 
 /** Requests that the library may find: one, or none. When it was made is for the caller to know. */
@@ -183,11 +189,9 @@ function knowing(requestId: string | undefined) {
   }
 }
 
-type LibraryOptions = Partial<ConstructorParameters<typeof SAML>[0]>
-
-/** The library, for one identity provider and one message: it shares nothing with another. */
-function libraryFor(settings: SamlSettings, ours: SamlIdentity, options: LibraryOptions): SAML {
-  return new SAML({
+/** For one identity provider and one message: what is made with these options shares nothing with another. */
+function libraryOptions(settings: SamlSettings, ours: SamlIdentity): SamlConfig {
+  return {
     idpCert: [...settings.certificates],
     idpIssuer: settings.entityId,
     entryPoint: settings.ssoUrl,
@@ -197,15 +201,12 @@ function libraryFor(settings: SamlSettings, ours: SamlIdentity, options: Library
     callbackUrl: ours.acsUrl,
     decryptionPvk: ours.privateKey,
     signatureAlgorithm: 'sha256',
-    digestAlgorithm: 'sha256',
     // Whatever name is agreed on there: an identity provider that has none of the asked kind answers with an error.
     identifierFormat: null,
     wantAssertionsSigned: true,
     // Times are checked on our clock, and with our tolerance, in saml-assertion.ts.
     acceptedClockSkewMs: -1,
-    ...(settings.requestsSigned ? { privateKey: ours.privateKey } : {}),
-    ...options,
-  })
+  }
 }
 
 function invalid(detail: string): SsoError {
@@ -244,7 +245,7 @@ export async function verifyLogoutRequest(
 ): Promise<LogoutRequest> {
   const { root, relayState } =
     arrival.binding === 'redirect'
-      ? signedInQuery(settings, arrival.query)
+      ? signedBeside(settings, arrival)
       : await signedWithin(settings, ours, arrival)
   checkSender(root, settings, { issuer: true })
   checkDestination(root, ours.sloUrl, { required: true })
@@ -266,6 +267,11 @@ export async function verifyLogoutRequest(
   }
 }
 
+function signedBeside(settings: SamlSettings, { query }: Extract<LogoutArrival, { binding: 'redirect' }>) {
+  const { xml, relayState } = readSignedQuery(query, settings.certificates)
+  return { root: shapeOfLogoutRequest(xml, 'beside'), relayState }
+}
+
 async function signedWithin(
   settings: SamlSettings,
   ours: SamlIdentity,
@@ -274,70 +280,11 @@ async function signedWithin(
   const xml = decodeMessage(SAMLRequest)
   const root = shapeOfLogoutRequest(xml, 'within')
   const message = { SAMLRequest: Buffer.from(xml).toString('base64') }
-  const found = await libraryFor(settings, ours, {})
+  const found = await new SAML(libraryOptions(settings, ours))
     .validatePostRequestAsync(message)
     .catch(() => undefined)
-  if (!found?.loggedOut) throw invalid('No certificate that is set up verifies the signature.')
+  if (!found?.loggedOut) throw unverified()
   return { root, relayState: RelayState }
-}
-
-const QUERY_ALGORITHMS: Readonly<Record<string, string>> = {
-  'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256': 'sha256',
-  'http://www.w3.org/2001/04/xmldsig-more#rsa-sha384': 'sha384',
-  'http://www.w3.org/2001/04/xmldsig-more#rsa-sha512': 'sha512',
-}
-
-// Bindings §3.4.4.1: the signature is over the parameters as they were encoded by the sender, in this order. Not the
-// library's way, which takes a message without a signature for one with a right one, and inflates without a limit.
-function signedInQuery(settings: SamlSettings, query: string) {
-  const raw = parametersOf(query)
-  const SAMLRequest = raw.get('SAMLRequest')
-  const [SigAlg, Signature] = [raw.get('SigAlg'), raw.get('Signature')]
-  if (SAMLRequest === undefined || SigAlg === undefined || Signature === undefined)
-    throw invalid('The request is not signed.')
-  const digest = QUERY_ALGORITHMS[decoded(SigAlg)]
-  if (digest === undefined) throw invalid('Its signature method is not allowed.')
-  const signed = ['SAMLRequest', 'RelayState', 'SigAlg']
-    .flatMap(name => (raw.has(name) ? [`${name}=${raw.get(name)}`] : []))
-    .join('&')
-  const signature = Buffer.from(decoded(Signature), 'base64')
-  const holds = settings.certificates.some(each =>
-    verify(digest, Buffer.from(signed), { key: each, padding: constants.RSA_PKCS1_PADDING }, signature),
-  )
-  if (!holds) throw invalid('No certificate that is set up verifies the signature.')
-  const root = shapeOfLogoutRequest(inflated(decoded(SAMLRequest)), 'beside')
-  const relayState = raw.get('RelayState')
-  return { root, relayState: relayState === undefined ? undefined : decoded(relayState) }
-}
-
-function parametersOf(query: string): Map<string, string> {
-  if (query.length > LONGEST_MESSAGE) throw invalid('The message is too long.')
-  const parameters = new Map<string, string>()
-  for (const pair of query.split('&')) {
-    const at = pair.indexOf('=')
-    const name = at < 0 ? pair : pair.slice(0, at)
-    if (parameters.has(name)) throw invalid('The address has a parameter twice.')
-    parameters.set(name, at < 0 ? '' : pair.slice(at + 1))
-  }
-  return parameters
-}
-
-function decoded(value: string): string {
-  try {
-    return decodeURIComponent(value.replaceAll('+', ' '))
-  } catch {
-    throw invalid('The address is not encoded as it should be.')
-  }
-}
-
-function inflated(base64: string): string {
-  let bytes: Buffer
-  try {
-    bytes = inflateRawSync(Buffer.from(base64, 'base64'), { maxOutputLength: LONGEST_MESSAGE })
-  } catch {
-    throw invalid('The message is too long, or not compressed as it should be.')
-  }
-  return utf8(bytes)
 }
 
 /**
@@ -354,7 +301,7 @@ export async function logoutResponse(
 ): Promise<string> {
   if (settings.sloUrl === undefined)
     throw new SsoError('configuration', 'The identity provider has no address for logouts by redirect.')
-  const library = libraryFor(settings, ours, { privateKey: ours.privateKey })
+  const library = new SAML({ ...libraryOptions(settings, ours), privateKey: ours.privateKey })
   const asked = { ID: request.id, issuer: '', nameID: '', nameIDFormat: '' }
   return library.getLogoutResponseUrlAsync(asked, request.relayState ?? '', {}, success)
 }

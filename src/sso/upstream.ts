@@ -24,7 +24,7 @@ export interface UpstreamAnswer {
   readonly groups: readonly string[]
   /** `acr`, or the AuthnContext class. */
   readonly acr: string | undefined
-  /** `amr`; SAML has none. */
+  /** `amr`; SAML has none, but Entra ID and AD FS tell the methods by an attribute. */
   readonly amr: readonly string[]
   /** When the user proved themselves there, milliseconds since 1970; undefined: the upstream did not say. */
   readonly authenticatedAt: number | undefined

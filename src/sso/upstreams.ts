@@ -1,6 +1,7 @@
 // The identity providers of customers, as the flow and the console use them: which one an address goes to, a login sent
 // there, and the answer that comes back. Leaves out the protocols, and what an answer is worth here.
 
+import { randomBytes } from 'node:crypto'
 import { domainOf } from '../mail/address.ts'
 import { isSpecialPlan } from '../organisations/plan.ts'
 import type { Paths } from '../paths.ts'
@@ -14,6 +15,9 @@ import {
   readConnectionOfDomain,
 } from '../store/sso/connections.ts'
 import { createOidcUpstreams, type OidcPending, type OidcSettings, type UpstreamLogout } from './oidc.ts'
+import * as saml from './saml.ts'
+import { createMetadataRefresh } from './saml-refresh.ts'
+import { oidcOf, type StoredSaml, samlOf } from './settings.ts'
 import { type Outbound, SsoError, type SsoFault, type UpstreamAnswer, type UpstreamAsk } from './upstream.ts'
 
 /** What an answer is checked with; sealed while the user is away. */
@@ -23,7 +27,8 @@ export interface Pending {
   /** Two factors were asked for. */
   readonly twoFactor: boolean
   readonly fresh: boolean
-  readonly oidc: OidcPending
+  readonly oidc?: OidcPending
+  readonly samlRequestId?: string
 }
 
 /** What came back, as it is kept until the page that asked takes it. */
@@ -32,6 +37,9 @@ export type Returned = Pick<Pending, 'revision' | 'twoFactor' | 'fresh'> &
     | { readonly ok: true; readonly answer: UpstreamAnswer }
     | { readonly ok: false; readonly fault: SsoFault; readonly detail: string }
   )
+
+/** What is asked of an upstream; `twoFactor`: for the level, whatever it calls it. */
+export type Ask = UpstreamAsk & { readonly twoFactor: boolean }
 
 export interface Upstreams {
   /**
@@ -50,16 +58,29 @@ export interface Upstreams {
    */
   begin(
     connection: Connection,
-    ask: UpstreamAsk & { readonly twoFactor: boolean },
+    ask: Ask,
   ): Promise<{ readonly url: string; readonly state: string; readonly pending: Pending }>
-  /**
-   * The answer that came to the redirect URI.
-   *
-   * @throws SsoError
-   */
+  /** The answer that came to the redirect URI. @throws SsoError */
   finishOidc(connection: Connection, callback: URLSearchParams, pending: Pending): Promise<UpstreamAnswer>
   /** That a token comes twice is for whoever calls to see. @throws SsoError */
   verifyLogoutToken(connection: Connection, token: string): Promise<UpstreamLogout>
+  /**
+   * The answer that was posted to the assertion consumer service. That an assertion comes twice is for whoever calls to see.
+   *
+   * @param pending undefined: nobody asked for it
+   * @throws SsoError
+   */
+  finishSaml(
+    connection: Connection,
+    SAMLResponse: string,
+    pending: Pending | undefined,
+  ): Promise<saml.SamlAnswer>
+  /** @throws SsoError */
+  verifyLogoutRequest(connection: Connection, arrival: saml.LogoutArrival): Promise<saml.LogoutRequest>
+  /** Where the browser goes with the answer to it. @throws SsoError */
+  answerLogoutRequest(connection: Connection, request: saml.LogoutRequest): Promise<string>
+  /** Ours, for the upstream's admin: XML. */
+  samlMetadata(connection: Connection): string
 }
 
 const REMEMBER_MS = 5_000
@@ -78,41 +99,93 @@ export function createUpstreams(
   },
   outbound: Outbound,
 ): Upstreams {
+  const { clock } = outbound
   const oidc = createOidcUpstreams(outbound)
+  const refreshed = createMetadataRefresh(database, outbound)
   const usable = (connection: PlannedConnection | undefined) =>
     connection?.status === 'on' && isSpecialPlan(connection.plan, specialPlans) ? connection : undefined
   const ofDomain = keepBriefly(
     REMEMBER_MS,
-    outbound.clock,
+    clock,
     async domain => usable(await readConnectionOfDomain(database, domain))?.id,
   )
   const redirectUri = ({ id }: Connection) => `${paths.origin}${paths.ssoOidc(id)}`
 
+  function secretOf({ id, secret }: Connection): string {
+    if (secret === null) throw new SsoError('configuration', 'the client secret is missing')
+    return keyring.open(secret, ['sso_connections', 'secret', id]).toString()
+  }
+
   function oidcSettings(connection: Connection): OidcSettings {
-    if (connection.secret === null) throw new SsoError('configuration', 'the client secret is missing')
-    const place = ['sso_connections', 'secret', connection.id] as const
-    const clientSecret = keyring.open(connection.secret, place).toString()
-    return { ...(JSON.parse(connection.settings) as Omit<OidcSettings, 'clientSecret'>), clientSecret }
+    const { issuer, clientId, scopes } = oidcOf(connection)
+    if (issuer === undefined || clientId === undefined) throw incomplete()
+    return { issuer, clientId, clientSecret: secretOf(connection), scopes }
+  }
+
+  function samlIdentity(connection: Connection): saml.SamlIdentity {
+    const { origin } = paths
+    return {
+      entityId: `${origin}${paths.ssoSaml(connection.id, 'metadata')}`,
+      acsUrl: `${origin}${paths.ssoSaml(connection.id, 'acs')}`,
+      sloUrl: `${origin}${paths.ssoSaml(connection.id, 'slo')}`,
+      privateKey: secretOf(connection),
+      certificate: samlOf(connection).ourCertificate,
+    }
   }
 
   return {
     ofAddress: email => ofDomain(domainOf(email)),
     find: async id => usable(await readConnection(database, id)),
     async begin(connection, ask) {
-      const { url, ...pending } = await oidc.begin(oidcSettings(connection), redirectUri(connection), ask)
-      const { revision } = connection
-      const { fresh } = ask
-      return {
-        url,
-        state: pending.state,
-        pending: { revision, twoFactor: ask.twoFactor, fresh, oidc: pending },
+      const asked = { revision: connection.revision, twoFactor: ask.twoFactor, fresh: ask.fresh }
+      if (connection.protocol === 'saml') {
+        const state = randomBytes(32).toString('base64url')
+        const ours = samlIdentity(connection)
+        const { url, requestId } = await saml.begin(samlSettings(samlOf(connection)), ours, ask, state)
+        return { url, state, pending: { ...asked, samlRequestId: requestId } }
       }
+      const { url, ...pending } = await oidc.begin(oidcSettings(connection), redirectUri(connection), ask)
+      return { url, state: pending.state, pending: { ...asked, oidc: pending } }
     },
     async finishOidc(connection, callback, { oidc: pending }) {
+      if (pending === undefined) throw new SsoError('invalid', 'the request was of another protocol')
       const answer = await oidc.finish(oidcSettings(connection), redirectUri(connection), callback, pending)
       // Where OpenID Connect says nothing of the mailbox, it is not said to be the user's.
       return { ...answer, emailVerified: answer.emailVerified === true }
     },
     verifyLogoutToken: (connection, token) => oidc.verifyLogoutToken(oidcSettings(connection), token),
+    async finishSaml(connection, SAMLResponse, pending) {
+      if (pending !== undefined && pending.samlRequestId === undefined) {
+        throw new SsoError('invalid', 'the request was of another protocol')
+      }
+      const ours = samlIdentity(connection)
+      const expectedRequestId = pending?.samlRequestId
+      const verify = (settings: StoredSaml) =>
+        saml.finish(samlSettings(settings), ours, { SAMLResponse, expectedRequestId, now: clock() })
+      const held = samlOf(connection)
+      try {
+        return await verify(held)
+      } catch (error) {
+        // It may have changed its keys since its metadata was read.
+        const newer = error instanceof SsoError && error.fault === 'invalid' && (await refreshed(connection))
+        if (!newer) throw error
+        return verify(newer)
+      }
+    },
+    verifyLogoutRequest: async (connection, arrival) =>
+      saml.verifyLogoutRequest(samlSettings(samlOf(connection)), samlIdentity(connection), arrival, clock()),
+    answerLogoutRequest: async (connection, request) =>
+      saml.logoutResponse(samlSettings(samlOf(connection)), samlIdentity(connection), request),
+    samlMetadata: connection => saml.ourMetadata(samlIdentity(connection)),
   }
+}
+
+function samlSettings({ entityId, ssoUrl, certificates, ...rest }: StoredSaml): saml.SamlSettings {
+  if (entityId === undefined || ssoUrl === undefined || certificates === undefined) throw incomplete()
+  const { sloUrl, requestsSigned = true, idpInitiated = false } = rest
+  return { entityId, ssoUrl, certificates, sloUrl, requestsSigned, idpInitiated }
+}
+
+function incomplete(): SsoError {
+  return new SsoError('configuration', 'the connection is not set up yet')
 }

@@ -26,6 +26,7 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'email.change_stopped': 'Stopped a change of their address, by the link mailed to the old one.',
   'email.put_back':
     'Had the old address put back after a change, by a link mailed to it; that locked the account.',
+  'account.name_changed': 'Changed the name by which apps and admins know them.',
   'code.wrong': 'A wrong one-time, recovery or mailed code was entered.',
   'code.blocked': 'Codes are no longer taken for a while: too many were wrong.',
   'authenticator.set_up': 'An authenticator app was set up.',

@@ -26,6 +26,7 @@ export type AuditEvent =
   | 'email.changed'
   | 'email.change_stopped'
   | 'email.put_back'
+  | 'account.name_changed'
   | 'code.wrong'
   | 'code.blocked'
   | 'authenticator.set_up'

@@ -212,7 +212,8 @@ export function spend(
     | 'confirmation'
     | 'lock-link'
     | 'logout-token'
-    | 'saml-assertion',
+    | 'saml-assertion'
+    | 'saml-logout',
   id: string,
   expiresAt: number,
 ): Write {

@@ -2,7 +2,8 @@
 // by it. It is made by one conditional write, if the account is as it was when it was ordered: whatever ended sessions
 // since, or moved the epoch, ended it too. It is stopped by another, on the same row, so that one of the two wins. For
 // three days after it was made the old address can be put back, from there alone, and nobody else can take it; that
-// ends every change since, as a thief may have made two. Leaves out mails and pages (account/email.ts).
+// ends every change since, as a thief may have made two, and none of before: the first address has the last word. Leaves
+// out mails and pages (account/email.ts).
 
 import { lockAccount } from './account-lock.ts'
 import { type Account, emailKey } from './accounts.ts'
@@ -109,8 +110,26 @@ export async function readWaitingChange(
   return changeOf((await database.read(ofAccount, [accountId, now]))[0])
 }
 
-const held = `EXISTS (SELECT 1 FROM email_changes h WHERE h.old_key = ? AND h.changed_at IS NOT NULL
-  AND h.ended_at IS NULL AND h.expires_at > ? AND h.account_id <> ?)`
+/** The old address can be put back. @param at names the time, or is `?` */
+export const canBePutBack = (table: string, at: string) =>
+  `${table}.changed_at IS NOT NULL AND ${table}.ended_at IS NULL AND ${table}.expires_at > ${at}`
+
+const former = sql(
+  'email_change_former',
+  `SELECT h.old_email FROM email_changes h WHERE h.account_id = ? AND ${canBePutBack('h', '?')}`,
+)
+
+/** Addresses that an account had before, and that can be put back still. */
+export async function readFormerEmails(
+  database: Database,
+  accountId: string,
+  now: number,
+): Promise<string[]> {
+  return (await database.read(former, [accountId, now])).map(row => String(row.old_email))
+}
+
+const held = `EXISTS (SELECT 1 FROM email_changes h
+  WHERE h.old_key = ? AND ${canBePutBack('h', '?')} AND h.account_id <> ?)`
 const isHeld = sql('email_change_held', `SELECT 1 AS held WHERE ${held}`)
 
 /** Whether an address was somebody else's a moment ago, who may yet take it back. */
@@ -169,9 +188,10 @@ const takeBack = sql(
   'email_change_put_back',
   'UPDATE email_changes SET ended_at = ? WHERE id = ? AND ended_at IS NULL AND changed_at IS NOT NULL AND expires_at > ?',
 )
-const endOthers = sql(
-  'email_change_end_others',
-  'UPDATE email_changes SET ended_at = ? WHERE account_id = ? AND id <> ? AND ended_at IS NULL',
+// Each that is made moves the epoch, so that it tells which came first, also where clocks differ.
+const endLater = sql(
+  'email_change_end_later',
+  'UPDATE email_changes SET ended_at = ? WHERE account_id = ? AND id <> ? AND epoch >= ? AND ended_at IS NULL',
 )
 
 /**
@@ -182,7 +202,7 @@ const endOthers = sql(
  */
 export function putEmailBack(
   account: Account,
-  { id, from, expiresAt }: EmailChange,
+  { id, from, epoch, expiresAt }: EmailChange,
   since: number,
   now: number,
 ): Write[] {
@@ -192,7 +212,7 @@ export function putEmailBack(
       key: emailKey(from),
     }),
     write(takeBack, [now, id, now], 'already_used'),
-    write(endOthers, [now, account.id, id]),
+    write(endLater, [now, account.id, id, epoch]),
   ]
 }
 

@@ -3,7 +3,7 @@
 // who looks sees that another is left, and nobody has taken any since. Adding admins needs no such care.
 
 import type { Role, Status } from './accounts.ts'
-import { actorMayAct, actorParams } from './actor.ts'
+import { actorMayAct, actorParams, isReserved } from './actor.ts'
 import type { Database, Write } from './database.ts'
 import { loseActiveAdmin } from './organisations.ts'
 import { hasSsoOnly, otherBreakGlass } from './sso/organisations.ts'
@@ -40,7 +40,7 @@ const find = sql(
    WHERE a.id = ? AND a.organisation_id = ?`,
 )
 
-/** @param actorId an account's id, or `operator` */
+/** @param actorId as {@link actorParams} takes it */
 export async function readMembership(
   database: Database,
   { organisationId, userId }: { readonly organisationId: string; readonly userId: string },
@@ -62,7 +62,7 @@ export async function readMembership(
     otherAdmins: truth(row.other_admins),
     lastBreakGlass: truth(row.last_break_glass),
     adminsVersion: Number(row.admins_version),
-    allowed: actorId === 'operator' || truth(row.allowed),
+    allowed: isReserved(actorId) || truth(row.allowed),
   }
 }
 

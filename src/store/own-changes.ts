@@ -4,6 +4,7 @@
 // outlast it, the epoch moves, and this session alone goes with it. Leaves out the factors themselves (credentials.ts).
 
 import { endSessionOf } from './account-sessions.ts'
+import { nameKey } from './accounts.ts'
 import type { Database, Write } from './database.ts'
 import { logoutJobsOfOthers } from './logout-jobs.ts'
 import { type Refusal, sql, write } from './statement.ts'
@@ -159,6 +160,16 @@ const renamePasskeyRow = sql(
 /** Refused as `account_changed`; as `not_allowed` if the passkey is gone. */
 export function renamePasskey(place: OwnPlace, credentialId: string, name: string): Write[] {
   return [stayLoggedIn(place), write(renamePasskeyRow, [name, credentialId, place.accountId], 'not_allowed')]
+}
+
+const setName = sql('own_name', `UPDATE accounts SET name = ?, name_key = ? WHERE ${stands} AND name = ?`)
+
+/** Nothing ends. Refused as `account_changed`, also if it is not called `before` any more. */
+export function changeName(
+  place: OwnPlace,
+  { before, name }: { readonly before: string; readonly name: string },
+): Write {
+  return write(setName, [name, nameKey(name), ...asRead(place), before], 'account_changed')
 }
 
 const setPassword = sql(

@@ -5,6 +5,7 @@
 import { type CaseFacts, type ClosedWhy, type LockedOut, STOPPED_MS } from '../support/case-state.ts'
 import type { Role } from './accounts.ts'
 import type { Database, Param, Row, Write } from './database.ts'
+import { canBePutBack } from './email-changes.ts'
 import { helpColumns, helpJoin } from './help-requests.ts'
 import { sql, write } from './statement.ts'
 
@@ -39,6 +40,14 @@ export interface SupportCase extends CaseFacts {
   readonly organisation: { readonly name: string; readonly plan: string; readonly admins: number } | undefined
   /** Names of those who acted. */
   readonly names: { readonly first: string; readonly second: string; readonly closer: string }
+}
+
+/** A case with everybody who is told of it. */
+export interface ToldCase extends SupportCase {
+  readonly account: SupportCase['account'] & {
+    /** Addresses that could be put back when the case was opened, or since. */
+    readonly formerEmails: readonly string[]
+  }
 }
 
 const running = 'c.closed_at IS NULL AND c.used_at IS NULL'
@@ -117,16 +126,20 @@ function caseOf(row: Row): SupportCase {
   }
 }
 
-const byId = sql('support_case_by_id', `SELECT ${columns} ${from} WHERE c.id = ?`)
-const byNumber = sql('support_case_by_number', `SELECT ${columns} ${from} WHERE c.number = ?`)
+const told = `SELECT ${columns}, h.old_email ${from}
+  LEFT JOIN email_changes h ON h.account_id = c.account_id AND ${canBePutBack('h', 'c.opened_at')}`
+const byId = sql('support_case_by_id', `${told} WHERE c.id = ?`)
+const byNumber = sql('support_case_by_number', `${told} WHERE c.number = ?`)
 
 /** @param by the id, or the number that agents call it by */
 export async function readCase(
   database: Database,
   by: { readonly id: string } | { readonly number: number },
-): Promise<SupportCase | undefined> {
+): Promise<ToldCase | undefined> {
   const rows = 'id' in by ? await database.read(byId, [by.id]) : await database.read(byNumber, [by.number])
-  return rows.map(caseOf)[0]
+  const [found] = rows.map(caseOf)
+  const formerEmails = rows.flatMap(row => text(row.old_email) ?? [])
+  return found && { ...found, account: { ...found.account, formerEmails } }
 }
 
 const openOnes = sql(

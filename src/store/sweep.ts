@@ -25,8 +25,11 @@ const sweeps: readonly Statement[] = [
   ),
   sql(
     'sweep_email_changes',
+    // A support case tells the old address until its end.
     `DELETE FROM email_changes WHERE id IN
-       (SELECT id FROM email_changes WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_ROWS})`,
+       (SELECT h.id FROM email_changes h WHERE h.expires_at < ? AND NOT EXISTS (SELECT 1 FROM support_cases c
+          WHERE c.account_id = h.account_id AND c.closed_at IS NULL AND c.used_at IS NULL)
+        ORDER BY h.expires_at LIMIT ${SWEEP_ROWS})`,
   ),
   sql(
     'sweep_sso_requests',

@@ -21,6 +21,7 @@ import {
   LINK_MS,
   readCase,
   type SupportCase,
+  type ToldCase,
 } from '../store/support-cases.ts'
 import { type CaseActor, type CaseState, caseActions, caseState } from './case-state.ts'
 import { BADGES } from './cases.ts'
@@ -127,7 +128,7 @@ export function casePageRoutes(services: Services, guard: Guard): Router {
   /** F5: the approval, and the mails that tell of it, are one commit. */
   function approving(
     ctx: Context,
-    found: SupportCase,
+    found: ToldCase,
     approval: { readonly agentId: string; readonly evidence: readonly string[]; readonly note: string },
     now: number,
   ): Write[] {
@@ -149,7 +150,7 @@ export function casePageRoutes(services: Services, guard: Guard): Router {
     ]
   }
 
-  function closing(ctx: Context, found: SupportCase, agentId: string, note: string, now: number): Write[] {
+  function closing(ctx: Context, found: ToldCase, agentId: string, note: string, now: number): Write[] {
     return [
       closeCaseBy(found.id, agentId, note, now),
       record(ctx, found, 'support_case.closed', { reason: note }, now),
@@ -177,7 +178,7 @@ export function casePageRoutes(services: Services, guard: Guard): Router {
     )
   }
 
-  async function caseOf(ctx: Context): Promise<SupportCase> {
+  async function caseOf(ctx: Context): Promise<ToldCase> {
     const { number = '' } = ctx.params as Record<string, string>
     const found = /^\d{1,15}$/.test(number) ? await readCase(database, { number: Number(number) }) : undefined
     if (found === undefined) throw new AppError('not_found')

@@ -15,7 +15,7 @@ import { auditRow } from '../store/audit.ts'
 import { CommitRefused } from '../store/database.ts'
 import { readToken, useToken } from '../store/emailed-tokens.ts'
 import { OWN_CLIENT_ID } from '../store/own-client.ts'
-import { readCase, type SupportCase, useCase } from '../store/support-cases.ts'
+import { readCase, type SupportCase, type ToldCase, useCase } from '../store/support-cases.ts'
 import { unit } from '../store/unit-of-work.ts'
 import { caseActions } from './case-state.ts'
 import { caseOfStopToken } from './notices.ts'
@@ -56,7 +56,7 @@ export function supportLinkRoutes(services: Services): Router {
     ctx.body = views.render('support-stopped', { forgotUrl: paths.forgotPassword() })
   })
 
-  async function toStop(ctx: Context): Promise<SupportCase | undefined> {
+  async function toStop(ctx: Context): Promise<ToldCase | undefined> {
     ctx.set('Referrer-Policy', 'no-referrer')
     const id = caseOfStopToken(keyring, ctx.params.token as string)
     const found = id === undefined ? undefined : await readCase(database, { id })

@@ -1,21 +1,24 @@
-// What is told of a support case, at each step, to every address that the account has: each mail has a link by which
-// whoever reads it stops the case at once. The link is made of the case alone and signed: it works as long as the case
+// What is told of a support case, at each step, to every address of the account, also one that it had before and that
+// can be put back: each mail has a link by which whoever reads it stops the case at once. The link is made of the case alone and signed: it works as long as the case
 // is open, in every mail about it, and no newer mail takes it away. Leaves out the notice on the account page, which
 // asks the database.
 
 import { mailJob } from '../mail/outbox.ts'
 import type { MailContents } from '../mail/templates.ts'
+import { emailKey } from '../store/accounts.ts'
 import type { Write } from '../store/database.ts'
 import type { Keyring } from '../store/seal.ts'
 
 export interface Told {
   readonly name: string
   readonly email: string
+  /** Addresses of before that could be put back while the case was open: a thief may have changed them. */
+  readonly formerEmails: readonly string[]
 }
 
-/** Every address that an account is known by. */
-export function addressesOf({ email }: Told): readonly string[] {
-  return [email]
+/** Every address that an account is known by, each once. */
+function addressesOf({ email, formerEmails }: Told): readonly string[] {
+  return [...new Map([...formerEmails, email].map(each => [emailKey(each), each])).values()]
 }
 
 const signed = (caseId: string): string => JSON.stringify(['support-stop', caseId])
@@ -42,7 +45,8 @@ export function tellOwner(
   more: Pick<CaseNotice, 'until' | 'address'>,
   now: number,
 ): Write[] {
-  const contents = { name: whom.name, step, at: now, stop: stopToken(keyring, caseId), ...more }
+  const { name, email: account } = whom
+  const contents = { name, account, step, at: now, stop: stopToken(keyring, caseId), ...more }
   return addressesOf(whom).map(to => mailJob(keyring, { to, template: 'support-case', contents, now }))
 }
 
@@ -53,7 +57,7 @@ export function tellEnd(
   why: MailContents['support-case-ended']['why'],
   now: number,
 ): Write[] {
-  const contents = { name: whom.name, why, at: now }
+  const contents = { name: whom.name, account: whom.email, why, at: now }
   return addressesOf(whom).map(to => mailJob(keyring, { to, template: 'support-case-ended', contents, now }))
 }
 
@@ -71,7 +75,10 @@ export function tellLink(keyring: Keyring, whom: Told, caseId: string, token: st
       : mailJob(keyring, {
           to,
           template: 'support-case',
-          contents: { name: whom.name, step: 'link', at: now, stop, until: null, address: null },
+          contents: {
+            ...{ name: whom.name, account: whom.email, step: 'link', at: now, stop },
+            ...{ until: null, address: null },
+          },
           now,
         }),
   )

@@ -7,7 +7,7 @@ import { CommitRefused, type Database, type Write } from '../store/database.ts'
 import type { JobHandler } from '../store/job-worker.ts'
 import { enqueue } from '../store/jobs.ts'
 import type { Keyring } from '../store/seal.ts'
-import { closeCase, noteWaitTold, readCase, type SupportCase } from '../store/support-cases.ts'
+import { closeCase, noteWaitTold, readCase, type SupportCase, type ToldCase } from '../store/support-cases.ts'
 import { type ClosedWhy, caseState, isOpen } from './case-state.ts'
 import { tellEnd, tellOwner } from './notices.ts'
 
@@ -32,7 +32,7 @@ export function lookAgain(caseId: string, after: number, now: number): Write {
 /** Ends a case for what happened elsewhere, with its row and a mail. Refused as `already_used` if it has ended. */
 export function settle(
   keyring: Keyring,
-  found: Pick<SupportCase, 'id' | 'accountId' | 'account'>,
+  found: Pick<ToldCase, 'id' | 'accountId' | 'account'>,
   why: Extract<ClosedWhy, 'logged_in' | 'account_changed' | 'expired'>,
   now: number,
 ): Write[] {

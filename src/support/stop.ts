@@ -8,14 +8,14 @@ import type { Services } from '../services.ts'
 import { auditRow } from '../store/audit.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
 import type { Keyring } from '../store/seal.ts'
-import { closeCase, readCase, readLockedOut, type SupportCase } from '../store/support-cases.ts'
+import { closeCase, readCase, readLockedOut, type ToldCase } from '../store/support-cases.ts'
 import { caseActions } from './case-state.ts'
 import { tellEnd } from './notices.ts'
 
 /** Refused as `already_used` if it was used, closed or stopped. */
 export function stopCase(
   keyring: Keyring,
-  found: Pick<SupportCase, 'id' | 'accountId' | 'account'>,
+  found: Pick<ToldCase, 'id' | 'accountId' | 'account'>,
   from: { readonly by: 'link' | 'session'; readonly address: string },
   now: number,
 ): Write[] {

@@ -270,6 +270,21 @@ onEveryStage('changing one’s own address', open => {
     )
   })
 
+  it('is put back from the first address though a thief, who changed it twice, put back their own', async () => {
+    await changed()
+    const stop = await stopLink()
+    const thiefs = `second-${fresh}`
+    await order(thiefs)
+    expect((await press(await confirmLink(thiefs))).heading).to.equal('Your address is changed')
+    expect((await press(await mailed(stage, { email: fresh }, STOP))).heading).to.equal(
+      'Your account is locked',
+    )
+    expect(await addressOf()).to.equal(fresh)
+    expect((await press(stop)).heading).to.equal('Your account is locked')
+    expect(await account()).to.include({ email: dana.person.email, status: 'locked' })
+    expect(await audited(stage, 'email.put_back', dana.person)).to.equal(2)
+  })
+
   it('keeps the old address for its owner until it can’t be put back any more', async () => {
     await changed()
     const stop = await stopLink()

@@ -34,6 +34,7 @@ onEveryStage('one’s own account page', open => {
     expect(visibleText(page)).to.include(`Saved ${today}`).and.to.include('You have none yet.')
     expect(links(page)).to.deep.equal([
       ...TABS,
+      '/account/name',
       '/account/email',
       '/account/password',
       '/account/authenticator',
@@ -91,7 +92,13 @@ onEveryStage('one’s own account page', open => {
     const { base } = await throughPassword(by, '/account', person.email)
     await by.post(`${base}/put-off`, {})
     const page = await by.follow(base)
-    expect(links(page)).to.deep.equal([...TABS, '/account/email', '/account/password', '/account/set-up'])
+    expect(links(page)).to.deep.equal([
+      ...TABS,
+      '/account/name',
+      '/account/email',
+      '/account/password',
+      '/account/set-up',
+    ])
   })
 
   it('is read in two statements, however much there is', async () => {

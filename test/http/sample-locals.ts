@@ -418,6 +418,12 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     before: 'Apple Passwords',
     name: 'Phone',
   }
+  const accountName = {
+    frame: accountFrame,
+    action: '/sent',
+    effect: t('accountName.organisation'),
+    name: 'Dana Whitlock',
+  }
   const accountEmail = { frame: accountFrame, action: '/sent', current: email }
   const accountPassword = { frame: accountFrame, action: '/sent', email, minimum: 8, forgotUrl: '/forgot' }
   return [
@@ -674,6 +680,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       locals: {
         ...account,
         frame: { ...accountFrame, consoleUrl: '/admin' },
+        changeNameUrl: '/name',
         changeEmailUrl: '/email',
         passwordChange: { lastAt: time, url: '/change' },
         authenticator: { setUpAt: time, lastUsedAt: time },
@@ -819,6 +826,43 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       },
     },
     {
+      view: 'account-sessions',
+      state: 'with-places',
+      locals: {
+        frame: accountFrame,
+        tabs: account.tabs,
+        othersUrl: '/others',
+        placed: true,
+        sessions: [
+          {
+            device: 'Chrome, Windows',
+            phone: false,
+            address: '203.0.113.24',
+            place: 'Bergen, Norway',
+            loggedInAt: time,
+            lastSeenAt: time,
+          },
+          {
+            device: 'Safari, iPhone',
+            phone: true,
+            address: '2001:db8:85a3:1234:5678:8a2e:370:7334',
+            place: 'Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch, United Kingdom',
+            loggedInAt: time,
+            lastSeenAt: time,
+            logOutUrl: '/end',
+          },
+          {
+            device: 'Firefox, Linux',
+            phone: false,
+            address: '192.168.1.20',
+            loggedInAt: time,
+            lastSeenAt: time,
+            logOutUrl: '/end',
+          },
+        ],
+      },
+    },
+    {
       view: 'account-apps',
       state: '',
       locals: {
@@ -897,6 +941,13 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       state: 'waiting',
       locals: { ...passkeyName, notice: t('reset.waited') },
     },
+    { view: 'account-name', state: '', locals: accountName },
+    {
+      view: 'account-name',
+      state: 'error',
+      locals: { ...accountName, name: '', error: t('invite.error.name') },
+    },
+    { view: 'account-name', state: 'again', locals: { ...accountName, again: true } },
     { view: 'account-email', state: '', locals: accountEmail },
     {
       view: 'account-email',
@@ -974,6 +1025,19 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       },
     },
     { view: 'admin-user', state: '', locals: user },
+    {
+      view: 'admin-user',
+      state: 'with-places',
+      locals: {
+        ...user,
+        placed: true,
+        sessions: user.sessions.map((each, index) =>
+          index === 0
+            ? { ...each, place: 'Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch, United Kingdom' }
+            : each,
+        ),
+      },
+    },
     {
       view: 'admin-user',
       state: 'invited',

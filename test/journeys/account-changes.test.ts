@@ -1,6 +1,7 @@
 // What people do about their own factors and password, in a browser: a new phone, a lost one, a new recovery code, a
 // passkey from its first day to its last, a new password.
 
+import { setTimeout } from 'node:timers/promises'
 import { expect } from 'chai'
 import { virtualAuthenticator } from '../support/chromium.ts'
 import { openStage, PASSWORD, type Stage } from '../support/stage.ts'
@@ -194,6 +195,41 @@ describe('journey: one’s own factors and password', function () {
     await tab.read('You have none yet.')
     await told('A passkey was removed from your account')
   })
+
+  it('changes the name, which the passkey’s list in the browser shows from then on', async () => {
+    tab = await openTab(stage)
+    await logIn()
+    const device = await virtualAuthenticator(tab.page)
+    await tab.follow('Add a passkey')
+    await tab.press('Continue')
+    await tab.read('Your passkey is saved.')
+    expect((await device.credentials()).map(each => each.userDisplayName)).to.deep.equal(['Dana Whitlock'])
+    stage.advance(6 * MINUTE)
+    await tab.follow('Change the name')
+    await confirm()
+    await tab.see('Change your name')
+    await tab.fill('Name', '   ')
+    await tab.press('Save the name')
+    await tab.read('Enter a name, in one line and at most 200 characters.')
+    await tab.fill('Name', 'Dana Reyes')
+    await tab.press('Save the name')
+    await tab.see('Dana Reyes')
+    await tab.read('Your name is changed.')
+    await until('Dana Reyes', async () => (await device.credentials())[0]?.userDisplayName)
+    await told('The name of your account was changed')
+    await tab.follow('Change the name')
+    await tab.press('Save the name')
+    await tab.read('That is your name already: nothing was changed.')
+  })
+
+  /** The browser acts on a signal in its own time. */
+  async function until(wanted: string, seen: () => Promise<string | undefined>): Promise<void> {
+    const deadline = Date.now() + 5000
+    for (let last = await seen(); last !== wanted; last = await seen()) {
+      if (Date.now() > deadline) throw new Error(`not ${wanted}, but ${last}`)
+      await setTimeout(50)
+    }
+  }
 
   it('changes the password, which ends the session of another browser and not this one', async () => {
     const elsewhere = await openTab(stage)

@@ -37,10 +37,12 @@ const samples: MailContents = {
   'recovery-code-used': deed,
   'recovery-code-made': deed,
   'password-changed': deed,
+  'name-changed': { ...deed, newName: 'Dana Whitlock-Reyes' },
   'account-locked': deed,
   'help-asked': { ...deed, user: 'Dana Whitlock', account: 'dana@northgate.example', userId: 'usr_1' },
   'support-case': {
     name: deed.name,
+    account: 'dana@example.com',
     step: 'opened',
     at,
     stop: 'cas_1.stop',
@@ -48,7 +50,7 @@ const samples: MailContents = {
     address: deed.address,
   },
   'support-set-up': { name: deed.name, token: 'tok-set-up', stop: 'cas_1.stop', at },
-  'support-case-ended': { name: deed.name, why: 'stopped', at },
+  'support-case-ended': { name: deed.name, account: 'dana@example.com', why: 'stopped', at },
   'email-change': { token: 'tok-email-change', at },
   'email-change-ordered': { ...deed, newEmail: 'dana@new.example', token: 'tok-stop' },
   'email-changed': { ...deed, newEmail: 'dana@new.example', token: 'tok-stop' },
@@ -96,6 +98,7 @@ describe('mails', () => {
     'recovery-code-used',
     'recovery-code-made',
     'password-changed',
+    'name-changed',
   ] as const) {
     it(`${name}: says when, from which address, and what to do if it wasn’t you; it has no link`, () => {
       const { text, html } = show(name)
@@ -107,6 +110,24 @@ describe('mails', () => {
       expect(text).not.to.contain('://')
     })
   }
+
+  it('say where the address is that they name, where that is known', () => {
+    const places = {
+      of: (address?: string | null) => (address === deed.address ? 'Bergen, Norway' : undefined),
+    }
+    const placed = createMailTemplates({ texts: createTexts(), issuer, places })
+    const said = 'Place, worked out from the address: Bergen, Norway'
+    for (const name of mailNames) {
+      const contents = samples[name]
+      const { text, html } = placed.render(name, 'dana@example.com', contents)
+      const named = 'address' in contents
+      for (const body of [text, words(html)]) expect(body.includes(said), name).to.equal(named)
+      if (named) expect(text).to.include(`From address: ${deed.address}\n${said}\n\n`)
+      expect(show(name).text, name).not.to.include('Place,')
+    }
+    const elsewhere = placed.render('password-changed', 'dana@example.com', { ...deed, address: '10.0.0.1' })
+    expect(elsewhere.text).to.include('From address: 10.0.0.1\n\n')
+  })
 
   for (const name of NOTICES) {
     it(`${name}: has a link to lock the account, for a week, where accounts can be locked`, () => {
@@ -129,6 +150,18 @@ describe('mails', () => {
       expect(expiryOf('support-case', samples['support-case'])).to.equal(undefined)
     })
   }
+
+  it('support-case, at an address of before: tells of the one of now, and how to put the old one back', () => {
+    const account = 'thief@example.net'
+    for (const [name, contents] of [
+      ['support-case', { account }],
+      ['support-case-ended', { account }],
+    ] as const) {
+      const { text } = show(name, contents)
+      expect(text).to.contain(account).and.to.contain('because dana@example.com was the address')
+      expect(text, 'it logs in no more').not.to.contain('Forgot password')
+    }
+  })
 
   it('support-set-up: has the link that works for a day, and the one that stops the case', () => {
     const { html } = show('support-set-up')

@@ -100,8 +100,10 @@ onEachDatabase('the directory', open => {
     expect((await readOrganisation(test.database, id))?.subscribedAt).to.equal(null)
   })
 
-  it('refuses names that are empty, long or of several lines', async () => {
-    for (const name of ['', '  ', 'x'.repeat(201), 'Acme\r\nBcc: x', 'a\u2028b', 'a\u0000b', '\ud800']) {
+  it('refuses names that are empty, long, of several lines, of nothing to see, or that turn the line', async () => {
+    const lines = ['', '  ', 'x'.repeat(201), 'Acme\r\nBcc: x', 'a\u2028b', 'a\u0000b', '\ud800']
+    const hidden = ['\u200b', '\u3164', '\u2060\u200d', '\u202eemcA', 'Acme\u2066']
+    for (const name of [...lines, ...hidden]) {
       const error = await refusal(createOrganisation(directory, { name, plan: 'Pro', subscribedAt: now }))
       expect(error.field, JSON.stringify(name)).to.equal('name')
     }
@@ -109,6 +111,10 @@ onEachDatabase('the directory', open => {
       createOrganisation(directory, { name: 'A', plan: 'Pro', subscribedAt: Number.NaN }),
     )
     expect(error.field).to.equal('subscribedAt')
+    for (const name of hidden) {
+      expect((await refusal(createUser(directory, ann({ name })))).field).to.equal('name')
+      expect((await refusal(inviteUser(directory, ann({ name })))).field).to.equal('name')
+    }
     expect(await audit()).to.have.length(1)
   })
 

@@ -275,6 +275,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   await readHelpRequests(database, 'org_1', 100)
   await readHelpers(database, 'org_1', id, 200)
   await cases.readCase(database, { id: 'cas_1' })
+  await changes.readFormerEmails(database, id, NOW)
   await cases.readCase(database, { number: 1 })
   await cases.readRunningCases(database, 500)
   await cases.readSettledCases(database, 10, 25)
@@ -389,6 +390,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
     ...own.moveOn(ownPlace),
     ...own.giveUpPasskey(dialect, ownPlace, 'c', NOW, NOW),
     ...own.renamePasskey(ownPlace, 'c', 'name'),
+    own.changeName(ownPlace, { before: 'Dana', name: 'Eve' }),
     ...own.endOneSession(dialect, ownPlace, 'u', NOW),
     ...endAppAccess(dialect, ownPlace, 'app', NOW),
     ...own.endOtherSessions(dialect, ownPlace, NOW),

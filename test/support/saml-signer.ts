@@ -1,7 +1,17 @@
 // An identity provider's pen, in the hand of whoever holds it: writes SAML assertions and responses in canonical form
 // and signs them with node:crypto alone, so that a test can write anything, the forbidden included.
 
-import { createHash, createHmac, createSign } from 'node:crypto'
+import {
+  type CipherGCM,
+  constants,
+  createCipheriv,
+  createHash,
+  createHmac,
+  createSign,
+  publicEncrypt,
+  randomBytes,
+} from 'node:crypto'
+import { deflateRawSync } from 'node:zlib'
 
 const DSIG = 'http://www.w3.org/2000/09/xmldsig#'
 const SAML = 'urn:oasis:names:tc:SAML:2.0:assertion'
@@ -62,6 +72,42 @@ export function response(envelope: Envelope, content: string): string {
   return `<samlp:Response xmlns:samlp="${SAMLP}"${to} ID="${envelope.id}"${asked} IssueInstant="${at(envelope.issued)}" Version="2.0"><saml:Issuer xmlns:saml="${SAML}">${envelope.issuer}</saml:Issuer><samlp:Status><samlp:StatusCode Value="${envelope.status}"></samlp:StatusCode></samlp:Status>${content}</samlp:Response>`
 }
 
+/** What a request to log out says. Texts are XML as they stand. */
+export interface LogoutSaid {
+  readonly id: string
+  readonly issuer: string
+  readonly destination: string | undefined
+  readonly issued: Date
+  readonly notOnOrAfter: Date | undefined
+  readonly nameId: string
+  readonly nameIdFormat: string
+  readonly sessions: readonly string[]
+}
+
+/** A request to log out without a signature, in canonical form. */
+export function logoutRequest(said: LogoutSaid): string {
+  const to = said.destination === undefined ? '' : ` Destination="${said.destination}"`
+  const until = said.notOnOrAfter === undefined ? '' : ` NotOnOrAfter="${at(said.notOnOrAfter)}"`
+  const sessions = said.sessions.map(each => `<samlp:SessionIndex>${each}</samlp:SessionIndex>`)
+  return `<samlp:LogoutRequest xmlns:samlp="${SAMLP}"${to} ID="${said.id}" IssueInstant="${at(said.issued)}"${until} Version="2.0"><saml:Issuer xmlns:saml="${SAML}">${said.issuer}</saml:Issuer><saml:NameID xmlns:saml="${SAML}" Format="${said.nameIdFormat}">${said.nameId}</saml:NameID>${sessions.join('')}</samlp:LogoutRequest>`
+}
+
+/** A query of the HTTP-Redirect binding, signed. */
+export function signedQuery(
+  xml: string,
+  { key, method = 'rsa-sha256' }: Pick<Pen, 'key' | 'method'>,
+  relayState?: string,
+): string {
+  const pairs = [
+    ['SAMLRequest', deflateRawSync(xml).toString('base64')],
+    ...(relayState === undefined ? [] : [['RelayState', relayState]]),
+    ['SigAlg', METHODS[method]],
+  ]
+  const query = pairs.map(([name, value = '']) => `${name}=${encodeURIComponent(value)}`).join('&')
+  const signature = createSign(method.toUpperCase()).update(query).sign(key, 'base64')
+  return `${query}&Signature=${encodeURIComponent(signature)}`
+}
+
 /** How something is signed. */
 export interface Pen {
   /** PEM. */
@@ -112,6 +158,37 @@ export function signed(xml: string, pen: Pen): string {
 /** KeyInfo's content with a certificate, PEM. */
 export function x509Data(certificate: string): string {
   return `<ds:X509Data><ds:X509Certificate>${certificate.replace(/-----[A-Z ]+-----|\s/g, '')}</ds:X509Certificate></ds:X509Data>`
+}
+
+const XENC = 'http://www.w3.org/2001/04/xmlenc#'
+const XENC11 = 'http://www.w3.org/2009/xmlenc11#'
+const CIPHERS = {
+  'aes-256-gcm': { name: `${XENC11}aes256-gcm`, key: 32, iv: 12 },
+  'aes-128-gcm': { name: `${XENC11}aes128-gcm`, key: 16, iv: 12 },
+  'aes-256-cbc': { name: `${XENC}aes256-cbc`, key: 32, iv: 16 },
+  'aes-128-cbc': { name: `${XENC}aes128-cbc`, key: 16, iv: 16 },
+  'des-ede3-cbc': { name: `${XENC}tripledes-cbc`, key: 24, iv: 8 },
+}
+export type Cipher = keyof typeof CIPHERS
+
+/** An assertion, encrypted for whom a certificate (PEM) is of, in canonical form. */
+export function sealed(
+  xml: string,
+  certificate: string,
+  cipher: Cipher = 'aes-256-gcm',
+  transport: 'rsa-oaep-mgf1p' | 'rsa-1_5' = 'rsa-oaep-mgf1p',
+): string {
+  const { name, key: size, iv: start } = CIPHERS[cipher]
+  const [key, iv] = [randomBytes(size), randomBytes(start)]
+  const encryption = createCipheriv(cipher, key, iv)
+  const text = Buffer.concat([iv, encryption.update(xml), encryption.final()])
+  const tag = cipher.endsWith('gcm') ? [(encryption as CipherGCM).getAuthTag()] : []
+  const padding = transport === 'rsa-1_5' ? constants.RSA_PKCS1_PADDING : constants.RSA_PKCS1_OAEP_PADDING
+  const value = (bytes: Buffer): string =>
+    `<xenc:CipherData><xenc:CipherValue>${bytes.toString('base64')}</xenc:CipherValue></xenc:CipherData>`
+  const method = (algorithm: string): string =>
+    `<xenc:EncryptionMethod Algorithm="${algorithm}"></xenc:EncryptionMethod>`
+  return `<saml:EncryptedAssertion xmlns:saml="${SAML}"><xenc:EncryptedData xmlns:xenc="${XENC}">${method(name)}<ds:KeyInfo xmlns:ds="${DSIG}"><xenc:EncryptedKey>${method(XENC + transport)}${value(publicEncrypt({ key: certificate, padding }, key))}</xenc:EncryptedKey></ds:KeyInfo>${value(Buffer.concat([text, ...tag]))}</xenc:EncryptedData></saml:EncryptedAssertion>`
 }
 
 /** As it stands in the form. */

@@ -100,6 +100,7 @@ async function createUpstream(
       await grant.save()
       return grant
     },
+    ttl: { AccessToken: 600, Grant: 3600, IdToken: 600, Interaction: 600, Session: 3600 },
     pkce: { required: () => true },
     cookies: {
       keys: ['of the upstream'],
@@ -122,7 +123,7 @@ async function createUpstream(
       },
     },
     // Logout tokens go to this machine.
-    fetch: (url, { dispatcher: _, ...init } = {} as never) => fetch(url, init),
+    fetch: (url, { dispatcher: _, ...init }: RequestInit & { dispatcher?: unknown } = {}) => fetch(url, init),
   })
   provider.use((ctx, next) => {
     if (!ctx.path.startsWith('/login/')) return next()

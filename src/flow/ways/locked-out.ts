@@ -7,6 +7,7 @@ import { reasonLine } from '../../factors/reset.ts'
 import { mailJob } from '../../mail/outbox.ts'
 import type { Services } from '../../services.ts'
 import type { Write } from '../../store/database.ts'
+import { readFormerEmails } from '../../store/email-changes.ts'
 import { askForHelp, readHelpers } from '../../store/help-requests.ts'
 import { newId } from '../../store/ids.ts'
 import * as cases from '../../store/support-cases.ts'
@@ -66,7 +67,7 @@ export const askAdmin: Handler = async (services, visit) => {
 }
 
 export const openCase: Handler = async (services, visit, form) => {
-  const { keyring, config } = services
+  const { database, keyring, config } = services
   const account = accountOf(visit)
   const { help, facts } = await helpNow(services, visit)
   if (help === 'opened') return shown(visit, 'open-case')
@@ -79,13 +80,14 @@ export const openCase: Handler = async (services, visit, form) => {
   const id = newId('cas')
   const waitUntil = visit.now + config.supportWaitMs
   const told = { until: waitUntil, address: visit.visitor.address }
+  const formerEmails = await readFormerEmails(database, account.id, visit.now)
   return {
     ...shown(visit, 'open-case'),
     writes: [
       ...(await ended(services, facts.caseId, visit.now)),
       cases.openCase({ id, account, reason, waitUntil }, visit.now),
       record(visit, 'support_case.opened', { case: id, reason }),
-      ...tellOwner(keyring, account, id, 'opened', told, visit.now),
+      ...tellOwner(keyring, { ...account, formerEmails }, id, 'opened', told, visit.now),
       lookAgain(id, waitUntil, visit.now),
     ],
     refused: {

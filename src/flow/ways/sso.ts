@@ -12,7 +12,7 @@ import type { Returned, Upstreams } from '../../sso/upstreams.ts'
 import { type Account, insertAccount } from '../../store/accounts.ts'
 import { clientActor } from '../../store/actor.ts'
 import { type AuditEntry, auditRow } from '../../store/audit.ts'
-import type { Write } from '../../store/database.ts'
+import { CommitRefused, type Write } from '../../store/database.ts'
 import { newId } from '../../store/ids.ts'
 import type { PlannedConnection } from '../../store/sso/connections.ts'
 import { isProvenDomain } from '../../store/sso/domains.ts'
@@ -76,7 +76,7 @@ export async function takeAnswer(services: Services, visit: Visit, request: SsoR
   return settle(services, visit, { connection, answer, fact, returned, link, used })
 }
 
-type Failure = SsoFault | 'closed' | 'other_user' | `link.${LinkRefusal}`
+type Failure = SsoFault | 'closed' | 'other_user' | 'linked_otherwise' | `link.${LinkRefusal}`
 
 interface Answered {
   readonly connection: PlannedConnection
@@ -87,82 +87,104 @@ interface Answered {
   readonly used: Write
 }
 
-function settle(services: Services, visit: Visit, answered: Answered): Outcome {
+async function settle(services: Services, visit: Visit, answered: Answered): Promise<Outcome> {
   const { connection, answer, fact, returned, link, used } = answered
-  const { now } = visit
-  const identity = { connectionId: connection.id, subject: answer.subject }
   const fellShort = (returned.twoFactor && fact.kind !== '2fa') || (returned.fresh && fact.earlier === true)
   // Where something fresh was asked for, what was proven there before is worth what a password is.
   const counted = returned.fresh && fact.earlier === true ? { ...fact, kind: '1fa' } : fact
-  const progressOf = (account: Pick<Account, 'id' | 'email' | 'epoch'>) =>
-    about(visit, account, connection, fellShort, counted)
-  const values = { name: connection.name }
+  const progressOf = (account: Named) => about(visit, account, connection, fellShort, counted)
 
-  switch (link.kind) {
-    case 'known':
-      return { kind: 'advanced', progress: progressOf(link.account), writes: [used] }
-    case 'link': {
-      const { account, claim } = link
-      const progress = progressOf({ ...account, epoch: account.epoch + (claim ? 1 : 0) })
-      return {
-        kind: 'advanced',
-        progress: claim ? { ...progress, facts: [counted] } : progress,
-        writes: [
-          // First: where the writes of a commit see each other (SQLite), the account must be as it was read.
-          linkIdentity(identity, account, now),
-          ...(claim ? claimAccount(services.database.dialect, account, now) : []),
-          used,
-          row(visit, connection, { event: 'sso.linked', accountId: account.id }),
-        ],
-        refused: { already_exists: { key: 'sso.error.linked_otherwise', values } },
-      }
+  if (link.kind === 'known') return { kind: 'advanced', progress: progressOf(link.account), writes: [used] }
+  if (link.kind === 'prove') {
+    const { choices, ...progress } = progressOf(link.account)
+    return {
+      kind: 'advanced',
+      progress: {
+        ...progress,
+        facts: [],
+        choices: { ...choices, usePassword: true },
+        linking: { subject: answer.subject, fact: counted },
+      },
+      writes: [used],
     }
-    case 'create': {
-      const account = { id: newId('usr'), email: link.email, epoch: 0 }
-      const role = roleOf(answer, connection) ?? 'technician'
-      return {
-        kind: 'advanced',
-        progress: progressOf(account),
-        writes: [
-          insertAccount(
-            {
-              ...account,
-              organisationId: connection.organisationId,
-              name: link.name,
-              role,
-              status: 'active',
-              passwordHash: null,
-              mailboxProvenAt: now,
-            },
-            now,
-          ),
-          linkNewIdentity(identity, account.id, now),
-          used,
-          row(visit, connection, { event: 'sso.user_created', accountId: account.id, details: { role } }),
-        ],
-        refused: { already_exists: { key: 'sso.error.link.no_account', values } },
-      }
-    }
-    case 'prove': {
-      const { choices, ...progress } = progressOf(link.account)
-      return {
-        kind: 'advanced',
-        progress: {
-          ...progress,
-          facts: [],
-          choices: { ...choices, usePassword: true },
-          linking: { subject: answer.subject, fact: counted },
+  }
+  const made =
+    link.kind === 'create' ? created(visit, answered, link) : linked(services, visit, answered, link)
+  try {
+    // Before the progress that stands on it: where the writes of a commit don't see each other (PostgreSQL), an account
+    // that is made, or whose epoch moves, is none that an interaction could be of.
+    await services.database.commit([used, ...made.writes])
+  } catch (error) {
+    if (!(error instanceof CommitRefused) || error.refusal === 'already_used') throw error
+    return failed(visit, connection, 'linked_otherwise', error.refusal)
+  }
+  const progress = progressOf(made.account)
+  return { kind: 'advanced', progress: made.fresh ? { ...progress, facts: [counted] } : progress, writes: [] }
+}
+
+type Named = Pick<Account, 'id' | 'email' | 'epoch'>
+
+interface Made {
+  readonly account: Named
+  readonly writes: readonly Write[]
+  /** Nothing that was proven before is of this account as it is now. */
+  readonly fresh: boolean
+}
+
+function linked(
+  { database }: Services,
+  visit: Visit,
+  { connection, answer }: Answered,
+  { account, claim }: Extract<Link, { kind: 'link' }>,
+): Made {
+  const { now } = visit
+  const identity = { connectionId: connection.id, subject: answer.subject }
+  return {
+    account: { ...account, epoch: account.epoch + (claim ? 1 : 0) },
+    writes: [
+      // First: the account must be as it was read.
+      linkIdentity(identity, account, now),
+      ...(claim ? claimAccount(database.dialect, account, now) : []),
+      row(visit, connection, { event: 'sso.linked', accountId: account.id, details: { claim } }),
+    ],
+    fresh: claim,
+  }
+}
+
+function created(
+  visit: Visit,
+  { connection, answer }: Answered,
+  { email, name }: Extract<Link, { kind: 'create' }>,
+): Made {
+  const { now } = visit
+  const account = { id: newId('usr'), email, epoch: 0 }
+  const role = roleOf(answer, connection) ?? 'technician'
+  return {
+    account,
+    writes: [
+      insertAccount(
+        {
+          ...account,
+          organisationId: connection.organisationId,
+          name,
+          role,
+          status: 'active',
+          passwordHash: null,
+          mailboxProvenAt: now,
         },
-        writes: [used],
-      }
-    }
+        now,
+      ),
+      linkNewIdentity({ connectionId: connection.id, subject: answer.subject }, account.id, now),
+      row(visit, connection, { event: 'sso.user_created', accountId: account.id, details: { role } }),
+    ],
+    fresh: true,
   }
 }
 
 /** What is known once somebody has come back. Of another than the one who was named, nothing of before counts. */
 function about(
   { progress }: Visit,
-  { id, email, epoch }: Pick<Account, 'id' | 'email' | 'epoch'>,
+  { id, email, epoch }: Named,
   connection: PlannedConnection,
   fellShort: boolean,
   fact: Fact,

@@ -2,7 +2,7 @@
 
 import { endSessionOf } from '../account-sessions.ts'
 import { auditRow } from '../audit.ts'
-import { CommitRefused, type Database, type Write } from '../database.ts'
+import { CommitRefused, type Database, type Row, type Write } from '../database.ts'
 import { sql } from '../statement.ts'
 import type { Connection } from './connections.ts'
 
@@ -25,7 +25,8 @@ const bySubject = sql(
 export interface EndedUpstream {
   readonly connection: Pick<Connection, 'id' | 'name' | 'organisationId'>
   readonly subject: string | undefined
-  readonly session?: string | null | undefined
+  /** Empty: all of the subject's. */
+  readonly sessions: readonly string[]
   /** What makes the message count once. */
   readonly once: Write
 }
@@ -41,15 +42,12 @@ const TRIES = 5
  */
 export async function endUpstreamSessions(
   database: Database,
-  { connection, subject, session = null, once }: EndedUpstream,
+  { connection, subject, sessions, once }: EndedUpstream,
   now: number,
 ): Promise<number> {
   let ended = 0
   for (let tries = 0, due: readonly Write[] = [once]; ; ) {
-    const rows =
-      subject === undefined
-        ? await database.read(bySession, [connection.id, session])
-        : await database.read(bySubject, [connection.id, subject, session, session])
+    const rows = await found(database, connection.id, subject, sessions)
     if (rows.length === 0 && due.length === 0) return ended
     const ends = rows.flatMap(row =>
       end(database, connection, String(row.account_id), String(row.session_uid), now),
@@ -62,6 +60,21 @@ export async function endUpstreamSessions(
       if (!(error instanceof CommitRefused) || ++tries === TRIES) throw error
     }
   }
+}
+
+async function found(
+  database: Database,
+  connectionId: string,
+  subject: string | undefined,
+  sessions: readonly string[],
+): Promise<Row[]> {
+  if (subject === undefined) {
+    const each = sessions.map(session => database.read(bySession, [connectionId, session]))
+    return (await Promise.all(each)).flat()
+  }
+  const asked = sessions.length === 0 ? [null] : sessions
+  const each = asked.map(session => database.read(bySubject, [connectionId, subject, session, session]))
+  return (await Promise.all(each)).flat()
 }
 
 function end(
