@@ -254,17 +254,19 @@ export async function connectionOf({ database }: Services, ctx: Context): Promis
   return connection
 }
 
-function oursOf(paths: Paths, { id, protocol }: Connection) {
+type Ours = 'entityId' | 'acs' | 'slo' | 'redirect' | 'logout'
+
+function oursOf(paths: Paths, { id, protocol }: Connection): { id: Ours; value: string }[] {
   const to = (path: string) => `${paths.origin}${path}`
   return protocol === 'saml'
     ? [
-        { id: 'entityId' as const, value: to(paths.ssoSaml(id, 'metadata')) },
-        { id: 'acs' as const, value: to(paths.ssoSaml(id, 'acs')) },
-        { id: 'slo' as const, value: to(paths.ssoSaml(id, 'slo')) },
+        { id: 'entityId', value: to(paths.ssoSaml(id, 'metadata')) },
+        { id: 'acs', value: to(paths.ssoSaml(id, 'acs')) },
+        { id: 'slo', value: to(paths.ssoSaml(id, 'slo')) },
       ]
     : [
-        { id: 'redirect' as const, value: to(paths.ssoOidc(id)) },
-        { id: 'logout' as const, value: to(paths.ssoOidc(id, 'logout')) },
+        { id: 'redirect', value: to(paths.ssoOidc(id)) },
+        { id: 'logout', value: to(paths.ssoOidc(id, 'logout')) },
       ]
 }
 

@@ -208,6 +208,10 @@ const TABLES = [
   'log_outs',
   'help_requests',
   'support_cases',
+  'sso_connections',
+  'sso_domains',
+  'sso_identities',
+  'sso_requests',
 ] as const
 export type Table = (typeof TABLES)[number]
 const dumps = Object.fromEntries(

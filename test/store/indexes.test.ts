@@ -59,6 +59,7 @@ import { readToldApps } from '../../src/store/told-apps.ts'
 import { readUserDetails } from '../../src/store/user-details.ts'
 import { countStandings, countUsers, readUserPage, USER_SORTS } from '../../src/store/user-list.ts'
 import { NOW, onEveryDatabase, type Place, SECRET_KEY } from './contract.ts'
+import { ssoStatements } from './sso-statements.ts'
 
 /** What is read rarely, from tables of a few rows. */
 const COLD = [
@@ -105,6 +106,12 @@ const FILES = [
   'store/session-facts',
   'store/session-policies',
   'store/signing-keys',
+  'store/sso/connections',
+  'store/sso/domains',
+  'store/sso/identities',
+  'store/sso/organisations',
+  'store/sso/requests',
+  'store/sso/sessions',
   'store/support-cases',
   'store/sweep',
   'store/told-apps',
@@ -295,6 +302,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   ])
   await readAnswer(database, { clientId: 'app', key: 'k', request: '' }, NOW)
   await readActionRules(database, 'org_1')
+  await ssoStatements(database, dialect, keyring)
   await sweep(database, NOW)
   await sealAudit(database, keyring, () => NOW)
   await verifyAudit(database, keyring, { newest: 1 })
@@ -503,6 +511,15 @@ async function fill(url: string): Promise<void> {
         FROM generate_series(1, 3000) n;
       INSERT INTO attempts (budget, account, source, in_a_row, today, day_started_at, blocked_until, expires_at)
         SELECT 'code', n, '', 1, 1, 0, 0, n FROM generate_series(1, 3000) n;
+      INSERT INTO sso_connections (id, organisation_id, protocol, name, status, settings, two_factor, creates_users,
+          admin_groups, revision, created_at)
+        SELECT n, n, 'oidc', n, 'on', '{}', '{}', 0, '[]', 1, 0 FROM generate_series(1, 3000) n;
+      INSERT INTO sso_domains (id, organisation_id, domain, proven_domain, connection_id, token, created_at)
+        SELECT n, n, n, n, n, '', 0 FROM generate_series(1, 3000) n;
+      INSERT INTO sso_identities (connection_id, subject, account_id, created_at)
+        SELECT n, n, n, 0 FROM generate_series(1, 3000) n;
+      INSERT INTO sso_requests (id, connection_id, sealed, handle, created_at, expires_at)
+        SELECT n, n, '', n, 0, n FROM generate_series(1, 3000) n;
       ANALYZE`)
   } finally {
     await client.end()
