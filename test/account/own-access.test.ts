@@ -228,7 +228,8 @@ onEveryStage('one’s own sessions, apps and activity', open => {
            VALUES (?, 'password.wrong', ?, ?, ?, '{}')`,
           [at, dana.person.organisationId, accountId, `192.0.2.${n}`],
         )
-      for (let n = 0; n < 30; n++) await add(stage.now() - DAY - n, n)
+      const yesterday = stage.now() - DAY
+      for (let n = 0; n < 30; n++) await add(yesterday - n, n)
       await add(stage.now() - 91 * DAY, 250)
       await add(stage.now(), 251, 'usr_somebody')
       const first = await dana.by.get(ACTIVITY)
