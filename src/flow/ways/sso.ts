@@ -2,7 +2,7 @@
 // by the page that sent them. What it proves is a fact as any other; whose it is follows from who is linked to whom.
 
 import { domainOf, parseAddress } from '../../mail/address.ts'
-import { InputError } from '../../organisations/directory.ts'
+import { InputError, personName } from '../../organisations/directory.ts'
 import { setRole } from '../../organisations/users.ts'
 import type { Services } from '../../services.ts'
 import { factOf } from '../../sso/assurance.ts'
@@ -166,7 +166,7 @@ function created(
         {
           ...account,
           organisationId: connection.organisationId,
-          name,
+          name: nameFor(email, name),
           role,
           status: 'active',
           passwordHash: null,
@@ -178,6 +178,16 @@ function created(
       row(visit, connection, { event: 'sso.user_created', accountId: account.id, details: { role } }),
     ],
     fresh: true,
+  }
+}
+
+/** What the provider calls a user, if that can be anybody's name here; else their address. */
+function nameFor(email: string, name = ''): string {
+  try {
+    return personName(name)
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error
+    return email
   }
 }
 
