@@ -472,6 +472,8 @@ export interface ViewLocals {
     readonly notice?: string
     /** Absent where a host knows the passwords. */
     readonly passwordChange?: { readonly lastAt?: number; readonly url: string }
+    /** The name of the identity provider that the account is linked to. */
+    readonly sso?: string
     readonly authenticator?: { readonly setUpAt: number; readonly lastUsedAt?: number }
     /** Where it is moved to a new phone, or set up beside a passkey. */
     readonly authenticatorUrl?: string
