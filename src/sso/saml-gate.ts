@@ -186,17 +186,16 @@ function checkSignature(signature: Element, uri: string): void {
   if (named('Object').length > 0 || named('Transform').some(each => each.parentNode !== transforms))
     refuse('A signature has parts too few, too many, or out of place.')
   if (attributeOf(reference, 'URI') !== uri) refuse('A signature is not about what it is in.')
-  allow(one('SignatureMethod', info), SIGNATURE_METHODS, 'signature method')
-  allow(one('DigestMethod', reference), DIGEST_METHODS, 'digest method')
-  allow(one('CanonicalizationMethod', info), CANONICALIZATIONS, 'canonicalization')
-  for (const transform of named('Transform')) allow(transform, TRANSFORMS, 'transform of a signature')
+  const methods = 'A signature is made with SHA-1, or with other than RSA and SHA-256 or SHA-512.'
+  allow(one('SignatureMethod', info), SIGNATURE_METHODS, methods)
+  allow(one('DigestMethod', reference), DIGEST_METHODS, methods)
+  const forms = 'A signature has transforms other than canonicalization without comments.'
+  allow(one('CanonicalizationMethod', info), CANONICALIZATIONS, forms)
+  for (const transform of named('Transform')) allow(transform, TRANSFORMS, forms)
 }
 
-function allow(element: Element, algorithms: readonly string[], what: string): void {
-  if (!algorithms.includes(attributeOf(element, 'Algorithm') ?? ''))
-    refuse(
-      `Its ${what} is not allowed: SHA-1 and what is rarer than SHA-256 and SHA-512 with RSA is refused.`,
-    )
+function allow(element: Element, algorithms: readonly string[], otherwise: string): void {
+  if (!algorithms.includes(attributeOf(element, 'Algorithm') ?? '')) refuse(otherwise)
 }
 
 async function checkEncrypted(encrypted: Element, privateKey: string): Promise<void> {

@@ -229,6 +229,8 @@ describe('attacks on SAML', () => {
       '5 MB of text': () => within(good.replace('user-1', big())),
       '5 MB of white space': () =>
         within(good).replace('<samlp:Status>', `${' '.repeat(5 * 1024 * 1024)}<samlp:Status>`),
+      'elements that are nested deeper than any message': () =>
+        within(good + '<a>'.repeat(20) + '</a>'.repeat(20)),
       'elements that are nested ten thousand deep': () =>
         within(`${'<a>'.repeat(10_000)}${'</a>'.repeat(10_000)}`),
       'elements that are nested, each with a namespace, and look as if they were not': () =>
