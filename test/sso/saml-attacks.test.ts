@@ -473,6 +473,7 @@ describe('attacks on SAML', () => {
       stand.honest({ said: { issuer: secret } }),
       stand.honest({ said: { recipient: secret } }),
       stand.honest({ envelope: { status: secret } }),
+      stand.honest({ envelope: { status: `urn:oasis:names:tc:SAML:2.0:status:${secret}` } }),
       stand.honest({ envelope: { issuer: secret, inResponseTo: secret } }),
       within(good).replace('user-1', secret),
     ])
