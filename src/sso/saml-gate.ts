@@ -63,6 +63,8 @@ export interface ShapedResponse {
   /** Whether the response as a whole carries a signature, beside the assertion's. */
   readonly signed: boolean
   readonly encrypted: boolean
+  /** It has no assertion, as befits one that says no. */
+  readonly empty: boolean
 }
 
 function refuse(detail: string): never {
@@ -117,7 +119,6 @@ export async function shapeOfResponse(base64: string, privateKey: string): Promi
   const assertions = all.filter(each => /^(Encrypted)?Assertion$/.test(each.localName))
   const assertion = onlyChild(root, ASSERTION, 'Assertion')
   const encrypted = onlyChild(root, ASSERTION, 'EncryptedAssertion')
-  // An answer that says no has no assertion; which of the two it is, is told by its status.
   if (assertions.length > 1) refuse('It has more than one assertion.')
   if (assertions.length === 1 && !assertion && !encrypted) refuse('Its assertion is not where it belongs.')
   checkIds(all)
@@ -129,6 +130,7 @@ export async function shapeOfResponse(base64: string, privateKey: string): Promi
     base64: Buffer.from(xml).toString('base64'),
     signed: isSigned(root),
     encrypted: encrypted !== undefined,
+    empty: assertions.length === 0,
   }
 }
 

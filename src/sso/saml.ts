@@ -122,7 +122,7 @@ export async function finish(
 
 /** What the response says around the assertion; signed or not, it must not contradict it. */
 function checkResponse(
-  { root, signed }: ShapedResponse,
+  { root, signed, empty }: ShapedResponse,
   settings: SamlSettings,
   ours: SamlIdentity,
   expectedRequestId: string | undefined,
@@ -134,6 +134,7 @@ function checkResponse(
   checkDestination(root, ours.acsUrl, { required: signed })
   const status = statusOf(root)
   if (status !== 'Success') throw new SsoError('denied', `The identity provider answered: ${status}.`)
+  if (empty) throw invalid('The response has no assertion.')
 }
 
 function checkSender(root: Element, settings: SamlSettings, required: { issuer: boolean }): void {

@@ -409,6 +409,11 @@ describe('attacks on SAML', () => {
       expect(await refused(honest.replace('.evil', '<?x?>.evil'))).to.include({ fault: 'invalid' })
     })
 
+    it('success without an assertion, signed', async () => {
+      const { fault, detail } = await refused(signed(within(''), stand.pen))
+      expect({ fault, detail }).to.deep.equal({ fault: 'invalid', detail: 'The response has no assertion.' })
+    })
+
     it('a name for this one login', async () => {
       const xml = stand.honest({
         said: { nameIdFormat: 'urn:oasis:names:tc:SAML:2.0:nameid-format:transient' },
