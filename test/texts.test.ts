@@ -99,10 +99,9 @@ describe('texts', () => {
       ...['done', 'skipped', 'waiting'].map(outcome => `reset.result.${outcome}`),
       ...['told', 'waiting', 'failed', 'nobody'].map(state => `reset.app.${state}`),
       ...['not_active', 'not_set_up', 'reset_pending', 'gone', 'not_allowed'].map(why => `reset.why.${why}`),
-      ...['deactivate', 'reactivate', 'admin', 'technician', 'logOut', 'unblock'].flatMap(change => [
-        ...['', '.hint', '.question'].map(part => `user.${change}${part}`),
-        `user.done.${change}`,
-      ]),
+      ...['deactivate', 'reactivate', 'admin', 'technician', 'logOut', 'unlink', 'unblock'].flatMap(
+        change => [...['', '.hint', '.question'].map(part => `user.${change}${part}`), `user.done.${change}`],
+      ),
       ...['sent', 'withdrawn'].map(done => `invitations.done.${done}`),
       ...['', '.hint', '.question'].map(part => `user.withdraw${part}`),
       ...['user.done.passkey', 'user.passkey.question'],

@@ -874,6 +874,8 @@ export interface ViewLocals {
     readonly you?: boolean
     /** What was done just now. */
     readonly notice?: string
+    /** The name of the identity provider that they are linked to. */
+    readonly sso?: string
     /** Since when they ask for help, with nothing left but the password. */
     readonly helpSince?: number
     /** What is not taken from this user, because too many were wrong. */
