@@ -35,6 +35,7 @@ import { loadGrant } from './flow/consent.ts'
 import { joinPolicy, keepResumed } from './flow/policy.ts'
 import { interactionRoutes } from './flow/routes.ts'
 import { ssoCallbackRoutes } from './flow/sso-callbacks.ts'
+import { ssoLogoutRoutes } from './flow/sso-logouts.ts'
 import {
   errorPages,
   health,
@@ -140,7 +141,10 @@ export function mountFlow(provider: Provider, services: Services): TellApp {
     if (oidc?.route === 'resume') keepResumed(services, ctx as KoaContextWithOIDC)
   })
   provider.use(interactionRoutes(provider, services).routes())
-  if (services.upstreams !== undefined) provider.use(ssoCallbackRoutes(services, services.upstreams).routes())
+  if (services.upstreams !== undefined) {
+    provider.use(ssoCallbackRoutes(services, services.upstreams).routes())
+    provider.use(ssoLogoutRoutes(services, services.upstreams).routes())
+  }
   if (services.accounts.passwords === 'own') {
     provider.use(forgottenPasswordRoutes(services).routes())
     provider.use(lockRoutes(services).routes())

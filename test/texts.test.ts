@@ -99,16 +99,15 @@ describe('texts', () => {
       ...['done', 'skipped', 'waiting'].map(outcome => `reset.result.${outcome}`),
       ...['told', 'waiting', 'failed', 'nobody'].map(state => `reset.app.${state}`),
       ...['not_active', 'not_set_up', 'reset_pending', 'gone', 'not_allowed'].map(why => `reset.why.${why}`),
-      ...['deactivate', 'reactivate', 'admin', 'technician', 'logOut', 'unblock'].flatMap(change => [
-        ...['', '.hint', '.question'].map(part => `user.${change}${part}`),
-        `user.done.${change}`,
-      ]),
+      ...['deactivate', 'reactivate', 'admin', 'technician', 'logOut', 'unlink', 'unblock'].flatMap(
+        change => [...['', '.hint', '.question'].map(part => `user.${change}${part}`), `user.done.${change}`],
+      ),
       ...['sent', 'withdrawn'].map(done => `invitations.done.${done}`),
       ...['', '.hint', '.question'].map(part => `user.withdraw${part}`),
       ...['user.done.passkey', 'user.passkey.question'],
       ...['both', 'passwords', 'codes'].map(what => `user.blocked.${what}`),
       ...['active', 'invited', 'locked', 'deactivated'].map(status => `status.${status}`),
-      ...[...SSO_FAULTS, 'closed', 'other_user'].map(fault => `sso.error.${fault}`),
+      ...[...SSO_FAULTS, 'closed', 'other_user', 'linked_otherwise'].map(fault => `sso.error.${fault}`),
       ...['no_email', 'domain_not_proven', 'no_account', 'other_organisation', 'not_active'].map(
         why => `sso.error.link.${why}`,
       ),

@@ -89,6 +89,7 @@ function noticeOf({ texts, clock }: Services, done: unknown, overview: AccountOv
 type Ways = Pick<
   Locals,
   | 'passwordChange'
+  | 'sso'
   | 'authenticator'
   | 'authenticatorUrl'
   | 'recoveryCode'
@@ -107,6 +108,7 @@ function waysOf(services: Services, account: Account, overview: AccountOverview)
     ...(services.accounts.passwords !== 'own' || account.passwordHash === null
       ? {}
       : { passwordChange: lastAt === null ? { url } : { lastAt, url } }),
+    ...(overview.sso === undefined ? {} : { sso: overview.sso }),
     ...(authenticator === undefined ? {} : { authenticator: withoutNull(authenticator) }),
     ...(authenticator === undefined
       ? passkeys.length === 0

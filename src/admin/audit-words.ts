@@ -21,6 +21,7 @@ const GROUP: Readonly<Record<AuditEvent, (typeof GROUPS)[number] | null>> = {
   logout: 'logins',
   'sso.linked': 'logins',
   'sso.user_created': 'organisation',
+  'sso.unlinked': 'logins',
   'sso.failed': 'logins',
   'sso.session_ended': 'logins',
   'session.ended': 'logins',

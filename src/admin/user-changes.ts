@@ -8,7 +8,13 @@ import { AppError } from '../errors.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { Guard } from '../http/session.ts'
 import { type Directory, InputError } from '../organisations/directory.ts'
-import { logOutUser, removePasskey, unblockUser, withdrawInvitation } from '../organisations/user-access.ts'
+import {
+  logOutUser,
+  removePasskey,
+  unblockUser,
+  unlinkUser,
+  withdrawInvitation,
+} from '../organisations/user-access.ts'
 import { deactivateUser, reactivateUser, setRole, type UserChoice } from '../organisations/users.ts'
 import type { Services } from '../services.ts'
 import { CommitRefused } from '../store/database.ts'
@@ -50,8 +56,8 @@ const CHANGES: readonly Change[] = [
   {
     path: 'reactivate',
     done: 'reactivate',
-    effects: ({ hasPassword }) =>
-      hasPassword ? ['user.reactivate.login', 'user.reactivate.sessions'] : ['user.reactivate.invite'],
+    effects: ({ hasLogin }) =>
+      hasLogin ? ['user.reactivate.login', 'user.reactivate.sessions'] : ['user.reactivate.invite'],
     due: ({ status }) => status === 'deactivated',
     run: reactivateUser,
   },
@@ -93,6 +99,15 @@ const CHANGES: readonly Change[] = [
     you: 'user.logOut.you',
     due: ({ access }) => access,
     run: logOutUser,
+  },
+  {
+    path: 'unlink-sso',
+    done: 'unlink',
+    effects: () => ['user.unlink.link', 'user.unlink.sessions', 'user.unlink.again'],
+    danger: true,
+    you: 'user.logOut.you',
+    due: ({ sso }) => sso !== undefined,
+    run: unlinkUser,
   },
   {
     path: 'unblock',

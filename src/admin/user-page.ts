@@ -28,6 +28,7 @@ const DONE = {
   technician: ({ role }) => role === 'technician',
   passkey: () => true,
   logOut: ({ access }) => !access,
+  unlink: ({ sso }) => sso === undefined,
   unblock: (_, blocked) => !blocked,
   // They have a page no more.
   withdraw: () => false,
@@ -68,6 +69,7 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
       ...(user.id === account.id ? { you: true } : {}),
       ...notice(ctx, user, blocked !== undefined),
       ...(blocked === undefined ? {} : { blocked }),
+      ...(user.sso === undefined ? {} : { sso: user.sso }),
       ...(user.bounce === undefined ? {} : { bounce: user.bounce }),
       ...(user.helpSince === null ? {} : { helpSince: user.helpSince }),
       ...(lastAdmin ? { lastAdmin: texts.t('user.lastAdmin', { name }) } : {}),
@@ -114,7 +116,7 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
     const to = (change: Exclude<Done, 'passkey'>, path: string = change): UserAction => ({
       text: texts.t(`user.${change}`),
       hint: texts.t(
-        change === 'reactivate' && !user.hasPassword ? 'user.reactivate.invited' : `user.${change}.hint`,
+        change === 'reactivate' && !user.hasLogin ? 'user.reactivate.invited' : `user.${change}.hint`,
       ),
       href: `${url}/${path}`,
     })
@@ -132,6 +134,7 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
       ...(user.status === 'invited' ? [again, to('withdraw')] : []),
       ...(resettable ? [reset] : []),
       ...(user.access ? [to('logOut', 'log-out')] : []),
+      ...(user.sso === undefined ? [] : [to('unlink', 'unlink-sso')]),
       ...(user.role === 'admin' ? (user.lastAdmin ? [] : [to('technician')]) : [to('admin')]),
       ...(user.status !== 'active' || user.lastAdmin ? [] : [to('deactivate')]),
     ]

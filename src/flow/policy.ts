@@ -22,6 +22,7 @@ import { recordOutside } from './outside.ts'
 import type { StoredResult } from './progress.ts'
 import { requestedAction } from './requested-action.ts'
 import { isOutside, judgeAccount, secondFactorDue, ssoDue } from './visit.ts'
+import { tellLinked } from './ways/sso.ts'
 
 const { Check, Prompt, base } = interactionPolicy
 
@@ -165,7 +166,11 @@ export function keepResumed(services: Services, ctx: KoaContextWithOIDC): void {
   const { linking } = result?.progress ?? {}
   if (linking !== undefined && sso?.credentialId !== undefined && account !== undefined) {
     const identity = { connectionId: sso.credentialId, subject: linking.subject }
-    unit().add(linkIdentity(identity, account, now), ssoLinked(ctx, account, now))
+    unit().add(
+      linkIdentity(identity, account, now),
+      ssoLinked(ctx, account, linking.provider, now),
+      tellLinked(services.keyring, account, linking.provider, ctx.ip, now),
+    )
   }
   const stepUp = result?.step_up !== undefined
   unit().add(
@@ -188,7 +193,7 @@ export function keepResumed(services: Services, ctx: KoaContextWithOIDC): void {
   if (!stepUp) unit().add(touchLogin(accountId, now))
 }
 
-function ssoLinked(ctx: KoaContextWithOIDC, account: Account, now: number): Write {
+function ssoLinked(ctx: KoaContextWithOIDC, account: Account, connection: string, now: number): Write {
   return auditRow(
     {
       event: 'sso.linked',
@@ -196,7 +201,7 @@ function ssoLinked(ctx: KoaContextWithOIDC, account: Account, now: number): Writ
       accountId: account.id,
       address: ctx.ip,
       interaction: ctx.oidc.entities.Interaction?.cid,
-      details: { client: String(ctx.oidc.params?.client_id) },
+      details: { client: String(ctx.oidc.params?.client_id), connection },
     },
     now,
   )

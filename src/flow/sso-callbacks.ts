@@ -1,7 +1,6 @@
-// Where identity providers of customers send users back to, and where they say that a session there has ended. What
-// comes here comes without the cookie of the page that sent the user away: it is checked and stored once, under a random
-// handle, and the browser is sent to that page with it, which takes it if it is the one that asked. Leaves out what an
-// answer is worth (ways/sso.ts).
+// Where identity providers of customers send users back to. What comes here comes without the cookie of the page that
+// sent the user away: it is checked and stored once, under a random handle, and the browser is sent to that page with it,
+// which takes it if it is the one that asked. Leaves out what an answer is worth (ways/sso.ts).
 
 import type { Context } from 'koa'
 import Router from 'koa-router'
@@ -10,13 +9,11 @@ import { readForm } from '../http/forms.ts'
 import { seeOther } from '../http/see-other.ts'
 import { noteFailure } from '../log.ts'
 import type { Services } from '../services.ts'
-import { LOGOUT_TOKEN_LIFE_MS } from '../sso/oidc.ts'
-import type { LogoutArrival } from '../sso/saml.ts'
 import { samlOf } from '../sso/settings.ts'
 import { SsoError, type UpstreamAnswer } from '../sso/upstream.ts'
 import type { Pending, Returned, Upstreams } from '../sso/upstreams.ts'
 import { spend } from '../store/credentials.ts'
-import { CommitRefused } from '../store/database.ts'
+import { CommitRefused, type Database } from '../store/database.ts'
 import { digest, newToken } from '../store/ids.ts'
 import { type Connection, type Protocol, readConnection } from '../store/sso/connections.ts'
 import {
@@ -26,11 +23,10 @@ import {
   type SsoRequest,
   takeRequest,
 } from '../store/sso/requests.ts'
-import { endUpstreamSessions } from '../store/sso/sessions.ts'
 import { unit } from '../store/unit-of-work.ts'
 
 /** A message of 256 KB, in base64 and encoded for a form. */
-const MOST_SAML_BYTES = 512 * 1024
+export const MOST_SAML_BYTES = 512 * 1024
 
 export function ssoCallbackRoutes(services: Services, upstreams: Upstreams): Router {
   const { clock, database, keyring, paths } = services
@@ -38,13 +34,13 @@ export function ssoCallbackRoutes(services: Services, upstreams: Upstreams): Rou
 
   router.get('/sso/oidc/:id', async ctx => {
     const query = new URLSearchParams(ctx.querystring)
-    const { request, connection } = await requestFor(ctx, query.get('state') ?? '')
-    const pending = openRequest<Pending>(keyring, request)
-    await store(ctx, request, pending, () => upstreams.finishOidc(connection, query, pending))
+    const request = await waiting(ctx, query.get('state') ?? '')
+    if (request === undefined) throw nobodyAsked()
+    await answer(ctx, request, (connection, pending) => upstreams.finishOidc(connection, query, pending))
   })
 
   router.get('/sso/saml/:id/metadata', async ctx => {
-    const connection = await connectionOf(ctx, 'saml')
+    const connection = await connectionOf(database, ctx, 'saml')
     ctx.type = 'application/samlmetadata+xml'
     ctx.body = upstreams.samlMetadata(connection)
   })
@@ -53,118 +49,31 @@ export function ssoCallbackRoutes(services: Services, upstreams: Upstreams): Rou
   router.post('/sso/saml/:id/acs', async ctx => {
     const form = await readForm(ctx, ['SAMLResponse', 'RelayState'], [], MOST_SAML_BYTES)
     const { SAMLResponse = '', RelayState = '' } = form
-    const open = await readOpenRequest(database, RelayState, clock())
-    if (open === undefined) return startedThere(ctx, SAMLResponse, RelayState)
-    const { request, connection } = await requestFor(ctx, RelayState)
-    const pending = openRequest<Pending>(keyring, request)
-    await store(ctx, request, pending, () => takeAssertion(connection, SAMLResponse, pending))
+    const request = await waiting(ctx, RelayState)
+    if (request === undefined) return startedThere(ctx, SAMLResponse, RelayState)
+    await answer(ctx, request, (connection, pending) => takeAssertion(connection, SAMLResponse, pending))
   })
 
-  for (const method of ['get', 'post'] as const) {
-    router[method]('/sso/saml/:id/slo', async ctx => {
-      const connection = await connectionOf(ctx, 'saml')
-      try {
-        const request = await upstreams.verifyLogoutRequest(connection, await logoutArrival(ctx))
-        const once = spend('saml-logout', digest(`${connection.id} ${request.id}`), request.expiresAt)
-        const { subject, sessions } = request
-        await endUpstreamSessions(database, { connection, subject, sessions, once }, clock())
-        seeOther(ctx, await upstreams.answerLogoutRequest(connection, request))
-      } catch (error) {
-        if (!(error instanceof SsoError || error instanceof CommitRefused)) throw error
-        throw new AppError('bad_request', 'a logout that does not hold', { cause: error })
-      }
-    })
-  }
-
-  /**
-   * A login that began at the identity provider, where its connection allows that. It says who comes, and nobody is logged
-   * in by it: the app's registered start page begins a login of ours (OpenID Connect Core section 4), which goes there and
-   * back. So nobody is logged in as somebody else by a stranger's answer.
-   */
-  async function startedThere(ctx: Context, SAMLResponse: string, relayState: string): Promise<void> {
-    const connection = await upstreams.find(String(ctx.params.id))
-    if (connection?.protocol !== 'saml' || !samlOf(connection).idpInitiated) {
-      throw new AppError('interaction_expired', 'no request waits for this answer')
-    }
-    try {
-      const { email } = await takeAssertion(connection, SAMLResponse, undefined)
-      seeOther(ctx, await startPage(services, relayState, email))
-    } catch (error) {
-      if (!(error instanceof SsoError)) throw error
-      throw new AppError('interaction_expired', error.message, { cause: error })
-    }
-  }
-
-  /** Verifies an assertion, and burns it. @throws SsoError */
-  async function takeAssertion(
-    connection: Connection,
-    SAMLResponse: string,
-    pending: Pending | undefined,
-  ): Promise<UpstreamAnswer> {
-    const { assertionId, expiresAt, ...answer } = await upstreams.finishSaml(
-      connection,
-      SAMLResponse,
-      pending,
-    )
-    try {
-      await database.commit([spend('saml-assertion', digest(`${connection.id} ${assertionId}`), expiresAt)])
-    } catch (error) {
-      if (!(error instanceof CommitRefused)) throw error
-      throw new SsoError('replayed', 'the assertion was taken before', { cause: error })
-    }
-    return answer
-  }
-
-  router.post('/sso/oidc/:id/logout', async ctx => {
-    const connection = await connectionOf(ctx)
-    const { logout_token: token = '' } = await readForm(ctx, ['logout_token'])
-    try {
-      const { id, subject, session, issuedAt } = await upstreams.verifyLogoutToken(connection, token)
-      const once = spend('logout-token', digest(`${connection.id} ${id}`), issuedAt + LOGOUT_TOKEN_LIFE_MS)
-      const sessions = session === undefined ? [] : [session]
-      await endUpstreamSessions(database, { connection, subject, sessions, once }, clock())
-      ctx.status = 200
-    } catch (error) {
-      if (!(error instanceof SsoError || error instanceof CommitRefused)) throw error
-      noteFailure(ctx, error)
-      // Back-Channel Logout 1.0 section 2.8
-      ctx.status = 400
-      ctx.body = { error: 'invalid_request' }
-    }
-  })
-
-  /** The request that an answer is to: of this connection, and nothing has answered it. */
-  async function requestFor(
-    ctx: Context,
-    state: string,
-  ): Promise<{ request: SsoRequest; connection: Connection }> {
+  /** The request of this connection that a `state` is of, if nothing has answered it. */
+  async function waiting(ctx: Context, state: string): Promise<SsoRequest | undefined> {
     const request = await readOpenRequest(database, state, clock())
-    if (request === undefined || request.connectionId !== ctx.params.id) {
-      throw new AppError('interaction_expired', 'no request waits for this answer')
-    }
-    const connection = await connectionOf(ctx)
-    // Burnt before anything is done with it: the answer counts once, and so does a wrong one.
-    await unit().flush([takeRequest(request, clock())])
-    return { request, connection }
-  }
-
-  async function connectionOf(ctx: Context, protocol?: Protocol): Promise<Connection> {
-    const connection = await readConnection(database, String(ctx.params.id))
-    const other = protocol !== undefined && connection?.protocol !== protocol
-    if (connection === undefined || other) throw new AppError('not_found')
-    return connection
+    return request?.connectionId === ctx.params.id ? request : undefined
   }
 
   /** Keeps the answer, or why there is none, and sends the browser to the page that asked. */
-  async function store(
+  async function answer(
     ctx: Context,
     request: SsoRequest,
-    { revision, twoFactor, fresh }: Pending,
-    finish: () => Promise<UpstreamAnswer>,
+    finish: (connection: Connection, pending: Pending) => Promise<UpstreamAnswer>,
   ): Promise<void> {
+    const connection = await connectionOf(database, ctx)
+    // Burnt before anything is done with it: the answer counts once, and so does a wrong one.
+    await unit().flush([takeRequest(request, clock())])
+    const pending = openRequest<Pending>(keyring, request)
+    const { revision, twoFactor, fresh } = pending
     const asked = { revision, twoFactor, fresh }
-    const returned = await finish().then(
-      (answer): Returned => ({ ...asked, ok: true, answer }),
+    const returned = await finish(connection, pending).then(
+      (came): Returned => ({ ...asked, ok: true, answer: came }),
       (error): Returned => {
         if (!(error instanceof SsoError)) throw error
         noteFailure(ctx, error)
@@ -181,13 +90,57 @@ export function ssoCallbackRoutes(services: Services, upstreams: Upstreams): Rou
     seeOther(ctx, `${page}?h=${handle}`)
   }
 
+  /**
+   * A login that began at the identity provider, where its connection allows that. It says who comes, and nobody is logged
+   * in by it: the app's registered start page begins a login of ours (OpenID Connect Core section 4), which goes there and
+   * back. So nobody is logged in as somebody else by a stranger's answer.
+   */
+  async function startedThere(ctx: Context, SAMLResponse: string, relayState: string): Promise<void> {
+    const connection = await upstreams.find(String(ctx.params.id))
+    if (connection?.protocol !== 'saml' || !samlOf(connection).idpInitiated) throw nobodyAsked()
+    try {
+      const { email } = await takeAssertion(connection, SAMLResponse, undefined)
+      seeOther(ctx, await startPage(services, relayState, email))
+    } catch (error) {
+      if (!(error instanceof SsoError)) throw error
+      throw new AppError('interaction_expired', error.message, { cause: error })
+    }
+  }
+
+  /** Verifies an assertion, and burns it. @throws SsoError */
+  async function takeAssertion(
+    connection: Connection,
+    SAMLResponse: string,
+    pending: Pending | undefined,
+  ): Promise<UpstreamAnswer> {
+    const taken = await upstreams.finishSaml(connection, SAMLResponse, pending)
+    const { assertionId, expiresAt, ...came } = taken
+    try {
+      await database.commit([spend('saml-assertion', digest(`${connection.id} ${assertionId}`), expiresAt)])
+    } catch (error) {
+      if (!(error instanceof CommitRefused)) throw error
+      throw new SsoError('replayed', 'the assertion was taken before', { cause: error })
+    }
+    return came
+  }
+
   return router
 }
 
-async function logoutArrival(ctx: Context): Promise<LogoutArrival> {
-  if (ctx.method === 'GET') return { binding: 'redirect', query: ctx.querystring }
-  const form = await readForm(ctx, ['SAMLRequest', 'RelayState'], [], MOST_SAML_BYTES)
-  return { binding: 'post', SAMLRequest: form.SAMLRequest ?? '', RelayState: form.RelayState }
+/** The connection that an address is of. @throws AppError not_found */
+export async function connectionOf(
+  database: Database,
+  ctx: Context,
+  protocol?: Protocol,
+): Promise<Connection> {
+  const connection = await readConnection(database, String(ctx.params.id))
+  const other = protocol !== undefined && connection?.protocol !== protocol
+  if (connection === undefined || other) throw new AppError('not_found')
+  return connection
+}
+
+function nobodyAsked(): AppError {
+  return new AppError('interaction_expired', 'no request waits for this answer')
 }
 
 /** Of the app that the identity provider names by its client id, as it is registered; else users' own page. */

@@ -473,6 +473,8 @@ export interface ViewLocals {
     readonly notice?: string
     /** Absent where a host knows the passwords. */
     readonly passwordChange?: { readonly lastAt?: number; readonly url: string }
+    /** The name of the identity provider that the account is linked to. */
+    readonly sso?: string
     readonly authenticator?: { readonly setUpAt: number; readonly lastUsedAt?: number }
     /** Where it is moved to a new phone, or set up beside a passkey. */
     readonly authenticatorUrl?: string
@@ -1038,6 +1040,8 @@ export interface ViewLocals {
     readonly you?: boolean
     /** What was done just now. */
     readonly notice?: string
+    /** The name of the identity provider that they are linked to. */
+    readonly sso?: string
     /** Since when they ask for help, with nothing left but the password. */
     readonly helpSince?: number
     /** What is not taken from this user, because too many were wrong. */

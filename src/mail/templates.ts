@@ -58,6 +58,8 @@ export interface MailContents {
   'password-changed': Deed
   /** `name` is what the account was called before. */
   'name-changed': Deed & { readonly newName: string }
+  /** `provider` is the connection's name. */
+  'sso-linked': Deed & { readonly provider: string }
   'account-locked': Deed
   /** To the new address, which may be a stranger's: it says nothing of whose account it is. */
   'email-change': { readonly token: string; readonly at: number }
@@ -122,6 +124,7 @@ export const NOTICES = [
   'recovery-code-made',
   'password-changed',
   'name-changed',
+  'sso-linked',
   'second-factor-reset',
 ] as const satisfies readonly MailName[]
 export type Notice = (typeof NOTICES)[number]
@@ -168,6 +171,7 @@ const subjects: { readonly [Name in MailName]: (t: T, contents: MailContents[Nam
   'recovery-code-made': t => t('mail.recoveryCodeMade.subject'),
   'password-changed': t => t('mail.passwordChanged.subject'),
   'name-changed': t => t('mail.nameChanged.subject'),
+  'sso-linked': t => t('mail.ssoLinked.subject'),
   'account-locked': t => t('mail.accountLocked.subject'),
   'email-change': t => t('mail.emailChange.subject'),
   'email-change-ordered': t => t('mail.emailChangeOrdered.subject'),

@@ -1,4 +1,4 @@
-// What an admin does about a user's ways in: takes a passkey that is lost, logs them out everywhere, has passwords and
+// What an admin does about a user's ways in: takes a passkey that is lost, logs them out everywhere, unlinks them from their identity provider, has passwords and
 // codes taken again that somebody's wrong ones stopped, withdraws an invitation. Each is one commit with its audit row,
 // and doing it twice does it once. Leaves out the reset of the whole second factor (factors/reset.ts), and who may call
 // this.
@@ -8,6 +8,7 @@ import { mailJob } from '../mail/outbox.ts'
 import { hasAccess } from '../store/account-sessions.ts'
 import { endAccess } from '../store/artefacts.ts'
 import { loseAccess, losePasskey, stayAsRead, withdrawAccount } from '../store/memberships.ts'
+import { unlinkAccount } from '../store/sso/identities.ts'
 import { readUserDetails } from '../store/user-details.ts'
 import type { Directory } from './directory.ts'
 import { change, type UserChange, type UserChoice } from './users.ts'
@@ -67,6 +68,30 @@ export async function logOutUser(directory: Directory, choice: UserChoice): Prom
       writes: [loseAccess(member, actor), ...endAccess(database.dialect, member.id, now)],
       event: 'user.logged_out',
       details: {},
+    }
+  })
+}
+
+/**
+ * Takes the link to who the user is at an identity provider, and with it everything that they are logged in with. They are
+ * linked anew at their next login there, as at the first: to whom it then is.
+ *
+ * @throws InputError
+ */
+export async function unlinkUser(directory: Directory, choice: UserChoice): Promise<UserChange> {
+  const { database, actor } = directory
+  return change(directory, choice, async (member, now) => {
+    const user = await readUserDetails(database, choice.organisationId, choice.userId)
+    if (user?.sso === undefined) return undefined
+    return {
+      after: member,
+      writes: [
+        loseAccess(member, actor),
+        unlinkAccount(member.id),
+        ...endAccess(database.dialect, member.id, now),
+      ],
+      event: 'sso.unlinked',
+      details: { connection: user.sso },
     }
   })
 }

@@ -33,7 +33,7 @@ export type Link =
   | { readonly kind: 'known'; readonly account: Account }
   /** `claim`: nobody has proven the mailbox before, so what is there may be a stranger's. */
   | { readonly kind: 'link'; readonly account: Account; readonly claim: boolean }
-  | { readonly kind: 'create'; readonly email: string; readonly name: string }
+  | { readonly kind: 'create'; readonly email: string; readonly name: string | undefined }
   /** The owner of the account logs in to it once by what they have there. */
   | { readonly kind: 'prove'; readonly account: Account }
   | { readonly kind: 'refused'; readonly reason: LinkRefusal }
@@ -48,7 +48,7 @@ export function decideLink({ answer, connection, linked, byEmail, domainProven }
   if (!domainProven) return refused('domain_not_proven')
   if (byEmail === undefined) {
     if (!connection.createsUsers || emailVerified === false) return refused('no_account')
-    return { kind: 'create', email, name: nameOf(answer.name) ?? email }
+    return { kind: 'create', email, name: answer.name }
   }
   if (byEmail.organisationId !== connection.organisationId) return refused('other_organisation')
   const claim = byEmail.mailboxProvenAt === null
@@ -66,19 +66,6 @@ export function roleOf(
 ): 'admin' | 'technician' | undefined {
   if (adminGroups.length === 0) return undefined
   return groups.some(each => adminGroups.includes(each)) ? 'admin' : 'technician'
-}
-
-/** As one line of a sane length; undefined where nothing is left. */
-function nameOf(name = ''): string | undefined {
-  const line = [
-    ...name
-      .replaceAll(/\p{C}+/gu, ' ')
-      .replaceAll(/\s+/g, ' ')
-      .trim(),
-  ]
-    .slice(0, 100)
-    .join('')
-  return line === '' ? undefined : line
 }
 
 function refused(reason: LinkRefusal): Link {

@@ -63,6 +63,8 @@ export interface ShapedResponse {
   /** Whether the response as a whole carries a signature, beside the assertion's. */
   readonly signed: boolean
   readonly encrypted: boolean
+  /** It has no assertion, as befits one that says no. */
+  readonly empty: boolean
 }
 
 function refuse(detail: string): never {
@@ -117,7 +119,6 @@ export async function shapeOfResponse(base64: string, privateKey: string): Promi
   const assertions = all.filter(each => /^(Encrypted)?Assertion$/.test(each.localName))
   const assertion = onlyChild(root, ASSERTION, 'Assertion')
   const encrypted = onlyChild(root, ASSERTION, 'EncryptedAssertion')
-  // An answer that says no has no assertion; which of the two it is, is told by its status.
   if (assertions.length > 1) refuse('It has more than one assertion.')
   if (assertions.length === 1 && !assertion && !encrypted) refuse('Its assertion is not where it belongs.')
   checkIds(all)
@@ -129,6 +130,7 @@ export async function shapeOfResponse(base64: string, privateKey: string): Promi
     base64: Buffer.from(xml).toString('base64'),
     signed: isSigned(root),
     encrypted: encrypted !== undefined,
+    empty: assertions.length === 0,
   }
 }
 
@@ -186,17 +188,16 @@ function checkSignature(signature: Element, uri: string): void {
   if (named('Object').length > 0 || named('Transform').some(each => each.parentNode !== transforms))
     refuse('A signature has parts too few, too many, or out of place.')
   if (attributeOf(reference, 'URI') !== uri) refuse('A signature is not about what it is in.')
-  allow(one('SignatureMethod', info), SIGNATURE_METHODS, 'signature method')
-  allow(one('DigestMethod', reference), DIGEST_METHODS, 'digest method')
-  allow(one('CanonicalizationMethod', info), CANONICALIZATIONS, 'canonicalization')
-  for (const transform of named('Transform')) allow(transform, TRANSFORMS, 'transform of a signature')
+  const methods = 'A signature is made with SHA-1, or with other than RSA and SHA-256 or SHA-512.'
+  allow(one('SignatureMethod', info), SIGNATURE_METHODS, methods)
+  allow(one('DigestMethod', reference), DIGEST_METHODS, methods)
+  const forms = 'A signature has transforms other than canonicalization without comments.'
+  allow(one('CanonicalizationMethod', info), CANONICALIZATIONS, forms)
+  for (const transform of named('Transform')) allow(transform, TRANSFORMS, forms)
 }
 
-function allow(element: Element, algorithms: readonly string[], what: string): void {
-  if (!algorithms.includes(attributeOf(element, 'Algorithm') ?? ''))
-    refuse(
-      `Its ${what} is not allowed: SHA-1 and what is rarer than SHA-256 and SHA-512 with RSA is refused.`,
-    )
+function allow(element: Element, algorithms: readonly string[], otherwise: string): void {
+  if (!algorithms.includes(attributeOf(element, 'Algorithm') ?? '')) refuse(otherwise)
 }
 
 async function checkEncrypted(encrypted: Element, privateKey: string): Promise<void> {

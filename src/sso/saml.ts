@@ -123,7 +123,7 @@ export async function finish(
 
 /** What the response says around the assertion; signed or not, it must not contradict it. */
 function checkResponse(
-  { root, signed }: ShapedResponse,
+  { root, signed, empty }: ShapedResponse,
   settings: SamlSettings,
   ours: SamlIdentity,
   expectedRequestId: string | undefined,
@@ -135,6 +135,7 @@ function checkResponse(
   checkDestination(root, ours.acsUrl, { required: signed })
   const status = statusOf(root)
   if (status !== 'Success') throw new SsoError('denied', `The identity provider answered: ${status}.`)
+  if (empty) throw invalid('The response has no assertion.')
 }
 
 function checkSender(root: Element, settings: SamlSettings, required: { issuer: boolean }): void {
@@ -150,18 +151,33 @@ function checkDestination(root: Element, address: string, { required }: { requir
     throw invalid('It was sent to another destination than ours.')
 }
 
-/** The last word of the innermost status code: SAML core §3.2.2.2 has a list of them. */
+const STATUS = 'urn:oasis:names:tc:SAML:2.0:status:'
+/** Those of SAML core §3.2.2.2 that a login may end with: they are told, anything else is not repeated. */
+const STATUSES = [
+  'Requester',
+  'Responder',
+  'VersionMismatch',
+  'AuthnFailed',
+  'InvalidNameIDPolicy',
+  'NoAuthnContext',
+  'NoAvailableIDP',
+  'NoPassive',
+  'NoSupportedIDP',
+  'ProxyCountExceeded',
+  'RequestDenied',
+  'RequestUnsupported',
+  'UnknownPrincipal',
+  'UnsupportedBinding',
+]
+
+/** What the status says most exactly: the inner code, if there is one that is known. */
 function statusOf(root: Element): string {
   const outer = onlyChild(onlyChild(root, PROTOCOL, 'Status'), PROTOCOL, 'StatusCode')
-  const inner = onlyChild(outer, PROTOCOL, 'StatusCode')
-  const code = attributeOf(inner ?? outer, 'Value') ?? ''
-  const success = attributeOf(outer, 'Value') === `${STATUS}Success`
-  if (success) return 'Success'
-  const word = code.startsWith(STATUS) ? code.slice(STATUS.length) : ''
-  return /^[A-Za-z]{1,40}$/.test(word) && word !== 'Success' ? word : 'no status of SAML 2.0'
+  if (attributeOf(outer, 'Value') === `${STATUS}Success`) return 'Success'
+  const codes = [onlyChild(outer, PROTOCOL, 'StatusCode'), outer].map(each => attributeOf(each, 'Value'))
+  const known = codes.flatMap(code => STATUSES.find(each => code === STATUS + each) ?? [])
+  return known[0] ?? 'another status than Success'
 }
-
-const STATUS = 'urn:oasis:names:tc:SAML:2.0:status:'
 
 /**
  * The library, keeping the assertion as it was signed: exactly what the digest is over. It is kept before the library
@@ -213,9 +229,9 @@ function invalid(detail: string): SsoError {
   return new SsoError('invalid', detail)
 }
 
-/** How a request to log out came. */
+/** How a request to log out came: in the query of an address, as it stood there without "?", or in a form. */
 export type LogoutArrival =
-  | { readonly binding: 'redirect' /** As it stood in the URL, without "?". */; readonly query: string }
+  | { readonly binding: 'redirect'; readonly query: string }
   | { readonly binding: 'post'; readonly SAMLRequest: string; readonly RelayState?: string | undefined }
 
 /** A session at the identity provider ended. */

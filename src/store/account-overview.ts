@@ -28,6 +28,8 @@ export interface AccountOverview {
   readonly caseOpenedAt: number | null
   /** Null where nobody knows. */
   readonly passwordChangedAt: number | null
+  /** The name of the SSO connection that they are linked by. */
+  readonly sso: string | undefined
   readonly authenticator: { readonly setUpAt: number; readonly lastUsedAt: number | null } | undefined
   /** When its user said that it is saved; null where there is none, or nobody has said so. */
   readonly recoveryCodeSavedAt: number | null
@@ -40,6 +42,8 @@ const find = sql(
   `SELECT o.name AS organisation, a.last_login_at, a.password_changed_at,
      (SELECT c.opened_at FROM support_cases c WHERE c.account_id = a.id AND c.closed_at IS NULL AND c.used_at IS NULL
         AND c.epoch = a.epoch) AS case_opened_at,
+     (SELECT min(sc.name) FROM sso_identities si JOIN sso_connections sc ON sc.id = si.connection_id
+        WHERE si.account_id = a.id AND sc.status = 'on') AS sso,
      au.created_at AS set_up_at, au.last_used_at AS code_used_at, r.saved_at AS recovery_saved_at,
      p.credential_id, p.rp_id, p.name, p.aaguid, p.backed_up, p.created_at, p.last_used_at
    FROM accounts a LEFT JOIN organisations o ON o.id = a.organisation_id
@@ -61,6 +65,7 @@ export async function readAccountOverview(database: Database, id: string): Promi
     // Whoever logged in since has ended it.
     caseOpenedAt: Number(row.case_opened_at) < Number(row.last_login_at) ? null : time(row.case_opened_at),
     passwordChangedAt: time(row.password_changed_at),
+    sso: row.sso == null ? undefined : String(row.sso),
     authenticator: setUpAt === null ? undefined : { setUpAt, lastUsedAt: time(row.code_used_at) },
     recoveryCodeSavedAt: time(row.recovery_saved_at),
     passkeys: rows.flatMap(passkeyOf),

@@ -10,6 +10,8 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'login.address_refused': 'A login, or a session, was refused: the access list does not have the address.',
   logout: 'Logged out, of the apps named.',
   'sso.linked': 'The account was linked to its user at the identity provider.',
+  'sso.unlinked':
+    'An admin took the link to the user at the identity provider, and logged them out everywhere.',
   'sso.user_created': 'An account was made for somebody who came by single sign-on.',
   'sso.failed': 'A login by single sign-on did not succeed, for the reason named.',
   'sso.session_ended':

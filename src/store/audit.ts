@@ -13,6 +13,7 @@ export type AuditEvent =
   | 'logout'
   | 'sso.linked'
   | 'sso.user_created'
+  | 'sso.unlinked'
   | 'sso.failed'
   | 'sso.session_ended'
   | 'session.ended'

@@ -17,7 +17,8 @@ export interface Membership {
   readonly role: Role
   readonly status: Status
   readonly epoch: number
-  readonly hasPassword: boolean
+  /** A password, or a user at an identity provider. Who has none was invited and has not come yet. */
+  readonly hasLogin: boolean
   /** Whether the organisation has an active admin besides this user. */
   readonly otherAdmins: boolean
   /** The only break-glass admin who can log in, where a domain is for single sign-on only. */
@@ -32,7 +33,7 @@ const activeAdmin = `organisation_id = o.id AND role = 'admin' AND status = 'act
 const find = sql(
   'membership_find',
   `SELECT a.id, a.organisation_id, a.email, a.name, a.role, a.status, a.epoch,
-     a.password_hash IS NOT NULL AS has_password, o.admins_version,
+     a.password_hash IS NOT NULL OR EXISTS (SELECT 1 FROM sso_identities si WHERE si.account_id = a.id) AS has_login, o.admins_version,
      EXISTS (SELECT 1 FROM accounts WHERE ${activeAdmin} AND id <> a.id) AS other_admins,
      a.break_glass = 1 AND ${hasSsoOnly('a')} AND NOT ${otherBreakGlass('a')} AS last_break_glass,
      EXISTS (SELECT 1 FROM accounts WHERE ${activeAdmin} AND id = ?) AS allowed
@@ -58,7 +59,7 @@ export async function readMembership(
     role: row.role as Role,
     status: row.status as Status,
     epoch: Number(row.epoch),
-    hasPassword: truth(row.has_password),
+    hasLogin: truth(row.has_login),
     otherAdmins: truth(row.other_admins),
     lastBreakGlass: truth(row.last_break_glass),
     adminsVersion: Number(row.admins_version),
@@ -149,8 +150,8 @@ export function reactivate(member: Membership, actorId: string): Write[] {
 }
 
 /** Who never chose a password gets in by an invitation, as before. */
-export function reactivatedStatus({ hasPassword }: Membership): Status {
-  return hasPassword ? 'active' : 'invited'
+export function reactivatedStatus({ hasLogin }: Membership): Status {
+  return hasLogin ? 'active' : 'invited'
 }
 
 /** Nothing about the user changes; refused as {@link changeRole} is, so that what goes with it is. */

@@ -34,8 +34,10 @@ export interface UserDetails {
   /** There is one, and its user said that it is saved. */
   readonly recoveryCode: boolean
   readonly lastLoginAt: number | null
-  /** Who has none was invited and has not come yet. */
-  readonly hasPassword: boolean
+  /** A password, or a user at an identity provider. Who has none was invited and has not come yet. */
+  readonly hasLogin: boolean
+  /** The name of the SSO connection that they are linked by. */
+  readonly sso: string | undefined
   /** Since when they ask the admins for help; null: they don't. */
   readonly helpSince: number | null
   /** Nobody else is an active admin of the organisation. */
@@ -51,7 +53,9 @@ const find = sql(
   'user_details',
   `SELECT a.id, o.name AS organisation, a.name, a.email, a.role, a.status, a.second_factor, a.last_login_at,
      a.mail_refused_at, a.mail_refusal,
-     CASE WHEN a.password_hash IS NULL THEN 0 ELSE 1 END AS has_password,
+     CASE WHEN a.password_hash IS NOT NULL OR EXISTS (SELECT 1 FROM sso_identities si WHERE si.account_id = a.id) THEN 1 ELSE 0 END AS has_login,
+     (SELECT min(sc.name) FROM sso_identities sl JOIN sso_connections sc ON sc.id = sl.connection_id
+        WHERE sl.account_id = a.id) AS sso,
      (SELECT count(*) FROM authenticators x WHERE x.account_id = a.id) AS authenticators,
      (SELECT count(*) FROM recovery_codes x WHERE x.account_id = a.id AND x.saved_at IS NOT NULL) AS recovery_codes,
      (SELECT count(*) FROM accounts x WHERE x.organisation_id = a.organisation_id AND x.role = 'admin'
@@ -83,7 +87,8 @@ export async function readUserDetails(
     authenticator: Number(row.authenticators) > 0,
     recoveryCode: Number(row.recovery_codes) > 0,
     lastLoginAt: time(row.last_login_at),
-    hasPassword: Number(row.has_password) === 1,
+    hasLogin: Number(row.has_login) === 1,
+    sso: row.sso == null ? undefined : String(row.sso),
     lastAdmin: row.role === 'admin' && row.status === 'active' && Number(row.other_admins) === 0,
     access: Number(row.access) === 1,
     helpSince: time(row.help_since),

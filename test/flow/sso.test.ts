@@ -218,6 +218,18 @@ onEveryStage('single sign-on', open => {
       expect(await role()).to.deep.equal(['admin'])
     })
 
+    it('calls whom it makes by their address, where what the provider calls them can be no name', async () => {
+      const heron = await ground({ ...MFA, connection: { ...MFA.connection, createsUsers: true } })
+      const email = heron.email('lee')
+      for (const [sub, name] of Object.entries({ long: 'x'.repeat(250), turned: 'Lee \u202eteerts' })) {
+        const address = heron.email(sub)
+        await heron.upstream.setAccount({ sub, email: address, email_verified: true, name, amr: ['mfa'] })
+        await logInBySso(heron, createVisitor(stage.origin), (await party.begin()).url, email, sub)
+        const made = await rows(stage, `SELECT name FROM accounts WHERE email_key = '${address}'`)
+        expect(made).to.deep.equal([{ name: address }])
+      }
+    })
+
     it('says why it ended at the provider, and goes on', async () => {
       const heron = await ground(MFA)
       const person = await dana(heron, { amr: ['mfa'] })

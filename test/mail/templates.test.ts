@@ -38,6 +38,7 @@ const samples: MailContents = {
   'recovery-code-made': deed,
   'password-changed': deed,
   'name-changed': { ...deed, newName: 'Dana Whitlock-Reyes' },
+  'sso-linked': { ...deed, provider: 'Northgate Okta' },
   'account-locked': deed,
   'help-asked': { ...deed, user: 'Dana Whitlock', account: 'dana@northgate.example', userId: 'usr_1' },
   'support-case': {
@@ -99,6 +100,7 @@ describe('mails', () => {
     'recovery-code-made',
     'password-changed',
     'name-changed',
+    'sso-linked',
   ] as const) {
     it(`${name}: says when, from which address, and what to do if it wasn’t you; it has no link`, () => {
       const { text, html } = show(name)

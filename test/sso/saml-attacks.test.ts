@@ -229,6 +229,8 @@ describe('attacks on SAML', () => {
       '5 MB of text': () => within(good.replace('user-1', big())),
       '5 MB of white space': () =>
         within(good).replace('<samlp:Status>', `${' '.repeat(5 * 1024 * 1024)}<samlp:Status>`),
+      'elements that are nested deeper than any message': () =>
+        within(good + '<a>'.repeat(20) + '</a>'.repeat(20)),
       'elements that are nested ten thousand deep': () =>
         within(`${'<a>'.repeat(10_000)}${'</a>'.repeat(10_000)}`),
       'elements that are nested, each with a namespace, and look as if they were not': () =>
@@ -407,6 +409,11 @@ describe('attacks on SAML', () => {
       expect(await refused(honest.replace('.evil', '<?x?>.evil'))).to.include({ fault: 'invalid' })
     })
 
+    it('success without an assertion, signed', async () => {
+      const { fault, detail } = await refused(signed(within(''), stand.pen))
+      expect({ fault, detail }).to.deep.equal({ fault: 'invalid', detail: 'The response has no assertion.' })
+    })
+
     it('a name for this one login', async () => {
       const xml = stand.honest({
         said: { nameIdFormat: 'urn:oasis:names:tc:SAML:2.0:nameid-format:transient' },
@@ -471,6 +478,7 @@ describe('attacks on SAML', () => {
       stand.honest({ said: { issuer: secret } }),
       stand.honest({ said: { recipient: secret } }),
       stand.honest({ envelope: { status: secret } }),
+      stand.honest({ envelope: { status: `urn:oasis:names:tc:SAML:2.0:status:${secret}` } }),
       stand.honest({ envelope: { issuer: secret, inResponseTo: secret } }),
       within(good).replace('user-1', secret),
     ])

@@ -2,7 +2,8 @@
 // by the page that sent them. What it proves is a fact as any other; whose it is follows from who is linked to whom.
 
 import { domainOf, parseAddress } from '../../mail/address.ts'
-import { InputError } from '../../organisations/directory.ts'
+import { mailJob } from '../../mail/outbox.ts'
+import { InputError, personName } from '../../organisations/directory.ts'
 import { setRole } from '../../organisations/users.ts'
 import type { Services } from '../../services.ts'
 import { factOf } from '../../sso/assurance.ts'
@@ -14,6 +15,7 @@ import { clientActor } from '../../store/actor.ts'
 import { type AuditEntry, auditRow } from '../../store/audit.ts'
 import { CommitRefused, type Write } from '../../store/database.ts'
 import { newId } from '../../store/ids.ts'
+import type { Keyring } from '../../store/seal.ts'
 import type { PlannedConnection } from '../../store/sso/connections.ts'
 import { isProvenDomain } from '../../store/sso/domains.ts'
 import { claimAccount, linkIdentity, linkNewIdentity, readIdentity } from '../../store/sso/identities.ts'
@@ -103,7 +105,7 @@ async function settle(services: Services, visit: Visit, answered: Answered): Pro
         ...progress,
         facts: [],
         choices: { ...choices, usePassword: true },
-        linking: { subject: answer.subject, fact: counted },
+        linking: { subject: answer.subject, fact: counted, provider: connection.name },
       },
       writes: [used],
     }
@@ -132,7 +134,7 @@ interface Made {
 }
 
 function linked(
-  { database }: Services,
+  { database, keyring }: Services,
   visit: Visit,
   { connection, answer }: Answered,
   { account, claim }: Extract<Link, { kind: 'link' }>,
@@ -146,9 +148,22 @@ function linked(
       linkIdentity(identity, account, now),
       ...(claim ? claimAccount(database.dialect, account, now) : []),
       row(visit, connection, { event: 'sso.linked', accountId: account.id, details: { claim } }),
+      tellLinked(keyring, account, connection.name, visit.visitor.address, now),
     ],
     fresh: claim,
   }
+}
+
+/** A new way into the account, told to its owner. */
+export function tellLinked(
+  keyring: Keyring,
+  { id, name, email }: Account,
+  provider: string,
+  address: string,
+  now: number,
+): Write {
+  const contents = { name, provider, at: now, address }
+  return mailJob(keyring, { to: email, accountId: id, template: 'sso-linked', contents, now })
 }
 
 function created(
@@ -166,7 +181,7 @@ function created(
         {
           ...account,
           organisationId: connection.organisationId,
-          name,
+          name: nameFor(email, name),
           role,
           status: 'active',
           passwordHash: null,
@@ -178,6 +193,16 @@ function created(
       row(visit, connection, { event: 'sso.user_created', accountId: account.id, details: { role } }),
     ],
     fresh: true,
+  }
+}
+
+/** What the provider calls a user, if that can be anybody's name here; else their address. */
+function nameFor(email: string, name = ''): string {
+  try {
+    return personName(name)
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error
+    return email
   }
 }
 

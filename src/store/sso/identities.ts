@@ -58,6 +58,13 @@ export function linkNewIdentity({ connectionId, subject }: Identity, accountId: 
   return write(insertNew, [connectionId, subject, accountId, now], 'already_exists')
 }
 
+const remove = sql('sso_identity_delete', 'DELETE FROM sso_identities WHERE account_id = ?')
+
+/** Takes what an account is linked by. Refused as `account_changed` if it is linked to nobody. */
+export function unlinkAccount(accountId: string): Write {
+  return write(remove, [accountId], 'account_changed')
+}
+
 const claim = sql(
   'account_claim_by_sso',
   `UPDATE accounts SET password_hash = NULL, status = 'active', epoch = epoch + 1, mailbox_proven_at = ?,
