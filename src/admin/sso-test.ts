@@ -173,12 +173,8 @@ export function ssoTestRoutes(services: Services, guard: Guard, upstreams: Upstr
       { text: t('testLogin.email'), value: address },
       { text: t('testLogin.name'), value: shown(name) },
       { text: t('testLogin.groups'), value: shown(groups.slice(0, MOST_SHOWN).join(', ')) },
-      ...(protocol === 'saml'
-        ? [{ text: t('testLogin.context'), value: shown(acr) }]
-        : [
-            { text: t('testLogin.acr'), value: shown(acr) },
-            { text: t('testLogin.amr'), value: shown(amr.join(' ')) },
-          ]),
+      { text: t(protocol === 'saml' ? 'testLogin.context' : 'testLogin.acr'), value: shown(acr) },
+      { text: t(protocol === 'saml' ? 'testLogin.methods' : 'testLogin.amr'), value: shown(amr.join(' ')) },
     ]
   }
 

@@ -75,6 +75,7 @@ export async function ssoStatements(database: Database, dialect: Dialect, keyrin
     domains.deleteDomain(domain),
     identities.linkIdentity(identity, account, NOW),
     identities.linkNewIdentity(identity, 'usr_1', NOW),
+    identities.unlinkAccount('usr_1'),
     ...identities.claimAccount(dialect, account, NOW),
     organisations.holdOrganisation(organisation, 'usr_2'),
     organisations.holdBreakGlass(organisation, 'usr_2'),
