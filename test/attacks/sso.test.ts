@@ -236,6 +236,19 @@ onEveryStage('attacks on single sign-on', open => {
       expect(ends.filter(isIn)).to.have.length(1)
       expect(await linked(stage, heron)).to.deep.equal([user.person.id])
     })
+
+    it('X8 is not linked by a connection that was switched off before it was proven', async () => {
+      const heron = await liar()
+      const user = await localUser(heron)
+      heron.says(about(user.person, { email_verified: false }))
+      const visitor = fresh()
+      const { base } = await through(heron, visitor, await start(), user.person.email)
+      await byPassword(visitor, base)
+      await change(stage, "UPDATE sso_connections SET status = 'off' WHERE id = ?", [heron.connectionId])
+      await otp(visitor, base, user)
+      await visitor.follow(base)
+      expect(await linked(stage, heron)).to.deep.equal([])
+    })
   })
 
   describe('X2 an account that somebody made with another’s address', () => {
