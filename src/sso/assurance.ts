@@ -5,7 +5,8 @@ import type { Fact } from '../flow/assurance.ts'
 import type { TwoFactorValues } from '../store/sso/connections.ts'
 import type { UpstreamAnswer } from './upstream.ts'
 
-const DAY = 24 * 60 * 60 * 1000
+/** Longer than anything that is asked for as fresh. */
+const UNKNOWN_AGE_MS = 365 * 24 * 60 * 60 * 1000
 /** How far an upstream's clock may be from ours. */
 export const SKEW_MS = 60_000
 
@@ -29,7 +30,7 @@ export function factOf(
     factor: 'sso',
     kind: trusted ? '2fa' : '1fa',
     // An upstream that does not say when has its user prove themselves again wherever somebody asks for something fresh.
-    verifiedAt: Math.min(authenticatedAt ?? now - DAY, now),
+    verifiedAt: Math.min(authenticatedAt ?? now - UNKNOWN_AGE_MS, now),
     credentialId: id,
     ...(session === undefined ? {} : { upstreamSession: session }),
     ...(authenticatedAt !== undefined && authenticatedAt >= askedAt - SKEW_MS
