@@ -397,7 +397,7 @@ export function interactionRoutes(provider: Provider, services: Services): Route
   async function finish(ctx: Context, visit: Visit): Promise<void> {
     const { account, session, now } = visit
     if (account === undefined) throw new Error('done without an account')
-    const progress = withLinked(visit.progress)
+    const progress = withLinked(visit)
     const held = mergeFacts(session, progress.facts)
     const level = strongest(held) ?? '1fa'
     const newest = Math.max(...held.filter(each => each.factor !== 'mail').map(each => each.verifiedAt))
@@ -423,10 +423,14 @@ export function interactionRoutes(provider: Provider, services: Services): Route
   return router
 }
 
-/** What the upstream said counts, now that the account's owner has logged in by what they have here. */
-function withLinked(progress: Progress): Progress {
-  const { linking } = progress
-  return linking === undefined ? progress : { ...progress, facts: mergeFacts(progress.facts, [linking.fact]) }
+/**
+ * What the upstream said counts, now that the account's owner has logged in by what they have here; unless its connection
+ * was switched off meanwhile.
+ */
+function withLinked({ progress, upstream }: Visit): Progress {
+  const { linking, ...own } = progress
+  if (linking === undefined || linking.fact.credentialId !== upstream?.id) return own
+  return { ...progress, facts: mergeFacts(progress.facts, [linking.fact]) }
 }
 
 function asksForSomebodyElse({ prompt }: Interaction): boolean {

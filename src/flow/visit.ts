@@ -93,7 +93,7 @@ export function standing(
     prompt: visit.prompt,
     enforced: due.state === 'enforced',
     graceUntil,
-    goal: verdict.outcome === 'missing' ? { level: verdict.level, since: verdict.since } : undefined,
+    goal: goalOf(verdict, visit.fromNothing && isOfBefore(held), now),
     demand: visit.action && demandOf(visit.action.rule, visit.action.hash, now),
     outside: account !== undefined && isOutside(account, visit.visitor.address),
     emailProof: settings.emailProof,
@@ -103,6 +103,17 @@ export function standing(
   const twoFactorsWanted =
     policy.enforced || policy.demand !== undefined || (policy.goal?.level ?? '1fa') !== '1fa'
   return { step: nextStep(facts, policy, now), graceUntil, twoFactorsWanted }
+}
+
+function goalOf(verdict: Verdict, startsAnew: boolean, now: number): Policy['goal'] {
+  if (verdict.outcome === 'missing') return { level: verdict.level, since: verdict.since }
+  return startsAnew ? { level: '1fa', since: now } : undefined
+}
+
+/** Whether all that was proven was proven before somebody was asked for it, as an upstream says or keeps quiet about. */
+function isOfBefore(facts: readonly Fact[]): boolean {
+  const proven = facts.filter(each => each.factor !== 'mail')
+  return proven.length > 0 && proven.every(each => each.earlier === true)
 }
 
 /** Whether the access list of an account's organisation keeps an address out. The one place where it is asked. */

@@ -5,8 +5,9 @@ import type { Fact } from '../flow/assurance.ts'
 import type { TwoFactorValues } from '../store/sso/connections.ts'
 import type { UpstreamAnswer } from './upstream.ts'
 
-const DAY = 24 * 60 * 60 * 1000
 const LONGEST_SESSION = 600
+/** Longer than anything that is asked for as fresh. */
+const UNKNOWN_AGE_MS = 365 * 24 * 60 * 60 * 1000
 /** How far an upstream's clock may be from ours. */
 export const SKEW_MS = 60_000
 
@@ -30,7 +31,7 @@ export function factOf(
     factor: 'sso',
     kind: trusted ? '2fa' : '1fa',
     // An upstream that does not say when has its user prove themselves again wherever somebody asks for something fresh.
-    verifiedAt: Math.min(authenticatedAt ?? now - DAY, now),
+    verifiedAt: Math.min(authenticatedAt ?? now - UNKNOWN_AGE_MS, now),
     credentialId: id,
     // One that is longer than anybody's is not kept: then a logout there ends what is the user's, not one session.
     ...(session === undefined || session.length > LONGEST_SESSION ? {} : { upstreamSession: session }),

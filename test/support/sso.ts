@@ -8,6 +8,7 @@ import {
   insertConnection,
   markTested,
   type NewConnection,
+  type Protocol,
   switchConnection,
 } from '../../src/store/sso/connections.ts'
 import { assignDomain, insertDomain, proveDomain } from '../../src/store/sso/domains.ts'
@@ -41,28 +42,48 @@ export interface SsoOptions {
 let grounds = 0
 
 export async function openSso(stage: Stage, options: SsoOptions = {}): Promise<SsoGround> {
-  const { database, keyring, paths } = stage.running.services
-  const domain = `heron${++grounds}.example`
+  const { paths } = stage.running.services
   const connectionId = newId('sso')
-  const domainId = newId('dom')
   const upstream = await startUpstreamOidc({
     redirectUris: [`${stage.origin}${paths.ssoOidc(connectionId)}`],
     accounts: options.accounts ?? [],
     backchannelLogoutUri: `${stage.origin}${paths.ssoOidc(connectionId, 'logout')}`,
   })
+  const { issuer, clientId, clientSecret: secret } = upstream
+  const settings = { issuer, clientId }
+  const connected = await connect(stage, { connectionId, protocol: 'oidc', settings, secret }, options)
+  return { ...connected, upstream, close: () => upstream.close() }
+}
+
+/** An identity provider that is there already, and what we know of it. */
+export interface Connected {
+  readonly connectionId: string
+  readonly protocol: Protocol
+  readonly settings: object
+  readonly secret: string
+}
+
+/** An organisation whose connection to an identity provider is on, with a domain that it has proven. */
+export async function connect(
+  stage: Stage,
+  { connectionId, protocol, settings, secret }: Connected,
+  options: SsoOptions = {},
+): Promise<Omit<SsoGround, 'upstream' | 'close'>> {
+  const { database, keyring } = stage.running.services
+  const domain = `heron${++grounds}.example`
+  const domainId = newId('dom')
   const { id: organisationId } = await createOrganisation(stage.directory, {
     name: `Heron ${grounds}`,
     plan: options.plan ?? 'Enterprise',
     subscribedAt: options.subscribedAt ?? stage.now() - 2 * DAY,
   })
-  const { issuer, clientId, clientSecret } = upstream
   const connection: NewConnection = {
     id: connectionId,
     organisationId,
-    protocol: 'oidc',
+    protocol,
     name: 'Heron ID',
-    settings: JSON.stringify({ issuer, clientId }),
-    secret: keyring.seal(clientSecret, ['sso_connections', 'secret', connectionId]),
+    settings: JSON.stringify(settings),
+    secret: keyring.seal(secret, ['sso_connections', 'secret', connectionId]),
     twoFactor: { acr: [], amr: [] },
     createsUsers: false,
     adminGroups: [],
@@ -82,14 +103,12 @@ export async function openSso(stage: Stage, options: SsoOptions = {}): Promise<S
     await database.commit([each])
   }
   return {
-    upstream,
     organisationId,
     connectionId,
     domain,
     domainId,
     commit: (...writes) => database.commit(writes),
     email: name => `${name}@${domain}`,
-    close: () => upstream.close(),
   }
 }
 

@@ -1,0 +1,219 @@
+// What attacks on single sign-on share: identity providers that say whatever the attacker has them say, and the way of
+// a browser to one and back, step by step. The answer comes by a browser that has no cookie of ours, as it may.
+
+import { randomUUID } from 'node:crypto'
+import { inflateRawSync } from 'node:zlib'
+import { createUser } from '../../src/organisations/directory.ts'
+import { newSamlKeys } from '../../src/sso/saml.ts'
+import { newId } from '../../src/store/ids.ts'
+import { type HostileUpstream, seconds, startHostileUpstream } from '../support/hostile-upstream.ts'
+import {
+  assertion,
+  base64,
+  PASSWORD_CONTEXT,
+  PERSISTENT,
+  response,
+  type Said,
+  signed,
+} from '../support/saml-signer.ts'
+import { connect, type SsoGround, type SsoOptions } from '../support/sso.ts'
+import { PASSWORD, type Person, type Stage } from '../support/stage.ts'
+import { type Answer, createVisitor, uidOf, type Visitor } from '../support/visitor.ts'
+import { change, rows } from './ground.ts'
+
+export type Claims = Record<string, unknown>
+
+export interface Liar extends Omit<SsoGround, 'upstream'> {
+  readonly upstream: HostileUpstream
+  /** What it says from now on: a verified address, authenticated now, but for these. */
+  says(claims: Claims): void
+}
+
+/** A connection to an identity provider by OpenID Connect that says what it is told to. */
+export async function openLiar(stage: Stage, options: SsoOptions = {}): Promise<Liar> {
+  const upstream = await startHostileUpstream(stage.now)
+  const secret = `client-secret-${randomUUID()}`
+  const settings = { issuer: upstream.issuer, clientId: 'sallyport' }
+  const connected = await connect(
+    stage,
+    { connectionId: newId('sso'), protocol: 'oidc', settings, secret },
+    options,
+  )
+  return {
+    ...connected,
+    upstream,
+    says(claims) {
+      upstream.lies = { claims }
+    },
+    close: () => upstream.close(),
+  }
+}
+
+/** A user of the organisation with a password; `mailbox`: which they have proven to be theirs. */
+export async function member(
+  stage: Stage,
+  { organisationId, email }: Pick<Liar, 'organisationId' | 'email'>,
+  name: string,
+  { mailbox = true, role = 'technician' }: { mailbox?: boolean; role?: 'technician' | 'admin' } = {},
+): Promise<Person> {
+  const address = email(name)
+  const { id } = await createUser(stage.directory, {
+    organisationId,
+    email: address,
+    name: 'Dana Whitlock',
+    role,
+    password: PASSWORD,
+  })
+  await change(stage, 'UPDATE accounts SET mailbox_proven_at = ? WHERE id = ?', [mailbox ? 1 : null, id])
+  return { id, email: address, organisationId }
+}
+
+/** Sent to the identity provider, where they have not been yet. */
+export interface Sent {
+  readonly visitor: Visitor
+  readonly base: string
+  readonly away: string
+}
+
+/** A browser says its address and is sent away. */
+export async function send(visitor: Visitor, start: string, email: string): Promise<Sent> {
+  const page = await visitor.follow(start)
+  const base = `/interaction/${uidOf(page.url)}`
+  const sent = await visitor.post(`${base}/identify`, { email, webauthn: 'none' })
+  return { visitor, base, away: awayIn(sent) }
+}
+
+/** Where an answer of ours leads that sends somebody to their identity provider. */
+export function awayIn({ location, heading }: Answer): string {
+  if (location === undefined) throw new Error(`not sent away, but to a page "${heading}"`)
+  return location
+}
+
+/** The identity provider's answer, brought by a browser without a cookie. @returns where it is sent then */
+export async function callback({ upstream }: Pick<Liar, 'upstream'>, away: string): Promise<Answer> {
+  return bring(away, upstream.visit(away))
+}
+
+/** The same with a query of one's own. */
+export function bring(away: string, query: URLSearchParams): Promise<Answer> {
+  const redirectUri = new URL(away).searchParams.get('redirect_uri') ?? ''
+  return createVisitor(new URL(redirectUri).origin).get(`${redirectUri}?${query}`)
+}
+
+/** The whole way: away, there, and back. */
+export async function through(liar: Liar, visitor: Visitor, start: string, email: string) {
+  const sent = await send(visitor, start, email)
+  const { location = '' } = await callback(liar, sent.away)
+  return { ...sent, ...(await visitor.follow(location)) }
+}
+
+/** From a page that offers the identity provider, and back. */
+export async function again(liar: Liar, visitor: Visitor, base: string) {
+  const away = awayIn(await visitor.post(`${base}/sso`, {}))
+  const { location = '' } = await callback(liar, away)
+  return { away, ...(await visitor.follow(location)) }
+}
+
+/** Who is linked to whom at a connection. */
+export async function linked(stage: Stage, { connectionId }: Pick<Liar, 'connectionId'>): Promise<unknown[]> {
+  const found = await rows(
+    stage,
+    'SELECT account_id FROM sso_identities WHERE connection_id = ? ORDER BY subject',
+    [connectionId],
+  )
+  return found.map(each => each.account_id)
+}
+
+/** A connection to an identity provider by SAML, in the hand of whoever writes its answers. */
+export interface SamlLiar extends Omit<SsoGround, 'upstream'> {
+  readonly acs: string
+  /** The answer to the request with which somebody was sent away; undefined: to none. */
+  answer(away: string | undefined, said?: Partial<Said>): Record<string, string>
+  /** Posts an answer as another site has a browser do it. */
+  post(form: Record<string, string>, visitor?: Visitor): Promise<Answer>
+}
+
+const IDP = 'https://idp.example/saml'
+
+export async function openSamlLiar(
+  stage: Stage,
+  { idpInitiated = false, ...options }: SsoOptions & { idpInitiated?: boolean } = {},
+): Promise<SamlLiar> {
+  const [idp, ours] = await Promise.all([newSamlKeys('idp', stage.now()), newSamlKeys('us', stage.now())])
+  const { paths } = stage.running.services
+  const connectionId = newId('sso')
+  const acs = `${stage.origin}${paths.ssoSaml(connectionId, 'acs')}`
+  const audience = `${stage.origin}${paths.ssoSaml(connectionId, 'metadata')}`
+  const settings = {
+    entityId: IDP,
+    ssoUrl: 'https://idp.example/sso',
+    certificates: [idp.certificate],
+    idpInitiated,
+    ourCertificate: ours.certificate,
+  }
+  const connected = await connect(
+    stage,
+    { connectionId, protocol: 'saml', settings, secret: ours.privateKey },
+    options,
+  )
+  return {
+    ...connected,
+    acs,
+    answer(away, changed = {}) {
+      const query = new URL(away ?? IDP).searchParams
+      const request = inflateRawSync(Buffer.from(query.get('SAMLRequest') ?? '', 'base64'), {
+        finishFlush: 2,
+      }).toString()
+      const inResponseTo = away === undefined ? undefined : / ID="([^"]+)"/.exec(request)?.[1]
+      const now = stage.now()
+      const said: Said = {
+        id: `_${randomUUID()}`,
+        issuer: IDP,
+        nameId: 'dana',
+        nameIdFormat: PERSISTENT,
+        recipient: acs,
+        inResponseTo,
+        audience,
+        issued: new Date(now),
+        notBefore: new Date(now - 1000),
+        notOnOrAfter: new Date(now + 300_000),
+        confirmedUntil: new Date(now + 300_000),
+        authenticated: new Date(now),
+        context: PASSWORD_CONTEXT,
+        session: '_session',
+        attributes: { email: [connected.email('dana')] },
+        conditions: '',
+        confirmation: 'urn:oasis:names:tc:SAML:2.0:cm:bearer',
+        ...changed,
+      }
+      const xml = response(
+        {
+          id: `_${randomUUID()}`,
+          issuer: IDP,
+          destination: acs,
+          inResponseTo: said.inResponseTo,
+          status: 'urn:oasis:names:tc:SAML:2.0:status:Success',
+          issued: new Date(now),
+        },
+        signed(assertion(said), { key: idp.privateKey }),
+      )
+      return { SAMLResponse: base64(xml), RelayState: query.get('RelayState') ?? '' }
+    },
+    post: (form, visitor = createVisitor(stage.origin)) =>
+      visitor.post(acs, form, { 'sec-fetch-site': 'cross-site', origin: 'https://idp.example' }),
+    close: async () => undefined,
+  }
+}
+
+/** A logout token of the identity provider's, right but for what is changed. */
+export function logoutToken({ upstream }: Liar, now: number, claims: Claims): Promise<string> {
+  return upstream.sign({
+    iss: upstream.issuer,
+    aud: 'sallyport',
+    iat: seconds(now),
+    exp: seconds(now) + 120,
+    jti: randomUUID(),
+    events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
+    ...claims,
+  })
+}
