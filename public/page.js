@@ -1,5 +1,5 @@
 /**
- * Law: Copy, Download and Print beside a code, and moments in the reader's own time zone, but for those of a log; a page works without.
+ * Law: Copy, Download and Print beside a code, a file whose text fills a field, and moments in the reader's own time zone, but for those of a log; a page works without.
  * Nothing leaves the browser. What it says to people stands in data- attributes.
  */
 ;(() => {
@@ -32,6 +32,14 @@
     }),
   )
   each('[data-print]', button => button.addEventListener('click', () => print()))
+
+  // Without a name it is not sent: the field is.
+  each('[data-fills]', (chooser, { fills }) =>
+    chooser.addEventListener('change', async () => {
+      const [file] = chooser.files
+      if (file) document.getElementById(fills).value = await file.text()
+    }),
+  )
 
   const { lang } = document.documentElement
   const locale = navigator.languages.find(own => own.split('-')[0] === lang.split('-')[0]) ?? lang
