@@ -13,6 +13,7 @@ import { onEveryStage } from '../support/every-stage.ts'
 import type { SsoOptions } from '../support/sso.ts'
 import { PASSWORD, type Person, type Stage } from '../support/stage.ts'
 import {
+  type Begun,
   createVisitor,
   type Enrolled,
   type RelyingParty,
@@ -651,6 +652,35 @@ onEveryStage('attacks on single sign-on', open => {
       )
       const step = await visitor.follow(await start({ acr_values: ACR['2fa'], max_age: '300' }))
       expect(step.heading, 'a step-up').to.equal(atHome)
+    })
+
+    it('is not got round by a refresh token of before, and goes on by one of single sign-on', async () => {
+      const heron = await liar()
+      const offline = { scope: 'openid offline_access', prompt: 'consent' }
+      const person = await member(stage, heron, 'dana')
+      const tokenOf = async ({ visitor, begun, url }: { visitor: Visitor; begun: Begun; url: string }) => {
+        const { location = '' } = await visitor.post(`/interaction/${uidOf(url)}/consent`, {
+          answer: 'allow',
+        })
+        const tokens = await party.finish(begun, (await visitor.follow(location)).url)
+        return String(tokens.refresh_token)
+      }
+      const local = await tokenOf(await localUser(heron, 'eve', offline))
+      heron.says(about(person))
+      const visitor = fresh()
+      const begun = await party.begin(offline)
+      const { url } = await through(heron, visitor, begun.url, person.email)
+      const own = await tokenOf({ visitor, begun, url })
+      const turn = (token: string) =>
+        client.refreshTokenGrant(party.config, token).catch((error: unknown) => error as never)
+      const turned = await turn(local)
+      expect(turned).to.have.property('refresh_token')
+      await change(stage, 'UPDATE sso_domains SET sso_only = 1 WHERE id = ?', [heron.domainId])
+      expect(await turn(String(turned.refresh_token)), 'of a password').to.have.property(
+        'error',
+        'invalid_grant',
+      )
+      expect(await turn(own), 'of single sign-on').to.have.property('refresh_token')
     })
 
     it('is not got round by an address in other letters', async () => {
