@@ -109,7 +109,7 @@ describe('texts', () => {
       ...['both', 'passwords', 'codes'].map(what => `user.blocked.${what}`),
       ...['active', 'invited', 'locked', 'deactivated'].map(status => `status.${status}`),
       ...[...SSO_FAULTS, 'closed', 'other_user'].map(fault => `sso.error.${fault}`),
-      ...['no_email', 'domain_not_proven', 'no_account', 'other_organisation', 'not_active'].map(
+      ...['no_email', 'domain_not_proven', 'other_connection', 'no_account', 'other_organisation', 'not_active'].map(
         why => `sso.error.link.${why}`,
       ),
       ...AUDIT_EVENTS.map(event => `audit.event.${event}`),

@@ -758,6 +758,40 @@ onEveryStage('attacks on single sign-on', open => {
       expect(visibleText(moved)).to.include('There is no account in this organisation')
     })
 
+    it('has no word, by one of its providers, about those who log in by another', async () => {
+      const heron = await liar()
+      const contractors = await liar({
+        connection: { twoFactor: { acr: [], amr: ['mfa'] }, createsUsers: true },
+      })
+      for (const table of ['sso_connections', 'sso_domains']) {
+        await change(stage, `UPDATE ${table} SET organisation_id = ? WHERE organisation_id = ?`, [
+          heron.organisationId,
+          contractors.organisationId,
+        ])
+      }
+      const boss = await member(stage, heron, 'boss', { role: 'admin' })
+      for (const email of [boss.email, heron.email('new')]) {
+        contractors.says(about({ email }))
+        const visitor = fresh()
+        const page = await through(contractors, visitor, await start(), contractors.email('mallory'))
+        expect(visibleText(page), email).to.include('logs in by another provider of your organisation')
+        expect(await whoIs(visitor)).to.equal(undefined)
+      }
+      expect(await linked(stage, contractors)).to.deep.equal([])
+      contractors.says(about({ email: contractors.email('mallory') }))
+      expect(isIn(await through(contractors, fresh(), await start(), contractors.email('mallory')))).to.equal(
+        true,
+      )
+      // A domain that is nobody's way in is the organisation's still.
+      await heron.commit(
+        assignDomain({ id: heron.domainId, organisationId: heron.organisationId }, null, false),
+      )
+      contractors.says(about(boss))
+      expect(isIn(await through(contractors, fresh(), await start(), contractors.email('boss')))).to.equal(
+        true,
+      )
+    })
+
     it('is known by connection and subject: the same subject elsewhere is somebody else', async () => {
       const heron = await liar()
       const other = await liar()

@@ -15,7 +15,7 @@ import { type AuditEntry, auditRow } from '../../store/audit.ts'
 import { CommitRefused, type Write } from '../../store/database.ts'
 import { newId } from '../../store/ids.ts'
 import type { PlannedConnection } from '../../store/sso/connections.ts'
-import { isProvenDomain } from '../../store/sso/domains.ts'
+import { readDomainStanding } from '../../store/sso/domains.ts'
 import { claimAccount, linkIdentity, linkNewIdentity, readIdentity } from '../../store/sso/identities.ts'
 import { insertSsoRequest, openRequest, type SsoRequest, useAnswer } from '../../store/sso/requests.ts'
 import { type Fact, mergeFacts } from '../assurance.ts'
@@ -233,7 +233,7 @@ async function linkFor(
     connection,
     linked,
     byEmail: asked ? await accounts.findByEmail(email) : undefined,
-    domainProven: asked && (await isProvenDomain(database, domainOf(email), connection.organisationId)),
+    domain: asked ? await readDomainStanding(database, domainOf(email), connection) : 'not_proven',
   })
 }
 
