@@ -333,6 +333,12 @@ onEveryStage('attacks on single sign-on', open => {
       expect((await victim.follow(location)).status, 'with a login of their own').to.equal(400)
       const [, handle = ''] = location.split('?h=')
       expect((await victim.follow(`${own.base}/sso?h=${handle}`)).status, 'moved to it').to.equal(400)
+      const cookie = [...victim.cookies].find(([name]) => name.startsWith('sallyport_interaction\n'))
+      expect(cookie, 'a cookie of their own').not.to.equal(undefined)
+      const names = [...victim.cookies].map(([name, { value }]) => `${name.split('\n')[0]}=${value}`)
+      expect((await victim.get(location, { cookie: names.join('; ') })).status, 'and its cookie').to.equal(
+        400,
+      )
       expect(await whoIs(victim)).to.equal(undefined)
       expect(cookieless.body).not.to.include(handle)
       // It waited: nothing of all that was a use of it.
@@ -383,7 +389,10 @@ onEveryStage('attacks on single sign-on', open => {
       const { person } = await linkedUser(heron)
       const { visitor, base, away } = await send(fresh(), await start(), person.email)
       const query = heron.upstream.visit(away)
+      const before = heron.upstream.asked.length
       const answers = await Promise.all(Array.from({ length: 20 }, () => bring(away, query)))
+      const redeemed = heron.upstream.asked.slice(before).filter(each => each === '/token')
+      expect(redeemed, 'the code is redeemed once').to.have.length(1)
       const [taken, ...more] = answers.filter(each => each.location?.includes('?h='))
       expect(more).to.deep.equal([])
       const location = taken?.location ?? ''
@@ -396,6 +405,17 @@ onEveryStage('attacks on single sign-on', open => {
       ).to.have.length(1)
       expect(isIn(await visitor.follow(base))).to.equal(true)
       expect((await visitor.get(location)).status, 'after the login').to.equal(400)
+    })
+
+    it('says once that there was no login, of 20 handles at once', async () => {
+      const heron = await liar()
+      const { person } = await linkedUser(heron)
+      const { visitor, away } = await send(fresh(), await start(), person.email)
+      heron.says(about(person, { aud: 'another party' }))
+      const { location = '' } = await callback(heron, away)
+      const uses = await Promise.all(Array.from({ length: 20 }, () => visitor.clone().get(location)))
+      expect(uses.filter(each => each.status >= 500)).to.deep.equal([])
+      expect(await audited(stage, 'sso.failed', person)).to.equal(1)
     })
 
     it('links once, and makes one account, of 20 handles at once', async () => {
