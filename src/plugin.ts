@@ -341,7 +341,7 @@ function merge(host: Configuration, services: Services, options: SecondFactorOpt
     // The host's, for whom our row is active: a reset or a deactivation stops every token at once.
     async findAccount(ctx, id, token) {
       const account = await accounts.find(id)
-      if (account?.status !== 'active' || !mayGoOn(account, token, clock())) return undefined
+      if (account?.status !== 'active' || !(await mayGoOn(services, account, token))) return undefined
       if (hostAccount !== undefined) return hostAccount(ctx, id, token)
       return {
         accountId: id,

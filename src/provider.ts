@@ -36,6 +36,7 @@ import { joinPolicy, keepResumed } from './flow/policy.ts'
 import { interactionRoutes } from './flow/routes.ts'
 import { ssoCallbackRoutes } from './flow/sso-callbacks.ts'
 import { ssoLogoutRoutes } from './flow/sso-logouts.ts'
+import { ssoDue } from './flow/visit.ts'
 import {
   errorPages,
   health,
@@ -63,6 +64,7 @@ import { comesFrom, createAdapter, noteSeen } from './store/adapter.ts'
 import { auditRow } from './store/audit.ts'
 import { createClients } from './store/clients.ts'
 import type { Database } from './store/database.ts'
+import { readSession } from './store/oidc-sessions.ts'
 import { OWN_API_SCOPES } from './store/own-api.ts'
 import { signingKeys } from './store/signing-keys.ts'
 import { unit } from './store/unit-of-work.ts'
@@ -246,7 +248,7 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
 
     async findAccount(_, id, token) {
       const account = await accounts.find(id)
-      if (account?.status !== 'active' || !mayGoOn(account, token, clock())) return undefined
+      if (account?.status !== 'active' || !(await mayGoOn(services, account, token))) return undefined
       return { accountId: id, claims: () => claimsOf(account) }
     },
     scopes: ['openid', 'offline_access', 'email', 'profile', ...OWN_API_SCOPES],
@@ -351,13 +353,30 @@ async function fetchAnywhere(url: string | URL | Request, options: RequestInit =
   return fetch(url, rest)
 }
 
-/** Whether what somebody holds is still worth something, now that their organisation's day may be over. */
-export function mayGoOn(
-  { subscribedAt }: Pick<Account, 'subscribedAt'>,
-  token: ({ readonly kind?: string } & Parameters<typeof refreshStands>[1]) | undefined,
-  now: number,
-): boolean {
-  return token?.kind !== 'RefreshToken' || refreshStands(subscribedAt, token, now)
+/**
+ * Whether what somebody holds is still worth something, now that their organisation's day may be over, or its people log
+ * in by single sign-on only: then a refresh token is as good as the session it is of, if that came by it.
+ */
+export async function mayGoOn(
+  services: Services,
+  account: Account,
+  token: RefreshedToken | undefined,
+): Promise<boolean> {
+  if (token?.kind !== 'RefreshToken') return true
+  const { clock, config, database } = services
+  const now = clock()
+  if (!refreshStands(account.subscribedAt, token, now)) return false
+  if (!ssoDue(services, account, [])) return true
+  const session =
+    token.sessionUid === undefined
+      ? undefined
+      : await readSession(database, { uid: token.sessionUid }, now, config.ssoPlans)
+  return session !== undefined && !ssoDue(services, account, session.facts)
+}
+
+type RefreshedToken = Parameters<typeof refreshStands>[1] & {
+  readonly kind?: string
+  readonly sessionUid?: string | undefined
 }
 
 function claimsOf(account: Account) {

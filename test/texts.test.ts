@@ -108,9 +108,14 @@ describe('texts', () => {
       ...['both', 'passwords', 'codes'].map(what => `user.blocked.${what}`),
       ...['active', 'invited', 'locked', 'deactivated'].map(status => `status.${status}`),
       ...[...SSO_FAULTS, 'closed', 'other_user', 'linked_otherwise'].map(fault => `sso.error.${fault}`),
-      ...['no_email', 'domain_not_proven', 'no_account', 'other_organisation', 'not_active'].map(
-        why => `sso.error.link.${why}`,
-      ),
+      ...[
+        'no_email',
+        'domain_not_proven',
+        'other_connection',
+        'no_account',
+        'other_organisation',
+        'not_active',
+      ].map(why => `sso.error.link.${why}`),
       ...['deleted', 'removed'].map(done => `connections.done.${done}`),
       ...['entra', 'oidc', 'saml'].flatMap(protocol => [
         `connection.protocol.${protocol}`,
@@ -131,7 +136,7 @@ describe('texts', () => {
       ...['known', 'link', 'create', 'prove', 'no_email', 'domain_not_proven', 'no_account'].map(
         link => `testLogin.link.${link}`,
       ),
-      ...['other_organisation', 'not_active'].map(why => `testLogin.link.${why}`),
+      ...['other_connection', 'other_organisation', 'not_active'].map(why => `testLogin.link.${why}`),
       ...['verified', 'unverified'].map(proof => `testLogin.email.${proof}`),
       ...['malformed', 'have_it', 'provider_off', 'no_break_glass'].map(fault => `domain.error.${fault}`),
       ...['added', 'proven', 'saved'].map(done => `domain.done.${done}`),

@@ -4,21 +4,18 @@
 
 import type { Context } from 'koa'
 import Router from 'koa-router'
+import { linkFor } from '../flow/ways/sso.ts'
 import type { ViewLocals } from '../http/locals.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { FormKind, Guard } from '../http/session.ts'
-import { domainOf, parseAddress } from '../mail/address.ts'
 import { noteTested } from '../organisations/sso-connections.ts'
 import type { Services } from '../services.ts'
 import { factOf } from '../sso/assurance.ts'
-import { decideLink, type Link, roleOf } from '../sso/link.ts'
+import { type Link, roleOf } from '../sso/link.ts'
 import { isComplete } from '../sso/settings.ts'
 import { SsoError, type UpstreamAnswer } from '../sso/upstream.ts'
 import type { Returned, Upstreams } from '../sso/upstreams.ts'
-import { readAccount, readAccountByEmail } from '../store/accounts.ts'
 import type { Connection } from '../store/sso/connections.ts'
-import { isProvenDomain } from '../store/sso/domains.ts'
-import { readIdentity } from '../store/sso/identities.ts'
 import {
   insertSsoRequest,
   openRequest,
@@ -131,26 +128,13 @@ export function ssoTestRoutes(services: Services, guard: Guard, upstreams: Upstr
   ): Promise<string[]> {
     const fact = factOf(answer, connection, createdAt, clock())
     const worth = fact === undefined ? 'future' : fact.kind === '2fa' ? 'twoFactors' : 'oneFactor'
-    const link = await linkOf(connection, { ...answer, email: parseAddress(answer.email) })
+    const link = await linkFor(services, connection, answer)
     const role = roleOf(answer, connection)
     return [
       t(`testLogin.${worth}`),
       linkText(link),
       ...(role === undefined ? [] : [t('testLogin.role', { role: t(`role.${role}`) })]),
     ]
-  }
-
-  /** What a login would come to, decided as it would be. */
-  async function linkOf(connection: Connection, answer: UpstreamAnswer): Promise<Link> {
-    const { email, subject } = answer
-    const { id, organisationId } = connection
-    const [linked, byEmail, domainProven] = await Promise.all([
-      readIdentity(database, { connectionId: id, subject }),
-      email === undefined ? undefined : readAccountByEmail(database, email),
-      email !== undefined && isProvenDomain(database, domainOf(email), organisationId),
-    ])
-    const known = linked === undefined ? undefined : await readAccount(database, linked)
-    return decideLink({ answer, connection, linked: known, byEmail, domainProven })
   }
 
   function linkText(link: Link): string {

@@ -1,8 +1,9 @@
 // Whose login at an upstream is: decided by who is linked to the subject there, never by an address alone. An address
-// links once, if the organisation has proven its domain, the upstream says that the mailbox is the user's (where the
-// protocol has a word for that), and the account is of the organisation. Pure.
+// links once, if the organisation has proven its domain and has it log in by no other connection, the upstream says that
+// the mailbox is the user's (where the protocol has a word for that), and the account is of the organisation. Pure.
 
 import type { Account } from '../store/accounts.ts'
+import type { DomainStanding } from '../store/sso/domains.ts'
 import type { UpstreamAnswer } from './upstream.ts'
 
 export interface LinkFacts {
@@ -16,14 +17,15 @@ export interface LinkFacts {
   readonly linked: Account | undefined
   /** The account with the answer's address. */
   readonly byEmail: Account | undefined
-  /** The organisation has proven the domain of the answer's address. */
-  readonly domainProven: boolean
+  /** Of the answer's address. */
+  readonly domain: DomainStanding
 }
 
 export type LinkRefusal =
   /** The upstream said no address, and nobody is linked. */
   | 'no_email'
   | 'domain_not_proven'
+  | 'other_connection'
   | 'no_account'
   | 'other_organisation'
   /** The user is somebody else's agent, is deactivated, or has locked the account. */
@@ -38,14 +40,16 @@ export type Link =
   | { readonly kind: 'prove'; readonly account: Account }
   | { readonly kind: 'refused'; readonly reason: LinkRefusal }
 
-export function decideLink({ answer, connection, linked, byEmail, domainProven }: LinkFacts): Link {
+export function decideLink({ answer, connection, linked, byEmail, domain }: LinkFacts): Link {
   if (linked !== undefined) {
     if (linked.organisationId !== connection.organisationId) return refused('other_organisation')
     return linked.status === 'active' ? { kind: 'known', account: linked } : refused('not_active')
   }
   const { email, emailVerified } = answer
   if (email === undefined) return refused('no_email')
-  if (!domainProven) return refused('domain_not_proven')
+  if (domain === 'not_proven') return refused('domain_not_proven')
+  // One provider of an organisation has no word about those who log in by another.
+  if (domain === 'of_another_connection') return refused('other_connection')
   if (byEmail === undefined) {
     if (!connection.createsUsers || emailVerified === false) return refused('no_account')
     return { kind: 'create', email, name: answer.name }

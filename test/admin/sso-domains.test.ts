@@ -4,7 +4,7 @@
 import { expect } from 'chai'
 import { deactivateUser, setRole } from '../../src/organisations/users.ts'
 import type { DomainResolver } from '../../src/sso/domains.ts'
-import { isProvenDomain } from '../../src/store/sso/domains.ts'
+import { readDomainStanding } from '../../src/store/sso/domains.ts'
 import { change, MINUTE, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Stage } from '../support/stage.ts'
@@ -59,8 +59,10 @@ onEveryStage('domains of single sign-on', open => {
   }
   const domainOf = async (member: Member, id: string) =>
     (await ground.domains(member)).find(each => each.id === id)
-  const isProven = (member: Member, domain: string) =>
-    isProvenDomain(stage.running.services.database, domain, member.person.organisationId)
+  const isProven = async (member: Member, domain: string) => {
+    const connection = { id: 'none', organisationId: member.person.organisationId }
+    return (await readDomainStanding(stage.running.services.database, domain, connection)) !== 'not_proven'
+  }
 
   it('are added in their one spelling, with a record to copy, and proven by it', async () => {
     const name = newName()

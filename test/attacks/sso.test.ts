@@ -13,6 +13,7 @@ import { onEveryStage } from '../support/every-stage.ts'
 import type { SsoOptions } from '../support/sso.ts'
 import { PASSWORD, type Person, type Stage } from '../support/stage.ts'
 import {
+  type Begun,
   createVisitor,
   type Enrolled,
   type RelyingParty,
@@ -332,6 +333,12 @@ onEveryStage('attacks on single sign-on', open => {
       expect((await victim.follow(location)).status, 'with a login of their own').to.equal(400)
       const [, handle = ''] = location.split('?h=')
       expect((await victim.follow(`${own.base}/sso?h=${handle}`)).status, 'moved to it').to.equal(400)
+      const cookie = [...victim.cookies].find(([name]) => name.startsWith('sallyport_interaction\n'))
+      expect(cookie, 'a cookie of their own').not.to.equal(undefined)
+      const names = [...victim.cookies].map(([name, { value }]) => `${name.split('\n')[0]}=${value}`)
+      expect((await victim.get(location, { cookie: names.join('; ') })).status, 'and its cookie').to.equal(
+        400,
+      )
       expect(await whoIs(victim)).to.equal(undefined)
       expect(cookieless.body).not.to.include(handle)
       // It waited: nothing of all that was a use of it.
@@ -382,7 +389,10 @@ onEveryStage('attacks on single sign-on', open => {
       const { person } = await linkedUser(heron)
       const { visitor, base, away } = await send(fresh(), await start(), person.email)
       const query = heron.upstream.visit(away)
+      const before = heron.upstream.asked.length
       const answers = await Promise.all(Array.from({ length: 20 }, () => bring(away, query)))
+      const redeemed = heron.upstream.asked.slice(before).filter(each => each === '/token')
+      expect(redeemed, 'the code is redeemed once').to.have.length(1)
       const [taken, ...more] = answers.filter(each => each.location?.includes('?h='))
       expect(more).to.deep.equal([])
       const location = taken?.location ?? ''
@@ -395,6 +405,17 @@ onEveryStage('attacks on single sign-on', open => {
       ).to.have.length(1)
       expect(isIn(await visitor.follow(base))).to.equal(true)
       expect((await visitor.get(location)).status, 'after the login').to.equal(400)
+    })
+
+    it('says once that there was no login, of 20 handles at once', async () => {
+      const heron = await liar()
+      const { person } = await linkedUser(heron)
+      const { visitor, away } = await send(fresh(), await start(), person.email)
+      heron.says(about(person, { aud: 'another party' }))
+      const { location = '' } = await callback(heron, away)
+      const uses = await Promise.all(Array.from({ length: 20 }, () => visitor.clone().get(location)))
+      expect(uses.filter(each => each.status >= 500)).to.deep.equal([])
+      expect(await audited(stage, 'sso.failed', person)).to.equal(1)
     })
 
     it('links once, and makes one account, of 20 handles at once', async () => {
@@ -653,6 +674,35 @@ onEveryStage('attacks on single sign-on', open => {
       expect(step.heading, 'a step-up').to.equal(atHome)
     })
 
+    it('is not got round by a refresh token of before, and goes on by one of single sign-on', async () => {
+      const heron = await liar()
+      const offline = { scope: 'openid offline_access', prompt: 'consent' }
+      const person = await member(stage, heron, 'dana')
+      const tokenOf = async ({ visitor, begun, url }: { visitor: Visitor; begun: Begun; url: string }) => {
+        const { location = '' } = await visitor.post(`/interaction/${uidOf(url)}/consent`, {
+          answer: 'allow',
+        })
+        const tokens = await party.finish(begun, (await visitor.follow(location)).url)
+        return String(tokens.refresh_token)
+      }
+      const local = await tokenOf(await localUser(heron, 'eve', offline))
+      heron.says(about(person))
+      const visitor = fresh()
+      const begun = await party.begin(offline)
+      const { url } = await through(heron, visitor, begun.url, person.email)
+      const own = await tokenOf({ visitor, begun, url })
+      const turn = (token: string) =>
+        client.refreshTokenGrant(party.config, token).catch((error: unknown) => error as never)
+      const turned = await turn(local)
+      expect(turned).to.have.property('refresh_token')
+      await change(stage, 'UPDATE sso_domains SET sso_only = 1 WHERE id = ?', [heron.domainId])
+      expect(await turn(String(turned.refresh_token)), 'of a password').to.have.property(
+        'error',
+        'invalid_grant',
+      )
+      expect(await turn(own), 'of single sign-on').to.have.property('refresh_token')
+    })
+
     it('is not got round by an address in other letters', async () => {
       const { user } = await shutOut()
       for (const email of [user.person.email.toUpperCase(), ` ${user.person.email} `]) {
@@ -726,6 +776,40 @@ onEveryStage('attacks on single sign-on', open => {
       ])
       const moved = await through(thief, fresh(), await start(), mine.person.email)
       expect(visibleText(moved)).to.include('There is no account in this organisation')
+    })
+
+    it('has no word, by one of its providers, about those who log in by another', async () => {
+      const heron = await liar()
+      const contractors = await liar({
+        connection: { twoFactor: { acr: [], amr: ['mfa'] }, createsUsers: true },
+      })
+      for (const table of ['sso_connections', 'sso_domains']) {
+        await change(stage, `UPDATE ${table} SET organisation_id = ? WHERE organisation_id = ?`, [
+          heron.organisationId,
+          contractors.organisationId,
+        ])
+      }
+      const boss = await member(stage, heron, 'boss', { role: 'admin' })
+      for (const email of [boss.email, heron.email('new')]) {
+        contractors.says(about({ email }))
+        const visitor = fresh()
+        const page = await through(contractors, visitor, await start(), contractors.email('mallory'))
+        expect(visibleText(page), email).to.include('logs in by another provider of your organisation')
+        expect(await whoIs(visitor)).to.equal(undefined)
+      }
+      expect(await linked(stage, contractors)).to.deep.equal([])
+      contractors.says(about({ email: contractors.email('mallory') }))
+      expect(isIn(await through(contractors, fresh(), await start(), contractors.email('mallory')))).to.equal(
+        true,
+      )
+      // A domain that is nobody's way in is the organisation's still.
+      await heron.commit(
+        assignDomain({ id: heron.domainId, organisationId: heron.organisationId }, null, false),
+      )
+      contractors.says(about(boss))
+      expect(isIn(await through(contractors, fresh(), await start(), contractors.email('boss')))).to.equal(
+        true,
+      )
     })
 
     it('is known by connection and subject: the same subject elsewhere is somebody else', async () => {

@@ -34,7 +34,7 @@ const facts = ({ answer, connection, ...change }: Partial<LinkFacts> = {}): Link
   connection: { organisationId: ORGANISATION, createsUsers: false, adminGroups: [], ...connection },
   linked: undefined,
   byEmail: undefined,
-  domainProven: true,
+  domain: 'ours',
   ...change,
 })
 const creates = { organisationId: ORGANISATION, createsUsers: true, adminGroups: [] }
@@ -45,7 +45,7 @@ describe('whose a login at an upstream is', () => {
     const linked = account()
     const other = account({ id: 'usr_2' })
     expect(decideLink(facts({ linked, byEmail: other }))).to.deep.equal({ kind: 'known', account: linked })
-    expect(decideLink(facts({ linked, domainProven: false, answer: unverified }))).to.include({
+    expect(decideLink(facts({ linked, domain: 'not_proven', answer: unverified }))).to.include({
       kind: 'known',
     })
   })
@@ -85,7 +85,8 @@ describe('whose a login at an upstream is', () => {
 
   const refusals: [string, Partial<LinkFacts>][] = [
     ['no_email', { answer: { ...unverified, email: undefined } }],
-    ['domain_not_proven', { domainProven: false, byEmail: account(), connection: creates }],
+    ['domain_not_proven', { domain: 'not_proven', byEmail: account(), connection: creates }],
+    ['other_connection', { domain: 'of_another_connection', byEmail: account(), connection: creates }],
     ['other_organisation', { byEmail: account({ organisationId: 'org_2' }), connection: creates }],
     ['other_organisation', { byEmail: account({ organisationId: null, role: 'support' }) }],
     ['other_organisation', { linked: account({ organisationId: 'org_2' }) }],

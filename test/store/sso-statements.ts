@@ -49,7 +49,7 @@ export async function ssoStatements(database: Database, dialect: Dialect, keyrin
   await connections.readConnections(database, 'org_1')
   await domains.readDomains(database, 'org_1')
   await domains.readDomain(database, domain)
-  await domains.isProvenDomain(database, 'a.example', 'org_1')
+  await domains.readDomainStanding(database, 'a.example', { id: 'sso_1', organisationId: 'org_1' })
   await domains.isProvenElsewhere(database, domain)
   await identities.readIdentity(database, identity)
   await organisations.readSsoOrganisation(database, 'org_1', 'usr_1')

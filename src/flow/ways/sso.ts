@@ -16,8 +16,8 @@ import { type AuditEntry, auditRow } from '../../store/audit.ts'
 import { CommitRefused, type Write } from '../../store/database.ts'
 import { newId } from '../../store/ids.ts'
 import type { Keyring } from '../../store/seal.ts'
-import type { PlannedConnection } from '../../store/sso/connections.ts'
-import { isProvenDomain } from '../../store/sso/domains.ts'
+import type { Connection, PlannedConnection } from '../../store/sso/connections.ts'
+import { readDomainStanding } from '../../store/sso/domains.ts'
 import { claimAccount, linkIdentity, linkNewIdentity, readIdentity } from '../../store/sso/identities.ts'
 import { insertSsoRequest, openRequest, type SsoRequest, useAnswer } from '../../store/sso/requests.ts'
 import { type Fact, mergeFacts } from '../assurance.ts'
@@ -65,8 +65,7 @@ export async function takeAnswer(services: Services, visit: Visit, request: SsoR
     return failed(visit, connection, 'closed', 'another connection', [used])
   }
   if (!returned.ok) return failed(visit, connection, returned.fault, returned.detail, [used])
-  // What is no address as we write them is none.
-  const answer = { ...returned.answer, email: parseAddress(returned.answer.email) }
+  const answer = withAddress(returned.answer)
   const fact = factOf(answer, connection, request.createdAt, visit.now)
   if (fact === undefined) return failed(visit, connection, 'invalid', 'it is of a time to come', [used])
   const link = await linkFor(services, connection, answer)
@@ -244,11 +243,18 @@ async function followGroups(
   })
 }
 
-async function linkFor(
-  { database, accounts }: Services,
-  connection: PlannedConnection,
-  answer: UpstreamAnswer,
+/** What is no address as we write them is none. */
+function withAddress(answer: UpstreamAnswer): UpstreamAnswer {
+  return { ...answer, email: parseAddress(answer.email) }
+}
+
+/** Whose an answer is, and what a login by it comes to. */
+export async function linkFor(
+  { database, accounts }: Pick<Services, 'database' | 'accounts'>,
+  connection: Connection,
+  said: UpstreamAnswer,
 ): Promise<Link> {
+  const answer = withAddress(said)
   const { email, subject } = answer
   const linkedId = await readIdentity(database, { connectionId: connection.id, subject })
   const linked = linkedId === undefined ? undefined : await accounts.find(linkedId)
@@ -258,7 +264,7 @@ async function linkFor(
     connection,
     linked,
     byEmail: asked ? await accounts.findByEmail(email) : undefined,
-    domainProven: asked && (await isProvenDomain(database, domainOf(email), connection.organisationId)),
+    domain: asked ? await readDomainStanding(database, domainOf(email), connection) : 'not_proven',
   })
 }
 

@@ -29,9 +29,9 @@ const byId = sql(
   'sso_domain_by_id',
   `SELECT ${columns} FROM sso_domains d WHERE d.id = ? AND d.organisation_id = ?`,
 )
-const isProven = sql(
+const provenFor = sql(
   'sso_domain_proven_for',
-  'SELECT 1 AS proven FROM sso_domains d WHERE d.proven_domain = ? AND d.organisation_id = ?',
+  'SELECT d.connection_id FROM sso_domains d WHERE d.proven_domain = ? AND d.organisation_id = ?',
 )
 
 /** At most {@link MOST_DOMAINS}. */
@@ -47,13 +47,18 @@ export async function readDomain(
   return row === undefined ? undefined : domainOf(row)
 }
 
-/** Whether an organisation has proven that a domain is its own. */
-export async function isProvenDomain(
+/** `ours`: a connection's organisation has proven it, and its addresses log in by no other connection. */
+export type DomainStanding = 'ours' | 'of_another_connection' | 'not_proven'
+
+export async function readDomainStanding(
   database: Database,
   domain: string,
-  organisationId: string,
-): Promise<boolean> {
-  return (await database.read(isProven, [domain, organisationId])).length > 0
+  connection: { readonly id: string; readonly organisationId: string },
+): Promise<DomainStanding> {
+  const [row] = await database.read(provenFor, [domain, connection.organisationId])
+  if (row === undefined) return 'not_proven'
+  const { connection_id: assigned } = row
+  return assigned === null || assigned === connection.id ? 'ours' : 'of_another_connection'
 }
 
 const isTaken = sql(
