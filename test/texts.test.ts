@@ -108,7 +108,7 @@ describe('texts', () => {
       ...['user.done.passkey', 'user.passkey.question'],
       ...['both', 'passwords', 'codes'].map(what => `user.blocked.${what}`),
       ...['active', 'invited', 'locked', 'deactivated'].map(status => `status.${status}`),
-      ...[...SSO_FAULTS, 'closed', 'other_user'].map(fault => `sso.error.${fault}`),
+      ...[...SSO_FAULTS, 'closed', 'other_user', 'linked_otherwise'].map(fault => `sso.error.${fault}`),
       ...['no_email', 'domain_not_proven', 'no_account', 'other_organisation', 'not_active'].map(
         why => `sso.error.link.${why}`,
       ),
