@@ -87,7 +87,9 @@ export async function page(services: Services, visit: Visit, request: PageReques
           editUrl: show('identify'),
           ...forgotten(services, visit),
           ...sso,
-          ...(progress.linking === undefined ? {} : { linking: true as const }),
+          ...(progress.linking === undefined
+            ? {}
+            : { linking: texts.t('sso.linking', { name: upstreamName(visit) }) }),
           ...failed,
         },
       }

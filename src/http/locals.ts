@@ -148,8 +148,8 @@ export interface ViewLocals {
     readonly forgotUrl?: string
     /** Posts nothing. */
     readonly sso?: SsoWay
-    /** The password links the account to its user there. */
-    readonly linking?: true
+    /** That the password links the account to its user there. */
+    readonly linking?: string
     readonly error?: string
   }
   /** Posts `code`, or `later=yes`. */

@@ -437,7 +437,11 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     { view: 'password', state: '', locals: password },
     { view: 'password', state: 'error', locals: { ...password, error: t('password.error.wrong') } },
     { view: 'password', state: 'sso', locals: { ...password, sso: upstream } },
-    { view: 'password', state: 'linking', locals: { ...password, sso: upstream, linking: true } },
+    {
+      view: 'password',
+      state: 'linking',
+      locals: { ...password, sso: upstream, linking: t('sso.linking', upstream) },
+    },
     { view: 'sso', state: '', locals: { ...sso, passwordAction: '/password', otherUrl: '/other' } },
     { view: 'sso', state: 'only', locals: { ...sso, otherUrl: '/other' } },
     {
