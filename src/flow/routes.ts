@@ -114,9 +114,8 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       !('interaction' in asked) ||
       asked.interaction !== visit.uid
     ) {
-      // Taken before: by a reload, or Back.
-      if (visit.progress.last === 'sso') return seeOther(ctx, services.paths.interaction(visit.uid))
-      throw new AppError('interaction_expired', 'no answer waits under this handle')
+      // Taken before, by a reload or Back, whatever came of it; or never there. Nothing is done, and the login goes on.
+      return seeOther(ctx, services.paths.interaction(visit.uid))
     }
     if (!visit.step.ways.includes('sso')) {
       // Switched off while the user was away.
