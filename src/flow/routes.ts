@@ -51,7 +51,7 @@ type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
 /** Every way, the fields that its form has, and who verifies it. */
 const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: Handler }> = {
   identify: { fields: ['email', 'webauthn'], handler: identify },
-  sso: { fields: [], handler: sso },
+  sso: { fields: ['anew'], handler: sso },
   'use-password': { fields: [], handler: usePassword },
   password: { fields: ['password', 'username', 'webauthn'], handler: password },
   passkey: { fields: ['response', 'webauthn'], handler: confirming(passkey) },

@@ -122,7 +122,7 @@ export interface ViewLocals {
     readonly error?: string
     readonly passkey?: PasskeyForm
   }
-  /** Posts nothing, to either action. */
+  /** Posts `anew`, or nothing to `passwordAction`. */
   sso: {
     readonly action: string
     /** Of the connection. */
@@ -133,6 +133,8 @@ export interface ViewLocals {
     readonly again?: true
     readonly about?: ActionDetails
     readonly passwordAction?: string
+    /** Who they are there came to nothing: they are to be asked. */
+    readonly anew?: true
     /** What the user has set up here will do as well. */
     readonly localUrl?: string
     readonly otherUrl?: string

@@ -451,6 +451,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         ...sso,
         passwordAction: '/password',
         otherUrl: '/other',
+        anew: true,
         error: t('sso.error.link.no_account', upstream),
       },
     },
