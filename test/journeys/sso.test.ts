@@ -96,7 +96,7 @@ describe('journey: single sign-on by OpenID Connect', function () {
 
     const step = await begin(asking(REQUESTS['device.delete']))
     await tab.see(DELETE)
-    expect(await tab.offers('Continue with Heron ID'), 'it vouches for one factor only').to.equal(true)
+    expect(await tab.offers('Continue with Heron ID'), 'beside the code').to.equal(true)
     await tab.fill('One-time code', await codeNow(stage, secret))
     await tab.press('Confirm')
     await tab.see('Welcome to Fleetdesk')
