@@ -15,6 +15,7 @@ import { sendCode } from './ways/codes.ts'
 import { helpNow, mailboxProven } from './ways/locked-out.ts'
 import { accountOf, type Message, type Outcome } from './ways/outcome.ts'
 import { creationOptions, loginOptions } from './ways/passkeys.ts'
+import { isOfSomebody } from './ways/sso.ts'
 
 const HOUR = 60 * 60 * 1000
 
@@ -87,7 +88,9 @@ export async function page(services: Services, visit: Visit, request: PageReques
           editUrl: show('identify'),
           ...forgotten(services, visit),
           ...sso,
-          ...(progress.linking === undefined ? {} : { linking: true as const }),
+          ...(progress.linking === undefined
+            ? {}
+            : { linking: texts.t('sso.linking', { name: upstreamName(visit) }) }),
           ...failed,
         },
       }
@@ -217,6 +220,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
         ...(stepUp ? { again: true } : {}),
         ...(visit.action === undefined ? {} : { about: aboutAction(visit.action) }),
         ...(step.ways.includes('use-password') ? { passwordAction: to('use-password') } : {}),
+        ...(request.error !== undefined && isOfSomebody(request.error) ? { anew: true } : {}),
         ...(step.kind === 'sso' ? {} : { localUrl: services.paths.interaction(visit.uid) }),
         ...(step.ways.includes('identify') ? { otherUrl: show('identify') } : {}),
         ...failed,

@@ -51,7 +51,7 @@ type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
 /** Every way, the fields that its form has, and who verifies it. */
 const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: Handler }> = {
   identify: { fields: ['email', 'webauthn'], handler: identify },
-  sso: { fields: [], handler: sso },
+  sso: { fields: ['anew'], handler: sso },
   'use-password': { fields: [], handler: usePassword },
   password: { fields: ['password', 'username', 'webauthn'], handler: password },
   passkey: { fields: ['response', 'webauthn'], handler: confirming(passkey) },
@@ -114,9 +114,8 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       !('interaction' in asked) ||
       asked.interaction !== visit.uid
     ) {
-      // Taken before: by a reload, or Back.
-      if (visit.progress.last === 'sso') return seeOther(ctx, services.paths.interaction(visit.uid))
-      throw new AppError('interaction_expired', 'no answer waits under this handle')
+      // Taken before, by a reload or Back, whatever came of it; or never there. Nothing is done, and the login goes on.
+      return seeOther(ctx, services.paths.interaction(visit.uid))
     }
     if (!visit.step.ways.includes('sso')) {
       // Switched off while the user was away.

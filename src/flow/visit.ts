@@ -100,8 +100,13 @@ export function standing(
     ...(settings.helps === undefined ? {} : { helps: settings.helps }),
     passkeyOfferAfter: account?.passkeyOfferAfter ?? 0,
   }
+  // Of the identity provider's organisation: what is asked there says nothing of whether somebody has an account here.
+  const dueThere = visit.upstream && enforcement(visit.upstream.subscribedAt, now).state === 'enforced'
   const twoFactorsWanted =
-    policy.enforced || policy.demand !== undefined || (policy.goal?.level ?? '1fa') !== '1fa'
+    dueThere === true ||
+    policy.enforced ||
+    policy.demand !== undefined ||
+    (policy.goal?.level ?? '1fa') !== '1fa'
   return { step: nextStep(facts, policy, now), graceUntil, twoFactorsWanted }
 }
 

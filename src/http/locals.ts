@@ -123,7 +123,7 @@ export interface ViewLocals {
     readonly error?: string
     readonly passkey?: PasskeyForm
   }
-  /** Posts nothing, to either action. */
+  /** Posts `anew`, or nothing to `passwordAction`. */
   sso: {
     readonly action: string
     /** Of the connection. */
@@ -134,6 +134,8 @@ export interface ViewLocals {
     readonly again?: true
     readonly about?: ActionDetails
     readonly passwordAction?: string
+    /** Who they are there came to nothing: they are to be asked. */
+    readonly anew?: true
     /** What the user has set up here will do as well. */
     readonly localUrl?: string
     readonly otherUrl?: string
@@ -149,8 +151,8 @@ export interface ViewLocals {
     readonly forgotUrl?: string
     /** Posts nothing. */
     readonly sso?: SsoWay
-    /** The password links the account to its user there. */
-    readonly linking?: true
+    /** That the password links the account to its user there. */
+    readonly linking?: string
     readonly error?: string
   }
   /** Posts `code`, or `later=yes`. */

@@ -146,6 +146,23 @@ onEveryStage('single sign-on', open => {
       expect((await party.finish(begun, url)).claims()).to.include({ acr: ACR['2fa'] })
     })
 
+    it('asks the same of the provider for an invited user, and for an address that nobody has here', async () => {
+      const heron = await ground({ connection: { twoFactor: { acr: ['gold'], amr: [] } } })
+      await dana(heron)
+      await createUser(stage.directory, {
+        ...{ organisationId: heron.organisationId, email: heron.email('ines') },
+        ...{ name: 'Ines', role: 'technician' },
+      })
+      for (const name of ['dana', 'ines', 'nobody']) {
+        const visitor = createVisitor(stage.origin)
+        const page = await visitor.follow((await party.begin()).url)
+        const { location = '' } = await visitor.post(`/interaction/${uidOf(page.url)}/identify`, {
+          ...{ email: heron.email(name), webauthn: 'none' },
+        })
+        expect(new URL(location).searchParams.get('acr_values'), name).to.equal('gold')
+      }
+    })
+
     it('asks for no second factor on the first day, unless the app does', async () => {
       const heron = await ground({ ...MFA, subscribedAt: stage.now() })
       const person = await dana(heron)

@@ -46,6 +46,9 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
   const setup = { action: '/sent', qr, key, uri, openKey: false, steps }
   const code = { action: '/sent', product: 'Sallyport', recoveryUrl: '/recovery' }
   const stepUp = { app: 'Fleetdesk', email, cancel: '/cancel' }
+  const upstream = { action: '/sent', name: 'Heron ID' }
+  const sso = { ...upstream, email, app: 'Fleetdesk' }
+  const again = { ...sso, again: true, cancel: '/cancel' } as const
   const about = {
     title: 'delete 14 devices at Acme',
     noun: 'devices',
@@ -441,6 +444,32 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     },
     { view: 'password', state: '', locals: password },
     { view: 'password', state: 'error', locals: { ...password, error: t('password.error.wrong') } },
+    { view: 'password', state: 'sso', locals: { ...password, sso: upstream } },
+    {
+      view: 'password',
+      state: 'linking',
+      locals: { ...password, sso: upstream, linking: t('sso.linking', upstream) },
+    },
+    { view: 'sso', state: '', locals: { ...sso, passwordAction: '/password', otherUrl: '/other' } },
+    { view: 'sso', state: 'only', locals: { ...sso, otherUrl: '/other' } },
+    {
+      view: 'sso',
+      state: 'error',
+      locals: {
+        ...sso,
+        passwordAction: '/password',
+        otherUrl: '/other',
+        anew: true,
+        error: t('sso.error.link.no_account', upstream),
+      },
+    },
+    { view: 'sso', state: 'step-up', locals: again },
+    { view: 'sso', state: 'action', locals: { ...again, about } },
+    {
+      view: 'sso',
+      state: 'instead',
+      locals: { ...again, about: single, localUrl: '/local', error: t('sso.error.unreachable', upstream) },
+    },
     { view: 'setup', state: '', locals: { ...setup, notNow: { until: time } } },
     { view: 'setup', state: 'endless', locals: { ...setup, notNow: {} } },
     { view: 'setup', state: 'phone', locals: { ...setup, openKey: true } },
@@ -479,6 +508,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     { view: 'passkey-offer', state: 'error', locals: { ...offer, error: t('passkey.error.notSaved') } },
     { view: 'code', state: '', locals: { ...code, passkey, lockedOutUrl: '/locked-out' } },
     { view: 'code', state: 'bare', locals: code },
+    { view: 'code', state: 'sso', locals: { ...code, sso: upstream } },
     { view: 'code', state: 'set-up-again', locals: { ...code, setUpAgain: '/again' } },
     { view: 'code', state: 'error', locals: { ...code, error: t('code.error.wait', { minutes: 4 }) } },
     { view: 'step-up', state: '', locals: { ...stepUp, about, codeAction: '/sent', passkey } },
@@ -491,6 +521,11 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     { view: 'step-up', state: 'passkey', locals: { ...stepUp, about: single, passkey } },
     {
       view: 'step-up',
+      state: 'sso',
+      locals: { ...stepUp, about, codeAction: '/sent', passkey, sso: upstream },
+    },
+    {
+      view: 'step-up',
       state: 'passkey-only',
       locals: { ...stepUp, passkey: { ...passkey, error: t('passkey.error.expired') }, cantUse: '/mailed' },
     },
@@ -500,6 +535,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       locals: { ...stepUp, codeAction: '/sent', recoveryUrl: '/recovery', setUpAgain: '/again' },
     },
     { view: 'passkey-first', state: '', locals: { passkey, cantUse: '/mailed' } },
+    { view: 'passkey-first', state: 'sso', locals: { passkey, sso: upstream } },
     {
       view: 'passkey-first',
       state: 'error',

@@ -2,6 +2,9 @@
 
 import { randomBytes } from 'node:crypto'
 import { createOrganisation } from '../../src/organisations/directory.ts'
+import { newSamlKeys } from '../../src/sso/saml.ts'
+import { readSamlMetadata } from '../../src/sso/saml-metadata.ts'
+import type { StoredSaml } from '../../src/sso/settings.ts'
 import type { Write } from '../../src/store/database.ts'
 import { newId } from '../../src/store/ids.ts'
 import {
@@ -13,13 +16,19 @@ import {
 } from '../../src/store/sso/connections.ts'
 import { assignDomain, insertDomain, proveDomain } from '../../src/store/sso/domains.ts'
 import type { Stage } from './stage.ts'
-import { startUpstreamOidc, type UpstreamAccount, type UpstreamOidc, visitUpstream } from './upstream-oidc.ts'
+import {
+  spawnUpstreamOidc,
+  startUpstreamOidc,
+  type UpstreamAccount,
+  type UpstreamOidc,
+  visitUpstream,
+} from './upstream-oidc.ts'
+import { type SamlUpstream, type SamlUpstreamOptions, startSamlUpstream } from './upstream-saml.ts'
 import { createVisitor, uidOf, type Visitor } from './visitor.ts'
 
 const DAY = 24 * 60 * 60 * 1000
 
-export interface SsoGround {
-  readonly upstream: UpstreamOidc
+interface Ground {
   readonly organisationId: string
   readonly connectionId: string
   readonly domain: string
@@ -30,8 +39,15 @@ export interface SsoGround {
   close(): Promise<void>
 }
 
-export interface SsoOptions {
-  readonly accounts?: readonly UpstreamAccount[]
+export interface SsoGround extends Ground {
+  readonly upstream: UpstreamOidc
+}
+
+export interface SamlGround extends Ground {
+  readonly upstream: SamlUpstream
+}
+
+interface GroundOptions {
   readonly connection?: Partial<Pick<NewConnection, 'name' | 'twoFactor' | 'createsUsers' | 'adminGroups'>>
   readonly ssoOnly?: boolean
   readonly plan?: string
@@ -39,12 +55,24 @@ export interface SsoOptions {
   readonly subscribedAt?: number
 }
 
+export interface SsoOptions extends GroundOptions {
+  readonly accounts?: readonly UpstreamAccount[]
+  /** The identity provider runs in a process of its own. */
+  readonly ownProcess?: boolean
+}
+
+export interface SamlOptions extends GroundOptions {
+  readonly upstream?: SamlUpstreamOptions
+  readonly idpInitiated?: boolean
+}
+
 let grounds = 0
 
 export async function openSso(stage: Stage, options: SsoOptions = {}): Promise<SsoGround> {
   const { paths } = stage.running.services
   const connectionId = newId('sso')
-  const upstream = await startUpstreamOidc({
+  const start = options.ownProcess ? spawnUpstreamOidc : startUpstreamOidc
+  const upstream = await start({
     redirectUris: [`${stage.origin}${paths.ssoOidc(connectionId)}`],
     accounts: options.accounts ?? [],
     backchannelLogoutUri: `${stage.origin}${paths.ssoOidc(connectionId, 'logout')}`,
@@ -52,6 +80,27 @@ export async function openSso(stage: Stage, options: SsoOptions = {}): Promise<S
   const { issuer, clientId, clientSecret: secret } = upstream
   const settings = { issuer, clientId }
   const connected = await connect(stage, { connectionId, protocol: 'oidc', settings, secret }, options)
+  return { ...connected, upstream, close: () => upstream.close() }
+}
+
+/** The same with one that speaks SAML: each knows the other by its metadata. */
+export async function openSamlSso(stage: Stage, options: SamlOptions = {}): Promise<SamlGround> {
+  const { paths } = stage.running.services
+  const connectionId = newId('sso')
+  const upstream = await startSamlUpstream(options.upstream)
+  const metadata = await fetch(upstream.metadataUrl)
+  const { entityId, ssoUrl, sloUrl, certificates } = readSamlMetadata(await metadata.text())
+  const { privateKey, certificate } = await newSamlKeys('Sallyport', stage.now())
+  const settings: StoredSaml = {
+    ...{ entityId, ssoUrl, sloUrl, certificates, requestsSigned: true },
+    idpInitiated: options.idpInitiated === true,
+    ourCertificate: certificate,
+    metadataUrl: upstream.metadataUrl,
+  }
+  const known: Connected = { connectionId, protocol: 'saml', settings, secret: privateKey }
+  const connected = await connect(stage, known, options)
+  const ours = await fetch(`${stage.origin}${paths.ssoSaml(connectionId, 'metadata')}`)
+  await upstream.trust(await ours.text())
   return { ...connected, upstream, close: () => upstream.close() }
 }
 
@@ -67,8 +116,8 @@ export interface Connected {
 export async function connect(
   stage: Stage,
   { connectionId, protocol, settings, secret }: Connected,
-  options: SsoOptions = {},
-): Promise<Omit<SsoGround, 'upstream' | 'close'>> {
+  options: GroundOptions = {},
+): Promise<Omit<Ground, 'close'>> {
   const { database, keyring } = stage.running.services
   const domain = `heron${++grounds}.example`
   const domainId = newId('dom')

@@ -1,5 +1,6 @@
 // A customer's identity provider that speaks SAML 2.0 and that nobody here wrote: npm's samlp, in a process of its own,
-// with a login page, users and sessions. It trusts those whose metadata it was given, and demands that they sign.
+// with a login page, users and sessions. It trusts those whose metadata it was given, and demands that they sign. It sits
+// at 127.0.0.1: to a browser another site than localhost is.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes, X509Certificate } from 'node:crypto'
@@ -130,7 +131,7 @@ async function serve(started: SamlUpstreamOptions): Promise<void> {
   })
   const server = app.listen(options.port ?? 0, '127.0.0.1')
   await once(server, 'listening')
-  const url = `http://localhost:${(server.address() as AddressInfo).port}`
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const entityId = `${url}/metadata`
 
   const sessionOf = (request: Request): Session | undefined =>

@@ -23,10 +23,10 @@ import { insertSsoRequest, openRequest, type SsoRequest, useAnswer } from '../..
 import { type Fact, mergeFacts } from '../assurance.ts'
 import { NO_PROGRESS, type Progress } from '../progress.ts'
 import type { Visit } from '../visit.ts'
-import { chosen, type Handler, type Outcome, type Refused, refused } from './outcome.ts'
+import { chosen, type Handler, type Message, type Outcome, type Refused, refused } from './outcome.ts'
 
-/** Sends the user to their identity provider. */
-export const sso: Handler = async (services, visit) => {
+/** Sends the user to their identity provider; `anew`: it has them say who they are, whomever it knows them as. */
+export const sso: Handler = async (services, visit, { anew }) => {
   const { upstreams, connection } = upstreamOf(services, visit)
   const email = visit.progress.account?.email
   try {
@@ -35,7 +35,8 @@ export const sso: Handler = async (services, visit) => {
       domainHint: email && domainOf(email),
       twoFactor: visit.twoFactorsWanted,
       acrValues: visit.twoFactorsWanted ? connection.twoFactor.acr : [],
-      fresh: visit.prompt === 'step_up' || visit.fromNothing || visit.asked.maxAge !== undefined,
+      fresh:
+        anew === 'yes' || visit.prompt === 'step_up' || visit.fromNothing || visit.asked.maxAge !== undefined,
     })
     const request = { state, connectionId: connection.id, askedBy: { interaction: visit.uid } }
     return { kind: 'away', url, writes: [insertSsoRequest(services.keyring, request, pending, visit.now)] }
@@ -75,6 +76,11 @@ export async function takeAnswer(services: Services, visit: Visit, request: SsoR
   }
   if (link.kind === 'known') await followGroups(services, connection, answer, link.account)
   return settle(services, visit, { connection, answer, fact, returned, link, used })
+}
+
+/** Whether it was about who somebody is there, so that the same session there would come to the same. */
+export function isOfSomebody({ key }: Message): boolean {
+  return /^sso\.error\.(link\.|linked_otherwise$|other_user$)/.test(key)
 }
 
 type Failure = SsoFault | 'closed' | 'other_user' | 'linked_otherwise' | `link.${LinkRefusal}`

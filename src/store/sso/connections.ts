@@ -38,15 +38,18 @@ export interface Connection {
   readonly createdAt: number
 }
 
-/** With the plan of its organisation, which SSO depends on. */
+/** With the plan of its organisation, which SSO depends on, and its start, from which two factors are due. */
 export interface PlannedConnection extends Connection {
   readonly plan: string
+  /** Milliseconds since 1970; null: there is no subscription yet. */
+  readonly subscribedAt: number | null
 }
 
 const columns = `c.id AS c_id, c.organisation_id AS c_organisation_id, c.protocol AS c_protocol, c.name AS c_name,
   c.status AS c_status, c.settings AS c_settings, c.secret AS c_secret, c.two_factor AS c_two_factor,
   c.creates_users AS c_creates_users, c.admin_groups AS c_admin_groups, c.revision AS c_revision,
-  c.tested_revision AS c_tested_revision, c.created_at AS c_created_at, o.plan AS c_plan`
+  c.tested_revision AS c_tested_revision, c.created_at AS c_created_at, o.plan AS c_plan,
+  o.subscribed_at AS c_subscribed_at`
 const from = 'sso_connections c JOIN organisations o ON o.id = c.organisation_id'
 
 const byId = sql('sso_connection_by_id', `SELECT ${columns} FROM ${from} WHERE c.id = ?`)
@@ -204,5 +207,6 @@ function connectionOf(row: Row | undefined): PlannedConnection | undefined {
     testedRevision: row.c_tested_revision == null ? null : Number(row.c_tested_revision),
     createdAt: Number(row.c_created_at),
     plan: String(row.c_plan),
+    subscribedAt: row.c_subscribed_at === null ? null : Number(row.c_subscribed_at),
   }
 }
