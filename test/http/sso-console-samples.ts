@@ -308,6 +308,18 @@ export const ssoConsoleSamples = (
     { view: 'admin-sso-provider', state: 'saml', locals: saml },
     {
       view: 'admin-sso-provider',
+      state: 'saml-new',
+      locals: {
+        ...saml,
+        status: draft,
+        values: { name: 'AD FS' },
+        certificates: [],
+        test: { kind: 'info', text: t('connection.test.incomplete') },
+        primary: 'save',
+      },
+    },
+    {
+      view: 'admin-sso-provider',
       state: 'saml-wrong',
       locals: {
         ...saml,
