@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
 import * as client from 'openid-client'
 import { ACR } from '../../src/flow/assurance.ts'
+import { lockAccount } from '../../src/store/account-lock.ts'
 import { orderEmailChange } from '../../src/store/email-changes.ts'
 import { newId } from '../../src/store/ids.ts'
 import { assignDomain, deleteDomain, insertDomain, proveDomain } from '../../src/store/sso/domains.ts'
@@ -976,6 +977,30 @@ onEveryStage('attacks on single sign-on', open => {
       const late = await through(heron, fresh(), await start(), person.email)
       expect((await late.visitor.post(`${late.base}/put-off`, {})).status).to.equal(409)
     })
+  })
+
+  it('E4 a link that a thief added goes when the owner locks the account, and an older one stays', async () => {
+    const heron = await liar()
+    const { person } = await linkedUser(heron)
+    const lock = async (token: string) => {
+      const account = await stage.running.services.accounts.find(person.id)
+      if (account === undefined) throw new Error('the account is gone')
+      const link = { token, until: stage.now() + DAY }
+      await heron.commit(...lockAccount(account, link, stage.now() - 7 * DAY, stage.now()))
+      await change(stage, "UPDATE accounts SET status = 'active' WHERE id = ?", [person.id])
+    }
+    await change(stage, 'UPDATE sso_identities SET created_at = ? WHERE account_id = ?', [
+      stage.now() - 8 * DAY,
+      person.id,
+    ])
+    await lock('first')
+    expect(await linked(stage, heron)).to.deep.equal([person.id])
+    await change(stage, 'UPDATE sso_identities SET created_at = ? WHERE account_id = ?', [
+      stage.now() - DAY,
+      person.id,
+    ])
+    await lock('second')
+    expect(await linked(stage, heron)).to.deep.equal([])
   })
 
   describe('an address that changed at the provider', () => {
