@@ -445,6 +445,7 @@ onEveryStage('attacks on single sign-on', open => {
         about(other.person),
         about(person, { sub: 'a stranger' }),
         about({ email: heron.email('nobody') }),
+        about(await member(stage, heron, 'unlinked')),
       ]) {
         heron.says(claims)
         const page = await visitor.follow(await start(stepUp))
@@ -713,6 +714,21 @@ onEveryStage('attacks on single sign-on', open => {
       }
     })
 
+    it('is not got round with the passkey of one and the provider’s word for another', async () => {
+      const { heron, passkey } = await shutOut()
+      const other = await member(stage, heron, 'eve')
+      const visitor = fresh()
+      const page = await visitor.follow(await start())
+      const base = `/interaction/${uidOf(page.url)}`
+      const response = JSON.stringify(passkey.assert(challengeOf(page)))
+      await visitor.post(`${base}/passkey`, { response })
+      expect((await visitor.follow(base)).heading).to.equal(atHome)
+      heron.says(about(other, { amr: [] }))
+      const back = await again(heron, visitor, base)
+      expect(back.heading).to.equal('Set up two-factor authentication')
+      expect(await whoIs(visitor)).to.equal(undefined)
+    })
+
     it('X1 is not got round by an answer that links nobody', async () => {
       const { heron, user } = await shutOut()
       heron.says(about({ email: heron.email('nobody') }))
@@ -879,6 +895,7 @@ onEveryStage('attacks on single sign-on', open => {
             const visitor = fresh()
             const { base, url } = await through(heron, visitor, await start(params), person.email)
             expect(isIn({ url })).to.equal(false)
+            expect((await visitor.follow(base)).heading, 'two factors of before are one').to.match(/^Set up/)
             await visitor.post(`${base}/put-off`, {})
             const page = await visitor.follow(base)
             expect(isIn(page), page.heading).to.equal(false)
