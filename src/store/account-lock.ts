@@ -37,13 +37,18 @@ const takePasskeys = sql(
   'DELETE FROM passkeys WHERE account_id = ? AND created_at > ?',
 )
 
+const takeLinks = sql(
+  'account_lock_sso_links',
+  'DELETE FROM sso_identities WHERE account_id = ? AND created_at > ?',
+)
+
 /**
- * Locks an account, and takes the passkeys that were added since. Must stand first in its commit: whoever takes an
+ * Locks an account, and takes the passkeys, and the links to identity providers, that were added since. Must stand first in its commit: whoever takes an
  * admin away at the same moment looks again. Refused as `already_used` if the link was used, or the account is not
  * active.
  *
  * @param link the link's token, and until when it works, milliseconds since 1970
- * @param since passkeys that were added later go, milliseconds since 1970
+ * @param since passkeys and links that were added later go, milliseconds since 1970
  * @param putBack the address that it had before a change; then an account that is locked already is as good
  */
 export function lockAccount(
@@ -63,6 +68,7 @@ export function lockAccount(
           'already_used',
         ),
     write(takePasskeys, [id, since]),
+    write(takeLinks, [id, since]),
     spend('lock-link', digest(link.token), link.until),
   ]
 }

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
 import * as client from 'openid-client'
 import { ACR } from '../../src/flow/assurance.ts'
+import { lockAccount } from '../../src/store/account-lock.ts'
 import { orderEmailChange } from '../../src/store/email-changes.ts'
 import { newId } from '../../src/store/ids.ts'
 import { assignDomain, deleteDomain, insertDomain, proveDomain } from '../../src/store/sso/domains.ts'
@@ -444,6 +445,7 @@ onEveryStage('attacks on single sign-on', open => {
         about(other.person),
         about(person, { sub: 'a stranger' }),
         about({ email: heron.email('nobody') }),
+        about(await member(stage, heron, 'unlinked')),
       ]) {
         heron.says(claims)
         const page = await visitor.follow(await start(stepUp))
@@ -712,6 +714,21 @@ onEveryStage('attacks on single sign-on', open => {
       }
     })
 
+    it('is not got round with the passkey of one and the provider’s word for another', async () => {
+      const { heron, passkey } = await shutOut()
+      const other = await member(stage, heron, 'eve')
+      const visitor = fresh()
+      const page = await visitor.follow(await start())
+      const base = `/interaction/${uidOf(page.url)}`
+      const response = JSON.stringify(passkey.assert(challengeOf(page)))
+      await visitor.post(`${base}/passkey`, { response })
+      expect((await visitor.follow(base)).heading).to.equal(atHome)
+      heron.says(about(other, { amr: [] }))
+      const back = await again(heron, visitor, base)
+      expect(back.heading).to.equal('Set up two-factor authentication')
+      expect(await whoIs(visitor)).to.equal(undefined)
+    })
+
     it('X1 is not got round by an answer that links nobody', async () => {
       const { heron, user } = await shutOut()
       heron.says(about({ email: heron.email('nobody') }))
@@ -878,6 +895,7 @@ onEveryStage('attacks on single sign-on', open => {
             const visitor = fresh()
             const { base, url } = await through(heron, visitor, await start(params), person.email)
             expect(isIn({ url })).to.equal(false)
+            expect((await visitor.follow(base)).heading, 'two factors of before are one').to.match(/^Set up/)
             await visitor.post(`${base}/put-off`, {})
             const page = await visitor.follow(base)
             expect(isIn(page), page.heading).to.equal(false)
@@ -976,6 +994,30 @@ onEveryStage('attacks on single sign-on', open => {
       const late = await through(heron, fresh(), await start(), person.email)
       expect((await late.visitor.post(`${late.base}/put-off`, {})).status).to.equal(409)
     })
+  })
+
+  it('E4 a link that a thief added goes when the owner locks the account, and an older one stays', async () => {
+    const heron = await liar()
+    const { person } = await linkedUser(heron)
+    const lock = async (token: string) => {
+      const account = await stage.running.services.accounts.find(person.id)
+      if (account === undefined) throw new Error('the account is gone')
+      const link = { token, until: stage.now() + DAY }
+      await heron.commit(...lockAccount(account, link, stage.now() - 7 * DAY, stage.now()))
+      await change(stage, "UPDATE accounts SET status = 'active' WHERE id = ?", [person.id])
+    }
+    await change(stage, 'UPDATE sso_identities SET created_at = ? WHERE account_id = ?', [
+      stage.now() - 8 * DAY,
+      person.id,
+    ])
+    await lock('first')
+    expect(await linked(stage, heron)).to.deep.equal([person.id])
+    await change(stage, 'UPDATE sso_identities SET created_at = ? WHERE account_id = ?', [
+      stage.now() - DAY,
+      person.id,
+    ])
+    await lock('second')
+    expect(await linked(stage, heron)).to.deep.equal([])
   })
 
   describe('an address that changed at the provider', () => {
