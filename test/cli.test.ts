@@ -273,7 +273,7 @@ describe('the command line', () => {
             '016-bounces.js',
             '017-rare-statuses.js',
             '020-email-changes.js',
-            '021_sso.js',
+            '021-sso.js',
           ],
         })
       })

@@ -278,10 +278,9 @@ function reach(goal: Goal, held: readonly Fact[], facts: Facts, enrolment: Enrol
   }
   const upstream = upstreamHelps(goal.level, held, facts)
   if (upstream && !enrolled) return { kind: 'sso', ways: ['sso'] }
-  if (
-    goal.level === '1fa' &&
-    !(enrolled && held.some(each => each.factor === 'passkey' || each.factor === 'otp'))
-  ) {
+  const came = (...factors: Fact['factor'][]) => held.some(each => factors.includes(each.factor))
+  // Whoever came by their identity provider may have no password here.
+  if (goal.level === '1fa' && !came('sso') && !(enrolled && came('passkey', 'otp'))) {
     return { kind: 'password', ways: ['password'] }
   }
   if (!enrolment.authenticator) {

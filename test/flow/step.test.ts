@@ -44,6 +44,7 @@ function step(start: Start): Step {
     newRecoveryCode: start.newRecoveryCode ?? false,
     platformAuthenticator: start.platformAuthenticator ?? false,
     passkeyElsewhere: start.passkeyElsewhere ?? false,
+    upstream: start.upstream,
   }
   const enforced = start.enforced ?? true
   const policy: Policy = {
@@ -61,6 +62,13 @@ function step(start: Start): Step {
 }
 
 const PWD = verified('pwd')
+/** A login at the upstream: one factor, or trusted for two. */
+const SSO: Fact[] = [{ factor: 'sso', kind: '1fa', verifiedAt: NOW - MINUTE }]
+const SSO_TWO: Fact[] = [{ factor: 'sso', kind: '2fa', verifiedAt: NOW - MINUTE }]
+const held = (facts: Fact[]): Fact[] => facts.map(each => ({ ...each, verifiedAt: NOW - 600 * MINUTE }))
+const VIA = { upstream: { required: false, twoFactor: false } } as const
+const TRUSTED = { upstream: { required: false, twoFactor: true } } as const
+const ONLY = { upstream: { required: true, twoFactor: true } } as const
 const TWO = verified('pwd', 'otp')
 const PASSKEY = verified('passkey')
 const RECOVERED = verified('pwd', 'recovery')
@@ -120,6 +128,30 @@ describe('the next step', () => {
     ['of a password after a reset, outside: no code is mailed', { enrolled: RESET, verified: PWD, outside: true }, 'outside', 'leave', 'identify', 'passkey'],
     ['of a session outside the access list', { enrolled: APP, session: HELD_TWO, outside: true }, 'outside', 'leave', 'identify', 'passkey'],
     ['of a session outside, in a step-up', { enrolled: APP, session: HELD_TWO, outside: true, ...STEP_UP }, 'outside', 'leave', 'cancel'],
+    // single sign-on
+    ['of an address that logs in by single sign-on', { ...VIA }, 'sso', 'sso', 'use-password', 'identify', 'passkey'],
+    ['of an address there that nobody has', { enrolled: 'nobody', ...VIA }, 'sso', 'sso', 'use-password', 'identify', 'passkey'],
+    ['of such an address, where it is the only way', { ...ONLY }, 'sso', 'sso', 'use-password', 'identify', 'passkey'],
+    ['of one who chose a password', { ...VIA, choices: { usePassword: true } }, 'password', 'password', 'identify', 'passkey', 'sso'],
+    ['of a password, where single sign-on is the only way', { enrolled: APP, verified: PWD, ...ONLY }, 'sso', 'sso', 'identify'],
+    ['of a password and a code, where it is the only way', { enrolled: APP, verified: TWO, ...ONLY }, 'sso', 'sso', 'identify'],
+    ['of a passkey, where it is the only way', { enrolled: KEY, verified: PASSKEY, ...ONLY }, 'sso', 'sso', 'identify'],
+    ['of a session by password, where it is the only way', { enrolled: APP, session: HELD_TWO, ...ONLY }, 'sso', 'sso', 'identify'],
+    ['of one factor there, with nothing enrolled', { verified: SSO, ...VIA }, 'set-up', 'set-up'],
+    ['of the same, within the grace day', { verified: SSO, ...VIA, ...GRACE }, 'set-up', 'set-up', 'put-off'],
+    ['of one factor there, with an authenticator', { enrolled: APP, verified: SSO, ...VIA }, 'code', 'otp', 'recovery'],
+    ['of one factor there after a reset', { enrolled: RESET, verified: SSO, ...VIA }, 'mailed-code', 'mailed-code', 'send-code'],
+    ['of two factors there', { verified: SSO_TWO, ...ONLY }, 'done'],
+    ['of two factors there after a reset', { enrolled: RESET, verified: SSO_TWO, ...TRUSTED }, 'set-up', 'set-up'],
+    ['of two factors there, asked for a passkey', { verified: SSO_TWO, ...TRUSTED, goal: asks('phr') }, 'passkey-needed', 'give-up'],
+    ['of a session there, asked anew', { session: held(SSO_TWO), ...TRUSTED, ...STEP_UP, goal: asks('2fa', FRESH) }, 'sso', 'sso', 'cancel'],
+    ['of the same, with an authenticator', { enrolled: APP, session: held(SSO_TWO), ...TRUSTED, ...STEP_UP, goal: asks('2fa', FRESH) }, 'code', 'otp', 'sso', 'cancel'],
+    ['of the same, with a passkey', { enrolled: KEY, session: held(SSO_TWO), ...TRUSTED, ...STEP_UP, goal: asks('2fa', FRESH) }, 'passkey-first', 'passkey', 'sso', 'cancel'],
+    ['of an upstream that fell short', { session: held(SSO_TWO), ...TRUSTED, ...STEP_UP, choices: { ssoFellShort: true }, goal: asks('2fa', FRESH) }, 'set-up', 'set-up', 'cancel'],
+    ['of a session there, where its word is not trusted', { session: held(SSO_TWO), ...VIA, ...STEP_UP, goal: asks('2fa', FRESH) }, 'set-up', 'set-up', 'cancel'],
+    ['of a grace session there, asked for a new factor', { session: held(SSO), ...VIA, ...GRACE, ...STEP_UP, goal: asks('1fa', FRESH) }, 'sso', 'sso', 'cancel'],
+    ['of the same, which fell short: there may be no password', { session: held(SSO), ...VIA, ...GRACE, ...STEP_UP, choices: { ssoFellShort: true }, goal: asks('1fa', FRESH) }, 'set-up', 'set-up', 'cancel'],
+    ['of a session of a provider that is switched off', { session: held(SSO), ...GRACE, ...STEP_UP, goal: asks('1fa', FRESH) }, 'set-up', 'set-up', 'cancel'],
     // later logins
     ['of a password with an authenticator', { enrolled: APP, verified: PWD }, 'code', 'otp', 'recovery'],
     ['of the same within the grace day', { enrolled: APP, verified: PWD, ...GRACE }, 'code', 'otp', 'recovery'],

@@ -729,6 +729,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         lastLoginAt: time,
       },
     },
+    { view: 'account', state: 'sso', locals: { ...account, sso: 'Northgate Okta', setUpUrl: '/set-up' } },
     { view: 'account', state: 'off', locals: { ...account, setUpUrl: '/set-up', dueAt: time } },
     { view: 'account', state: 'off-endless', locals: { ...account, setUpUrl: '/set-up' } },
     {
@@ -1076,6 +1077,15 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     },
     {
       view: 'admin-user',
+      state: 'linked',
+      locals: {
+        ...user,
+        sso: 'Northgate Okta',
+        actions: [...user.actions, action(t('user.unlink'), t('user.unlink.hint'))],
+      },
+    },
+    {
+      view: 'admin-user',
       state: 'invited',
       locals: {
         ...user,
@@ -1215,6 +1225,20 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         t('user.unblock.effect'),
         t('user.unblock.stranger'),
       ),
+    },
+    {
+      view: 'admin-user-change',
+      state: 'unlink',
+      locals: {
+        ...change(
+          t('user.unlink.question', dana),
+          '',
+          t('user.unlink.link'),
+          t('user.unlink.sessions'),
+          t('user.unlink.again'),
+        ),
+        button: { text: t('user.unlink'), danger: true },
+      },
     },
     { view: 'admin-access', state: '', locals: accessList },
     { view: 'admin-access', state: 'none', locals: { ...accessList, addresses: '', count: 0 } },

@@ -27,7 +27,7 @@ const ALL = [
   '016-bounces.js',
   '017-rare-statuses.js',
   '020-email-changes.js',
-  '021_sso.js',
+  '021-sso.js',
 ]
 
 const newer = sql(
