@@ -5,6 +5,7 @@ import type { Context } from 'koa'
 import Router from 'koa-router'
 import { AppError } from '../errors.ts'
 import { reserveAttempt } from '../factors/attempts.ts'
+import { idOf } from '../http/path-id.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { Guard } from '../http/session.ts'
 import { InputError, inviteUser, ROLES, type UserInput, type UserRole } from '../organisations/directory.ts'
@@ -15,7 +16,6 @@ import { stayAdmin } from '../store/memberships.ts'
 import { readUserDetails } from '../store/user-details.ts'
 import { readUserPage } from '../store/user-list.ts'
 import { adminOf, createAdmins, frameOf, tabsOf } from './console.ts'
-import { userIdOf } from './user-page.ts'
 import { pagesOf, readUserQuery, writeUserQuery } from './user-query.ts'
 
 const PAGE_ROWS = 25
@@ -58,7 +58,7 @@ export function invitationRoutes(services: Services, guard: Guard): Router {
   router.post('/admin/invitations/:id/send', ...admins.change(AGAIN), async ctx => {
     const { organisationId } = adminOf(ctx).account
     await guard.sentForm(ctx, AGAIN)
-    const user = await readUserDetails(database, organisationId, userIdOf(ctx))
+    const user = await readUserDetails(database, organisationId, idOf(ctx))
     if (user === undefined) throw new AppError('not_found')
     // They have come meanwhile.
     if (user.status !== 'invited') return seeOther(ctx, `${usersUrl}/${user.id}`)

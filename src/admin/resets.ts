@@ -9,6 +9,7 @@ import Router from 'koa-router'
 import { csvLine } from '../csv.ts'
 import { AppError } from '../errors.ts'
 import { LONGEST_REASON, orderReset, reasonLine } from '../factors/reset.ts'
+import { idOf } from '../http/path-id.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { FormKind, Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
@@ -167,10 +168,7 @@ export function resetRoutes(services: Services, guard: Guard): Router {
   /** The reset that the address names. A draft is there for whoever made it only. */
   async function resetOf(ctx: Context & { params: Record<string, string> }): Promise<Reset> {
     const { account } = adminOf(ctx)
-    const { id = '' } = ctx.params
-    const reset = /^[\w-]{1,64}$/.test(id)
-      ? await readReset(database, account.organisationId, id, clock())
-      : undefined
+    const reset = await readReset(database, account.organisationId, idOf(ctx), clock())
     const hidden = reset?.state === 'draft' && reset.actorId !== account.id
     if (reset === undefined || hidden) throw new AppError('not_found')
     return reset

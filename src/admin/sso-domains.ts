@@ -4,6 +4,7 @@ import type { Context } from 'koa'
 import Router from 'koa-router'
 import { AppError } from '../errors.ts'
 import type { ViewLocals } from '../http/locals.ts'
+import { idOf } from '../http/path-id.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { FormKind, Guard } from '../http/session.ts'
 import { addDomain, proveByDns, removeDomain, setDomain } from '../organisations/sso-domains.ts'
@@ -200,9 +201,8 @@ export function ssoDomainRoutes(services: Services, guard: Guard): Router {
   }
 
   async function domainOf(ctx: Context): Promise<SsoDomain> {
-    const { id = '' } = ctx.params as Record<string, string>
     const { organisationId } = adminOf(ctx).account
-    const domain = await readDomain(database, { id, organisationId })
+    const domain = await readDomain(database, { id: idOf(ctx), organisationId })
     if (domain === undefined) throw new AppError('not_found')
     return domain
   }

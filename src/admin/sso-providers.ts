@@ -6,6 +6,7 @@ import type { Context } from 'koa'
 import Router from 'koa-router'
 import { AppError } from '../errors.ts'
 import type { ViewLocals } from '../http/locals.ts'
+import { idOf } from '../http/path-id.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { FormKind, Guard } from '../http/session.ts'
 import { changeConnection, createConnection, isProtocol } from '../organisations/sso-connections.ts'
@@ -248,8 +249,7 @@ export function ssoProviderRoutes(services: Services, guard: Guard): Router {
 
 /** The connection that the address names, of the admin's organisation: there are no others. */
 export async function connectionOf({ database }: Services, ctx: Context): Promise<Connection> {
-  const { id = '' } = ctx.params as Record<string, string>
-  const connection = await readConnection(database, id)
+  const connection = await readConnection(database, idOf(ctx))
   if (connection?.organisationId !== adminOf(ctx).account.organisationId) throw new AppError('not_found')
   return connection
 }

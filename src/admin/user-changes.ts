@@ -5,6 +5,7 @@
 import type { Context } from 'koa'
 import Router from 'koa-router'
 import { AppError } from '../errors.ts'
+import { idOf } from '../http/path-id.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { Guard } from '../http/session.ts'
 import { type Directory, InputError } from '../organisations/directory.ts'
@@ -21,7 +22,7 @@ import { CommitRefused } from '../store/database.ts'
 import { readUserDetails, type UserDetails } from '../store/user-details.ts'
 import type { TextKey } from '../texts.ts'
 import { adminOf, createAdmins, frameFor } from './console.ts'
-import { type Done, userIdOf } from './user-page.ts'
+import type { Done } from './user-page.ts'
 
 interface Change {
   /** The last part of its address. */
@@ -191,7 +192,7 @@ export function userChangeRoutes(services: Services, guard: Guard): Router {
   }
 
   async function userOf(ctx: Context): Promise<UserDetails> {
-    const user = await readUserDetails(database, adminOf(ctx).account.organisationId, userIdOf(ctx))
+    const user = await readUserDetails(database, adminOf(ctx).account.organisationId, idOf(ctx))
     if (user === undefined) throw new AppError('not_found')
     return user
   }

@@ -6,6 +6,7 @@ import Router from 'koa-router'
 import { AppError } from '../errors.ts'
 import { readBlocks } from '../factors/attempts.ts'
 import type { UserAction } from '../http/locals.ts'
+import { idOf } from '../http/path-id.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
@@ -46,7 +47,7 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
 
   router.get('/admin/users/:id', ...admins.look(), async ctx => {
     const { account } = adminOf(ctx)
-    const id = userIdOf(ctx)
+    const id = idOf(ctx)
     const [user, blocks, events, sessions] = await Promise.all([
       readUserDetails(database, account.organisationId, id),
       readBlocks(database, id, clock()),
@@ -89,7 +90,7 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
   router.post('/admin/users/:id/reset', ...admins.choose(RESET), async ctx => {
     const { account } = adminOf(ctx)
     await guard.sentForm(ctx, RESET)
-    const user = await readUserDetails(database, account.organisationId, userIdOf(ctx))
+    const user = await readUserDetails(database, account.organisationId, idOf(ctx))
     if (user === undefined) throw new AppError('not_found')
     const draft = { id: newId('rst'), organisationId: account.organisationId, actorId: account.id }
     await database.commit(draftReset(database.dialect, draft, [user.id], clock()))
@@ -154,11 +155,4 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
   }
 
   return router
-}
-
-/** The id that the address names; one that cannot be an id is nobody's. */
-export function userIdOf(ctx: Context): string {
-  const { id = '' } = ctx.params as Record<string, string>
-  if (!/^[\w-]{1,64}$/.test(id)) throw new AppError('not_found')
-  return id
 }

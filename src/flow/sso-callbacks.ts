@@ -6,6 +6,7 @@ import type { Context } from 'koa'
 import Router from 'koa-router'
 import { AppError } from '../errors.ts'
 import { readForm } from '../http/forms.ts'
+import { idOf } from '../http/path-id.ts'
 import { seeOther } from '../http/see-other.ts'
 import { noteFailure } from '../log.ts'
 import type { Services } from '../services.ts'
@@ -96,7 +97,7 @@ export function ssoCallbackRoutes(services: Services, upstreams: Upstreams): Rou
    * back. So nobody is logged in as somebody else by a stranger's answer.
    */
   async function startedThere(ctx: Context, SAMLResponse: string, relayState: string): Promise<void> {
-    const connection = await upstreams.find(String(ctx.params.id))
+    const connection = await upstreams.find(idOf(ctx))
     if (connection?.protocol !== 'saml' || !samlOf(connection).idpInitiated) throw nobodyAsked()
     try {
       const { email } = await takeAssertion(connection, SAMLResponse, undefined)
@@ -133,7 +134,7 @@ export async function connectionOf(
   ctx: Context,
   protocol?: Protocol,
 ): Promise<Connection> {
-  const connection = await readConnection(database, String(ctx.params.id))
+  const connection = await readConnection(database, idOf(ctx))
   const other = protocol !== undefined && connection?.protocol !== protocol
   if (connection === undefined || other) throw new AppError('not_found')
   return connection
