@@ -3,6 +3,7 @@
 import { expect } from 'chai'
 import { ACR } from '../../src/flow/assurance.ts'
 import { createUser } from '../../src/organisations/directory.ts'
+import { sweep } from '../../src/store/sweep.ts'
 import { audited, codeOf, rows } from '../attacks/ground.ts'
 import { asking, type Console, openConsole, REQUESTS } from '../support/console.ts'
 import { onEveryStage } from '../support/every-stage.ts'
@@ -394,5 +395,17 @@ onEveryStage('single sign-on', open => {
       const [detail] = (await app.verify(token)).authorization_details ?? []
       expect(detail).to.deep.include(REQUESTS['device.delete'])
     })
+  })
+
+  it('F16 forgets logins that are over, and those that nobody came back from', async () => {
+    const heron = await ground()
+    const visitor = createVisitor(stage.origin)
+    const page = await visitor.follow((await party.begin()).url)
+    const base = `/interaction/${uidOf(page.url)}`
+    await visitor.post(`${base}/identify`, { email: heron.email('dana'), webauthn: 'none' })
+    const kept = () => rows(stage, 'SELECT id FROM sso_requests')
+    expect(await kept()).not.to.deep.equal([])
+    await sweep(stage.running.services.database, stage.now() + 21 * MINUTE)
+    expect(await kept()).to.deep.equal([])
   })
 })

@@ -126,6 +126,8 @@ onEveryDatabase('accounts', open => {
       authenticator: { secret: 'sealed secret', lastStep: 100 },
       recoveryCode: { hash: 'hash', saved: true },
       passkeys: 2,
+      breakGlass: false,
+      ssoOnly: false,
     }
     const trips = await roundTrips(database, async () => {
       expect(await readAccount(database, id)).to.deep.equal(everything)
