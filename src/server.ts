@@ -116,6 +116,8 @@ function drain(server: Server): Promise<void> {
   })
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+
 /**
  * Runs until the process is told to end (SIGINT, SIGTERM), for a command line.
  *
@@ -123,12 +125,12 @@ function drain(server: Server): Promise<void> {
  * @returns the exit code, when all is closed
  */
 export async function runUntilStopped(start: () => Promise<{ close(): Promise<void> }>): Promise<number> {
+  // Told to end while it starts, it ends when it has started: half of a start is nothing to close.
+  const { promise: told, resolve: end } = Promise.withResolvers<unknown>()
+  for (const signal of SIGNALS) process.once(signal, end)
   try {
     const running = await start()
-    await new Promise(resolve => {
-      process.once('SIGINT', resolve)
-      process.once('SIGTERM', resolve)
-    })
+    await told
     await running.close()
     return 0
   } catch (error) {
@@ -136,6 +138,8 @@ export async function runUntilStopped(start: () => Promise<{ close(): Promise<vo
     else if (error instanceof StartRefused) process.stderr.write(`${error.message}\n`)
     else throw error
     return 2
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, end)
   }
 }
 

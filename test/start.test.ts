@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
+import { runUntilStopped } from '../src/server.ts'
 import { freePort } from './support/stage.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -168,5 +169,19 @@ describe('npm start', function () {
     const started = start({ SALLYPORT_ISUER: 'http://localhost:1' })
     expect(await started.ended).to.equal(2)
     expect(started.output.stderr).to.include('SALLYPORT_ISUER').and.include('SALLYPORT_ISSUER')
+  })
+})
+
+describe('a process that is told to end while it starts', () => {
+  it('ends by itself, with all closed', async () => {
+    const before = process.listenerCount('SIGTERM')
+    const done: string[] = []
+    const code = await runUntilStopped(async () => {
+      process.emit('SIGTERM')
+      done.push('started')
+      return { close: async () => void done.push('closed') }
+    })
+    expect({ code, done }).to.deep.equal({ code: 0, done: ['started', 'closed'] })
+    expect(process.listenerCount('SIGTERM')).to.equal(before)
   })
 })
