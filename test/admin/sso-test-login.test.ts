@@ -7,11 +7,12 @@ import { newToken } from '../../src/store/ids.ts'
 import { readIdentity } from '../../src/store/sso/identities.ts'
 import { insertSsoRequest, keepAnswer, readOpenRequest, takeRequest } from '../../src/store/sso/requests.ts'
 import { change, rows } from '../attacks/ground.ts'
+import { openSamlLiar } from '../attacks/sso-ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import { comeBack } from '../support/sso.ts'
 import type { Stage } from '../support/stage.ts'
 import { startUpstreamOidc, type UpstreamOidc } from '../support/upstream-oidc.ts'
-import type { Member } from './member.ts'
+import { type Member, membersOf } from './member.ts'
 import { SSO, ssoGround, text } from './sso-ground.ts'
 
 onEveryStage('the test login of single sign-on', open => {
@@ -208,5 +209,20 @@ onEveryStage('the test login of single sign-on', open => {
       expect(stored).not.to.include(secret)
       expect(stage.log.join()).not.to.include(secret)
     }
+  })
+
+  it('goes to a provider of SAML in the same way, with the answer posted from there', async () => {
+    const heron = await openSamlLiar(stage)
+    const admin = await membersOf(stage).enrolled({ role: 'admin', organisationId: heron.organisationId })
+    const url = `${SSO}/${heron.connectionId}`
+    const { location = '' } = await admin.by.post(`${url}/test`, {})
+    expect(location).to.match(/^https:\/\/idp\.example\/sso\?SAMLRequest=/)
+    const posted = await heron.post(heron.answer(location), admin.by)
+    expect(posted.location).to.include(`${url}/test?h=`)
+    const page = text(await admin.by.get(posted.location ?? ''))
+    expect(page).to.include('It works').and.to.include('persistent:dana')
+    expect(page).to.include(heron.email('dana')).and.to.include('PasswordProtectedTransport')
+    const again = await heron.post(heron.answer(location), admin.by)
+    expect(again.status, 'its request was answered').to.equal(400)
   })
 })
