@@ -9,7 +9,7 @@ import type { ViewLocals } from '../http/locals.ts'
 import { seeOther } from '../http/see-other.ts'
 import { type Guard, sessionOf } from '../http/session.ts'
 import { mailJob } from '../mail/outbox.ts'
-import { InputError, personName } from '../organisations/directory.ts'
+import { possibleName } from '../organisations/directory.ts'
 import type { Services } from '../services.ts'
 import { changeName } from '../store/own-changes.ts'
 import { frameFor, homeOf } from './frame.ts'
@@ -33,7 +33,7 @@ export function nameRoutes(services: Services, guard: Guard): Router {
     own()
     const sent = await guard.sentForm(ctx, FORM)
     const typed = sent?.form.name ?? ''
-    const name = accepted(typed)
+    const name = possibleName(typed)
     if (name === undefined) {
       ctx.status = 400
       return show(ctx, { name: typed, error: texts.t('invite.error.name') })
@@ -74,14 +74,4 @@ export function nameRoutes(services: Services, guard: Guard): Router {
   }
 
   return router
-}
-
-/** @returns undefined for what can be nobody's name */
-function accepted(typed: string): string | undefined {
-  try {
-    return personName(typed)
-  } catch (error) {
-    if (error instanceof InputError) return undefined
-    throw error
-  }
 }

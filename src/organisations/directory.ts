@@ -283,6 +283,16 @@ export function personName(name: string): string {
   return line('name', name, 200)
 }
 
+/** The same, where it is no fault. @returns undefined for what can be nobody's name */
+export function possibleName(name: string): string | undefined {
+  try {
+    return personName(name)
+  } catch (error) {
+    if (error instanceof InputError) return undefined
+    throw error
+  }
+}
+
 /** Characters that end a line, or turn its direction: they would rewrite what stands beside it. */
 export const REWRITING = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u
 const VISIBLE = /[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u

@@ -17,6 +17,7 @@ import {
   type Protocol,
   readConnection,
   readConnections,
+  secretPlace,
   switchConnection,
   updateConnection,
 } from '../store/sso/connections.ts'
@@ -50,7 +51,7 @@ export async function createConnection(
     const made = {
       ...{ id, organisationId, protocol, name },
       settings: JSON.stringify(keys === undefined ? {} : { ourCertificate: keys.certificate }),
-      secret: keys === undefined ? null : keyring.seal(keys.privateKey, sealedAt(id)),
+      secret: keys === undefined ? null : keyring.seal(keys.privateKey, secretPlace(id)),
       twoFactor: { acr: [], amr: [] },
       createsUsers: false,
       adminGroups: [],
@@ -84,7 +85,7 @@ export async function changeConnection(
       ...held,
       ...rules,
       settings: JSON.stringify(settings),
-      secret: secret === undefined ? held.secret : directory.keyring.seal(secret, sealedAt(held.id)),
+      secret: secret === undefined ? held.secret : directory.keyring.seal(secret, secretPlace(held.id)),
     }
     const changed = changedParts(held, after, secret !== undefined)
     if (changed.length === 0) return { unchanged: undefined }
@@ -212,8 +213,4 @@ async function connectionOf(
   const held = await readConnection(database, id)
   if (held?.organisationId === organisationId) return held
   throw ssoFault('connection', 'gone', 'is no connection of this organisation')
-}
-
-function sealedAt(id: string) {
-  return ['sso_connections', 'secret', id] as const
 }

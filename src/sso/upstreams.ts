@@ -13,6 +13,7 @@ import {
   type PlannedConnection,
   readConnection,
   readConnectionOfDomain,
+  secretPlace,
 } from '../store/sso/connections.ts'
 import { createOidcUpstreams, type OidcPending, type OidcSettings, type UpstreamLogout } from './oidc.ts'
 import * as saml from './saml.ts'
@@ -113,7 +114,7 @@ export function createUpstreams(
 
   function secretOf({ id, secret }: Connection): string {
     if (secret === null) throw new SsoError('configuration', 'the client secret is missing')
-    return keyring.open(secret, ['sso_connections', 'secret', id]).toString()
+    return keyring.open(secret, secretPlace(id)).toString()
   }
 
   function oidcSettings(connection: Connection): OidcSettings {

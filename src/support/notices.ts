@@ -1,7 +1,7 @@
 // What is told of a support case, at each step, to every address of the account, also one that it had before and that
-// can be put back: each mail has a link by which whoever reads it stops the case at once. The link is made of the case alone and signed: it works as long as the case
-// is open, in every mail about it, and no newer mail takes it away. Leaves out the notice on the account page, which
-// asks the database.
+// can be put back: each mail has a link by which whoever reads it stops the case at once. The link is made of the case
+// alone and signed: it works as long as the case is open, in every mail about it, and no newer mail takes it away. Leaves
+// out the notice on the account page, which asks the database.
 
 import { mailJob } from '../mail/outbox.ts'
 import type { MailContents } from '../mail/templates.ts'

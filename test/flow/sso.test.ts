@@ -23,7 +23,6 @@ import {
 
 const MFA: SsoOptions = { connection: { twoFactor: { acr: [], amr: ['mfa'] } } }
 const MINUTE = 60_000
-const _DAY = 24 * 60 * MINUTE
 
 onEveryStage('single sign-on', open => {
   let stage: Stage

@@ -12,6 +12,7 @@ import {
   markTested,
   type NewConnection,
   type Protocol,
+  secretPlace,
   switchConnection,
 } from '../../src/store/sso/connections.ts'
 import { assignDomain, insertDomain, proveDomain } from '../../src/store/sso/domains.ts'
@@ -24,7 +25,7 @@ import {
   visitUpstream,
 } from './upstream-oidc.ts'
 import { type SamlUpstream, type SamlUpstreamOptions, startSamlUpstream } from './upstream-saml.ts'
-import { createVisitor, uidOf, type Visitor } from './visitor.ts'
+import { uidOf, type Visitor } from './visitor.ts'
 
 const DAY = 24 * 60 * 60 * 1000
 
@@ -132,7 +133,7 @@ export async function connect(
     protocol,
     name: 'Heron ID',
     settings: JSON.stringify(settings),
-    secret: keyring.seal(secret, ['sso_connections', 'secret', connectionId]),
+    secret: keyring.seal(secret, secretPlace(connectionId)),
     twoFactor: { acr: [], amr: [] },
     createsUsers: false,
     adminGroups: [],
@@ -203,5 +204,3 @@ export async function comeBack(
   const redirectUri = new URL(away).searchParams.get('redirect_uri') ?? ''
   return visitor.get(`${redirectUri}?${query}`)
 }
-
-export { createVisitor }

@@ -3,7 +3,7 @@
 
 import { domainOf, parseAddress } from '../../mail/address.ts'
 import { mailJob } from '../../mail/outbox.ts'
-import { InputError, personName } from '../../organisations/directory.ts'
+import { InputError, possibleName } from '../../organisations/directory.ts'
 import { setRole } from '../../organisations/users.ts'
 import type { Services } from '../../services.ts'
 import { factOf } from '../../sso/assurance.ts'
@@ -186,7 +186,8 @@ function created(
         {
           ...account,
           organisationId: connection.organisationId,
-          name: nameFor(email, name),
+          // What the provider calls them, if that can be anybody's name here.
+          name: possibleName(name ?? '') ?? email,
           role,
           status: 'active',
           passwordHash: null,
@@ -198,16 +199,6 @@ function created(
       row(visit, connection, { event: 'sso.user_created', accountId: account.id, details: { role } }),
     ],
     fresh: true,
-  }
-}
-
-/** What the provider calls a user, if that can be anybody's name here; else their address. */
-function nameFor(email: string, name = ''): string {
-  try {
-    return personName(name)
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error
-    return email
   }
 }
 

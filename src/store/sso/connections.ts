@@ -2,6 +2,7 @@
 // revision that was seen; a test login is of one revision. Leaves out what settings mean (src/sso/).
 
 import type { Database, Param, Row, Write } from '../database.ts'
+import type { Place } from '../seal.ts'
 import { sql, write } from '../statement.ts'
 
 export const PROTOCOLS = ['entra', 'oidc', 'saml'] as const
@@ -36,6 +37,11 @@ export interface Connection {
   readonly testedRevision: number | null
   /** Milliseconds since 1970. */
   readonly createdAt: number
+}
+
+/** What a connection's secret is sealed for. */
+export function secretPlace(id: string): Place {
+  return ['sso_connections', 'secret', id]
 }
 
 /** With the plan of its organisation, which SSO depends on, and its start, from which two factors are due. */
