@@ -31,7 +31,7 @@ onEveryStage('the test login of single sign-on', open => {
   beforeEach(async () => {
     priya = await ground.admin()
     id = await ground.provider(priya)
-    domain = `heron${++rounds}.example`
+    domain = `bittern${++rounds}.example`
     upstream = await startUpstreamOidc({
       redirectUris: [`${stage.origin}/sso/oidc/${id}`],
       accounts: [

@@ -518,12 +518,14 @@ onEveryDatabase('resetting second factors', (open, place) => {
   it('does each user once where two workers do the same job, and another reset has the same users', async () => {
     const ids = await crowd(150)
     const [order, same] = [await start(ids), await start(ids)]
-    const [job] = await claimJobs(database, {
+    const due = await claimJobs(database, {
       kinds: [SECOND_FACTOR_RESET],
       limit: 2,
       leaseMs: 1000,
       now: NOW,
     })
+    // Both are due at the same moment: they come in any order.
+    const job = due.find(each => each.payload.includes(order.id))
     if (job === undefined) throw new Error('no job')
     const signal = new AbortController().signal
     const another: ResetGround = { ...ground, database: await open() }
