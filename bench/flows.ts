@@ -98,8 +98,9 @@ export async function twoFactorLogin(
   await visitor.get(base)
   await visitor.post(`${base}/password`, { password: at.password ?? '', webauthn: 'none' })
   await visitor.get(base)
-  await visitor.post(`${base}/otp`, { code: code(secretOf(index), Date.now()) })
-  const { location: resume = '' } = await visitor.get(base)
+  const { location: resume = '' } = await visitor.post(`${base}/otp`, {
+    code: code(secretOf(index), Date.now()),
+  })
   let { location: callback = '' } = await visitor.get(resume)
   if (callback.includes('/interaction/')) {
     const answer = await visitor.post(`/interaction/${uidOf(callback)}/consent`, { answer: 'allow' })
@@ -119,8 +120,9 @@ export async function confirmAction(
   const { location = '' } = await visitor.get(`${authorization(at, 'openid')}&${asked}`)
   const base = `/interaction/${uidOf(location)}`
   await visitor.get(base)
-  await visitor.post(`${base}/otp`, { code: code(secretOf(index), Date.now()) })
-  const { location: resume = '' } = await visitor.get(base)
+  const { location: resume = '' } = await visitor.post(`${base}/otp`, {
+    code: code(secretOf(index), Date.now()),
+  })
   const { location: callback = '' } = await visitor.get(resume)
   return redeem(at, callback)
 }

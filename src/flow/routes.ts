@@ -1,5 +1,5 @@
 // The hosted prompts over HTTP. GET asks `nextStep` and shows its page, or finishes; POST verifies one thing, commits
-// it, and answers 303 to GET. A POST that `nextStep` does not offer now is refused. What the library keeps of an
+// it, and answers 303 to GET, or finishes where nothing is left to do. A POST that `nextStep` does not offer now is refused. What the library keeps of an
 // interaction is touched here and in `policy.ts` only.
 
 import type { Context } from 'koa'
@@ -19,7 +19,7 @@ import { CommitRefused } from '../store/database.ts'
 import type { StoredSession } from '../store/oidc-sessions.ts'
 import type { PlannedConnection } from '../store/sso/connections.ts'
 import { readAnsweredRequest, useAnswer } from '../store/sso/requests.ts'
-import type { Refusal } from '../store/statement.ts'
+import type { Refusal, Write } from '../store/statement.ts'
 import { unit } from '../store/unit-of-work.ts'
 import { readAsked, startsFromNothing, subjectOf } from './asked.ts'
 import { ACR, amrOf, meets, mergeFacts, strongest } from './assurance.ts'
@@ -48,14 +48,21 @@ import { sso, takeAnswer, usePassword } from './ways/sso.ts'
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
 
-/** Every way, the fields that its form has, and who verifies it. */
-const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: Handler }> = {
+interface WayIn {
+  /** Those of its form. */
+  readonly fields: readonly string[]
+  readonly handler: Handler
+  /** What it stores of the account decides no step: what comes next is known before it is stored. */
+  readonly provesOnly?: true
+}
+
+const WAYS: Record<Way, WayIn> = {
   identify: { fields: ['email', 'webauthn'], handler: identify },
   sso: { fields: ['anew'], handler: sso },
   'use-password': { fields: [], handler: usePassword },
   password: { fields: ['password', 'username', 'webauthn'], handler: password },
-  passkey: { fields: ['response', 'webauthn'], handler: confirming(passkey) },
-  otp: { fields: ['code'], handler: confirming(otp) },
+  passkey: { fields: ['response', 'webauthn'], handler: confirming(passkey), provesOnly: true },
+  otp: { fields: ['code'], handler: confirming(otp), provesOnly: true },
   recovery: { fields: ['code'], handler: recovery },
   'set-up': { fields: ['code', 'later'], handler: setUp },
   'put-off': { fields: [], handler: putOff },
@@ -73,7 +80,7 @@ const WAYS: Record<Way, { readonly fields: readonly string[]; readonly handler: 
   'open-case': { fields: ['reason'], handler: openCase },
   'send-case-code': { fields: [], handler: sendCaseCode },
   'case-code': { fields: ['code'], handler: caseCode },
-  confirm: { fields: [], handler: confirm },
+  confirm: { fields: [], handler: confirm, provesOnly: true },
   cancel: { fields: [], handler: cancel },
 }
 
@@ -187,7 +194,12 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     switch (outcome.kind) {
       case 'advanced': {
         const progress = { ...outcome.progress, last: way }
-        const message = await tryCommit(ctx, visit, { ...outcome, progress })
+        const last = lastOf(visit, way, progress)
+        if (last !== undefined) {
+          const message = await tried(outcome, () => finish(ctx, last, outcome.writes))
+          return message && show(ctx, details, visit, failure(ctx, way, message, form))
+        }
+        const message = await tried(outcome, () => commit(ctx, visit, { ...outcome, progress }))
         if (message !== undefined) return show(ctx, details, visit, failure(ctx, way, message, form))
         if (way === 'identify' && progress.upstream !== undefined) {
           // Whoever has said who they are goes on to their identity provider at once.
@@ -343,17 +355,28 @@ export function interactionRoutes(provider: Provider, services: Services): Route
   async function commit(ctx: Context, visit: Visit, outcome: Outcome & { kind: 'advanced' }): Promise<Visit> {
     await save(ctx, { progress: outcome.progress })
     await unit().flush(outcome.writes)
-    const next = { ...visit, progress: outcome.progress }
+    return after(visit, outcome.progress)
+  }
+
+  function after(visit: Visit, progress: Progress): Visit {
+    const next = { ...visit, progress }
     return { ...next, ...standing(next, settings) }
   }
 
-  async function tryCommit(
-    ctx: Context,
-    visit: Visit,
+  /** Where that is certain before anything is stored: the visit that has nothing left to do. */
+  function lastOf(visit: Visit, way: Way, progress: Progress): Visit | undefined {
+    if (!WAYS[way].provesOnly || progress.account?.id !== visit.account?.id) return undefined
+    const next = after(visit, progress)
+    return next.step.kind === 'done' ? next : undefined
+  }
+
+  /** @returns what to say if it was refused, in which case nothing was stored */
+  async function tried(
     outcome: Outcome & { kind: 'advanced' },
+    work: () => Promise<unknown>,
   ): Promise<Message | undefined> {
     try {
-      await commit(ctx, visit, outcome)
+      await work()
       return undefined
     } catch (error) {
       return refusedMessage(error, outcome)
@@ -392,16 +415,15 @@ export function interactionRoutes(provider: Provider, services: Services): Route
     })
   }
 
-  /** Law 3: the only place that writes `login`. */
-  async function finish(ctx: Context, visit: Visit): Promise<void> {
+  /** Law 3: the only place that writes `login`; in one transaction with what proved the last of it. */
+  async function finish(ctx: Context, visit: Visit, writes: readonly Write[] = []): Promise<void> {
     const { account, session, now } = visit
     if (account === undefined) throw new Error('done without an account')
     const progress = withLinked(visit)
     const held = mergeFacts(session, progress.facts)
     const level = strongest(held) ?? '1fa'
     const newest = Math.max(...held.filter(each => each.factor !== 'mail').map(each => each.verifiedAt))
-    if (meets('2fa', progress.facts)) devices.remember(ctx, account.id, now)
-    return back(ctx, {
+    const returnTo = await save(ctx, {
       login: {
         accountId: account.id,
         acr: ACR[level],
@@ -411,6 +433,9 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       ...(visit.prompt === 'step_up' ? { step_up: {} } : {}),
       progress,
     })
+    await unit().flush(writes)
+    if (meets('2fa', progress.facts)) devices.remember(ctx, account.id, now)
+    seeOther(ctx, returnTo)
   }
 
   /** @param merge a consent goes with the login before it */
