@@ -1,5 +1,5 @@
-// The baseline: a bare oidc-provider with its own in-memory adapter, whose login page takes any name at once; and one
-// argon2id verification, of the parameters that Sallyport uses.
+// The baseline: a bare oidc-provider with its own in-memory adapter, whose login page takes any name at once, or after
+// an argon2id verification of the parameters that Sallyport uses; and that verification by itself.
 
 import { generateKeyPairSync } from 'node:crypto'
 import { hash, verify } from '@node-rs/argon2'
@@ -62,6 +62,7 @@ provider.use(async (ctx, next) => {
     ctx.body = '<form method="post"></form>'
     return
   }
+  if (ctx.query.hash === 'yes') await verify(phc, 'a password')
   ctx.redirect(
     await provider.interactionResult(ctx.req, ctx.res, {
       login: { accountId: String(ctx.query.as), acr: '1', amr: ['pwd'], ts: Math.floor(Date.now() / 1000) },
@@ -69,9 +70,9 @@ provider.use(async (ctx, next) => {
   )
   ctx.status = 303
 })
+const phc = await hash('a password', { memoryCost: 19456, timeCost: 2, parallelism: 1 })
 const server = provider.listen(port, 'localhost')
 await new Promise(resolve => server.once('listening', resolve))
-const phc = await hash('a password', { memoryCost: 19456, timeCost: 2, parallelism: 1 })
 
 answer(
   { issuer, clientId: 'app', clientSecret: 'secret-of-the-app-which-is-long-enough', resource },

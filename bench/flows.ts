@@ -74,12 +74,20 @@ function redeem(at: Target, callback: string): Promise<Tokens> {
   }) as unknown as Promise<Tokens>
 }
 
-/** A login at the bare provider: auth, page, post, resume, token. */
-export async function bareLogin(at: Target, index: number, scope = 'openid email'): Promise<Tokens> {
+/** A login at the bare provider: auth, page, post, resume, token. @param hash whether the post verifies a password */
+export async function bareLogin(
+  at: Target,
+  index: number,
+  scope = 'openid email',
+  hash = false,
+): Promise<Tokens> {
   const visitor = createVisitor(at.issuer)
   const { location: page = '' } = await visitor.get(authorization(at, scope).replace('&prompt=consent', ''))
   await visitor.get(page)
-  const { location: resume = '' } = await visitor.post(`${page}?as=user${index}`, {})
+  const { location: resume = '' } = await visitor.post(
+    `${page}?as=user${index}${hash ? '&hash=yes' : ''}`,
+    {},
+  )
   const { location: callback = '' } = await visitor.get(resume)
   return redeem(at, callback)
 }

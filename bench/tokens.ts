@@ -1,7 +1,7 @@
 // Requests per second at the endpoints that apps call most, beside the same bare provider in the same run, in turns:
 // refresh, client credentials, introspection, userinfo. Prints ratios of CPU, which a busy machine moves least.
 
-import { asClient, bareLogin, type Target, target, twoFactorLogin } from './flows.ts'
+import { asClient, bareLogin, type Target, type Tokens, target, twoFactorLogin } from './flows.ts'
 import { inParallel, type Measured, measured, median } from './processes.ts'
 
 const REQUESTS = Number(process.argv[2] ?? 300)
@@ -16,7 +16,7 @@ const targets = { bare: target(bare.ready), sallyport: target(sallyport.ready) }
 /** A refresh token per worker: each is used once and replaced. */
 async function chains(
   at: Target,
-  login: typeof bareLogin,
+  login: (at: Target, index: number, scope: string) => Promise<Tokens>,
   first: number,
 ): Promise<{ token: string; access: string }[]> {
   const made: { token: string; access: string }[] = []
