@@ -4,18 +4,18 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { insertAccount } from '../src/store/accounts.ts'
-import { turnOnAuthenticator } from '../src/store/credentials.ts'
-import { type Database, openDatabase } from '../src/store/database.ts'
-import { insertOrganisation } from '../src/store/organisations.ts'
-import { draftResetOf } from '../src/store/second-factor-resets.ts'
+import { insertAccount } from '../src/store/accounts/accounts.ts'
+import { turnOnAuthenticator } from '../src/store/accounts/credentials.ts'
 import {
   countUsers,
   readUserPage,
   type UserFilter,
   type UserOrder,
   type UserPlace,
-} from '../src/store/user-list.ts'
+} from '../src/store/accounts/user-list.ts'
+import { type Database, openDatabase } from '../src/store/database.ts'
+import { insertOrganisation } from '../src/store/organisations/organisations.ts'
+import { draftResetOf } from '../src/store/recovery/second-factor-resets.ts'
 import { binaries, startCluster } from '../test/support/postgres.ts'
 import { median } from './processes.ts'
 

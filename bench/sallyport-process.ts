@@ -13,11 +13,15 @@ import { hashRecoveryCode } from '../src/factors/recovery-code.ts'
 import { setupKey } from '../src/factors/totp.ts'
 import { createLog } from '../src/log.ts'
 import { startServer } from '../src/server.ts'
-import { insertAccount } from '../src/store/accounts.ts'
-import { upsertArtefact } from '../src/store/artefacts.ts'
-import { issueRecoveryCode, recoveryCodeSaved, turnOnAuthenticator } from '../src/store/credentials.ts'
-import { insertOrganisation } from '../src/store/organisations.ts'
-import { sweep } from '../src/store/sweep.ts'
+import { insertAccount } from '../src/store/accounts/accounts.ts'
+import {
+  issueRecoveryCode,
+  recoveryCodeSaved,
+  turnOnAuthenticator,
+} from '../src/store/accounts/credentials.ts'
+import { sweep } from '../src/store/jobs/sweep.ts'
+import { upsertArtefact } from '../src/store/oidc/artefacts.ts'
+import { insertOrganisation } from '../src/store/organisations/organisations.ts'
 import { freePort } from '../test/support/stage.ts'
 import { answer } from './processes.ts'
 

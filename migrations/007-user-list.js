@@ -79,7 +79,7 @@ function standing(account) {
       OR EXISTS (SELECT 1 FROM passkeys x WHERE x.account_id = ${account}.id) THEN 1 ELSE 0 END`
 }
 
-/** As `nameKey` in src/store/accounts.ts makes it for every row that comes later. */
+/** As `nameKey` in src/store/accounts/accounts.ts makes it for every row that comes later. */
 const nameKey = name =>
   name
     .normalize('NFKD')

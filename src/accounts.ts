@@ -8,9 +8,9 @@ import {
   insertHostOrganisation,
   readAccount,
   readAccountByEmail,
-} from './store/accounts.ts'
-import { isReserved } from './store/actor.ts'
+} from './store/accounts/accounts.ts'
 import type { Database } from './store/database.ts'
+import { isReserved } from './store/organisations/actor.ts'
 import { inOpenUnit, unit } from './store/unit-of-work.ts'
 
 export interface AccountSource {

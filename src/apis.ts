@@ -4,10 +4,10 @@
 
 import { registerClient, SCOPES } from './clients.ts'
 import { type Directory, InputError } from './organisations/directory.ts'
-import { type Api, createApis } from './store/apis.ts'
-import { auditRow } from './store/audit.ts'
-import { type ClientMetadata, createClients } from './store/clients.ts'
+import { auditRow } from './store/audit/audit.ts'
 import { CommitRefused } from './store/database.ts'
+import { type Api, createApis } from './store/oidc/apis.ts'
+import { type ClientMetadata, createClients } from './store/oidc/clients.ts'
 
 export interface ApiInput {
   readonly resource: string

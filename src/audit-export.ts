@@ -2,7 +2,7 @@
 // whatever anybody called themselves. Made page by page, so that a large log costs no more memory than a small one.
 
 import { csvLine, spellControls } from './csv.ts'
-import { type AuditFilter, type AuditRecord, pagesOfAudit } from './store/audit-events.ts'
+import { type AuditFilter, type AuditRecord, pagesOfAudit } from './store/audit/audit-events.ts'
 import type { Database } from './store/database.ts'
 
 export const EXPORT_FORMATS = ['csv', 'jsonl'] as const

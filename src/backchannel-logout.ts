@@ -1,10 +1,10 @@
 // OpenID Connect Back-Channel Logout 1.0, made to arrive. The library sends a logout token once, while the user waits,
-// and only at its own logout. Here it becomes a job (store/logout-jobs.ts), committed with the end of the session:
-// the user waits for nobody, an app that does not answer is told again for about a day, and each attempt carries a
-// fresh logout token. Leaves out the token itself, which is the library's.
+// and only at its own logout. Here it becomes a job (store/sessions/logout-jobs.ts), committed with the end of the
+// session: the user waits for nobody, an app that does not answer is told again for about a day, and each attempt
+// carries a fresh logout token. Leaves out the token itself, which is the library's.
 
-import type { JobHandler } from './store/job-worker.ts'
-import { type EndedSession, endedSessionOf, logoutJob, NOBODY_TO_TELL } from './store/logout-jobs.ts'
+import type { JobHandler } from './store/jobs/job-worker.ts'
+import { type EndedSession, endedSessionOf, logoutJob, NOBODY_TO_TELL } from './store/sessions/logout-jobs.ts'
 import { inOpenUnit, unit } from './store/unit-of-work.ts'
 
 /** What is used of oidc-provider's client; its types leave out the method. */

@@ -1,7 +1,7 @@
 // Which apps may be registered, and how: from a few flags or registration metadata (OpenID Connect Dynamic Client
 // Registration 1.0, RFC 7591) to the complete metadata that is stored. What the provider would drop in silence or
-// refuse at an app's first login is refused here, by name. Leaves out what the store does with it (store/clients.ts)
-// and the rules of the running provider (PKCE for everybody, consent).
+// refuse at an app's first login is refused here, by name. Leaves out what the store does with it
+// (store/oidc/clients.ts) and the rules of the running provider (PKCE for everybody, consent).
 
 import { randomInt } from 'node:crypto'
 import { ACTION_TYPE } from './actions/binding.ts'
@@ -9,11 +9,11 @@ import { type ScopeRules, scopeRulesFault } from './flow/asked.ts'
 import { ACR_ALIASES, type Level, levelOf } from './flow/assurance.ts'
 import { type Directory, InputError } from './organisations/directory.ts'
 import { didYouMean } from './setting-values.ts'
-import { auditRow } from './store/audit.ts'
-import { type ClientMetadata, createClients, type StoredClient } from './store/clients.ts'
+import { auditRow } from './store/audit/audit.ts'
 import { CommitRefused } from './store/database.ts'
-import { ADMIN_SCOPES, OWN_API_SCOPES, ownApiScopes } from './store/own-api.ts'
-import { OWN_CLIENT_ID } from './store/own-client.ts'
+import { type ClientMetadata, createClients, type StoredClient } from './store/oidc/clients.ts'
+import { ADMIN_SCOPES, OWN_API_SCOPES, ownApiScopes } from './store/oidc/own-api.ts'
+import { OWN_CLIENT_ID } from './store/oidc/own-client.ts'
 
 /** What somebody asks for. Of flag and metadata that say the same thing, the flag wins. */
 export interface Registration {

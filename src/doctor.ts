@@ -10,10 +10,10 @@ import { openPlaces } from './places.ts'
 import { PROGRAM } from './program.ts'
 import { isLoopback, Problem } from './setting-values.ts'
 import { smtpOptions } from './smtp-url.ts'
-import { SEALING_LATE_MS, verifyAudit } from './store/audit-verify.ts'
-import { createClients } from './store/clients.ts'
+import { SEALING_LATE_MS, verifyAudit } from './store/audit/audit-verify.ts'
 import { type Database, sql } from './store/database.ts'
-import { countFailedJobs } from './store/jobs.ts'
+import { countFailedJobs } from './store/jobs/jobs.ts'
+import { createClients } from './store/oidc/clients.ts'
 import { createKeyring, type Keyring, SealBroken } from './store/seal.ts'
 
 export interface Check {

@@ -1,11 +1,11 @@
 // The client of our own pages in somebody else's provider: found before the host's clients, and registered so that
-// the host's rules for clients take it. Leaves out what it is for (store/own-client.ts, http/session.ts).
+// the host's rules for clients take it. Leaves out what it is for (store/oidc/own-client.ts, http/session.ts).
 
 import type { Adapter, Configuration } from 'oidc-provider'
 import { randomText } from './clients.ts'
 import { AppError } from './errors.ts'
-import type { Clients } from './store/clients.ts'
-import { OWN_CLIENT_ID } from './store/own-client.ts'
+import type { Clients } from './store/oidc/clients.ts'
+import { OWN_CLIENT_ID } from './store/oidc/own-client.ts'
 
 /** The host's adapter for clients, asked for every client but ours; everything else is the host's as it was. */
 export function ownClientFirst(theirs: Adapter, clients: Clients): Adapter {

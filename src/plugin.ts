@@ -31,10 +31,10 @@ import {
 } from './provider.ts'
 import { createServices, type Services } from './services.ts'
 import { Problem } from './setting-values.ts'
-import { createAdapter } from './store/adapter.ts'
-import type { ClientMetadata, Clients, StoredClient } from './store/clients.ts'
 import { type Database, deferDatabase, openDatabase } from './store/database.ts'
-import { OWN_CLIENT_ID } from './store/own-client.ts'
+import { createAdapter } from './store/oidc/adapter.ts'
+import type { ClientMetadata, Clients, StoredClient } from './store/oidc/clients.ts'
+import { OWN_CLIENT_ID } from './store/oidc/own-client.ts'
 
 export interface SecondFactorOptions {
   /** The issuer that the provider is constructed with; below its path our pages are. */

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai'
 import { hostAccounts } from '../src/accounts.ts'
-import { readAccount } from '../src/store/accounts.ts'
+import { readAccount } from '../src/store/accounts/accounts.ts'
 import { NOW, onEveryDatabase } from './store/contract.ts'
 
 onEveryDatabase('accounts of a host', open => {

@@ -1,7 +1,7 @@
 // What runs beside the requests of a server, seen from outside.
 
 import { expect } from 'chai'
-import { verifyAudit } from '../src/store/audit-verify.ts'
+import { verifyAudit } from '../src/store/audit/audit-verify.ts'
 import { onEveryStage } from './support/every-stage.ts'
 import { openStage, type Stage } from './support/stage.ts'
 import { createVisitor, enrol, relyingParty } from './support/visitor.ts'

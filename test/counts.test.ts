@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import * as client from 'openid-client'
-import { OWN_API_SCOPES } from '../src/store/own-api.ts'
+import { OWN_API_SCOPES } from '../src/store/oidc/own-api.ts'
 import { openAdminApp } from './api/admins.ts'
 import { machine, openApi, tokenOf } from './api/api-client.ts'
 import { change } from './attacks/ground.ts'

@@ -26,8 +26,8 @@ import { ERRORS } from '../src/errors.ts'
 import { BUDGETS, type Budget } from '../src/factors/attempts.ts'
 import { createAssets } from '../src/http/assets.ts'
 import { createViews, viewNames } from '../src/http/views.ts'
-import { AUDIT_EVENTS, AUDIT_MEANINGS } from '../src/store/audit-meanings.ts'
-import { turnOnAuthenticator } from '../src/store/credentials.ts'
+import { turnOnAuthenticator } from '../src/store/accounts/credentials.ts'
+import { AUDIT_EVENTS, AUDIT_MEANINGS } from '../src/store/audit/audit-meanings.ts'
 import type { Database } from '../src/store/database.ts'
 import { createTexts, type TextKey } from '../src/texts.ts'
 import { sampleLocals } from './http/sample-locals.ts'
@@ -137,7 +137,7 @@ describe('the documentation', function () {
     })
 
     it('the audit events, with their meanings', () => {
-      const union = /export type AuditEvent =(.*?)\n\n/s.exec(read('src/store/audit.ts'))?.[1] ?? ''
+      const union = /export type AuditEvent =(.*?)\n\n/s.exec(read('src/store/audit/audit.ts'))?.[1] ?? ''
       const declared = [...union.matchAll(/'([\w.]+)'/g)].map(([, name]) => name)
       expect(declared.length).to.be.greaterThan(20)
       expect([...AUDIT_EVENTS].toSorted()).to.deep.equal(declared.toSorted())

@@ -51,9 +51,9 @@ describe('the structure of the source', () => {
 
   const places: Record<string, readonly string[]> = {
     'oidc-provider': ['provider.ts', 'flow/policy.ts', 'flow/routes.ts', 'actions/rar.ts'],
-    knex: ['store/database.ts', 'store/sqlite.ts', 'store/postgres.ts'],
+    knex: ['store/database.ts', 'store/engines/sqlite.ts', 'store/engines/postgres.ts'],
     sqlite3: [],
-    pg: ['store/postgres.ts'],
+    pg: ['store/engines/postgres.ts'],
     '@node-rs/argon2': ['factors/password.ts'],
     '@zxcvbn-ts/core': ['factors/password-scorer.ts'],
     '@zxcvbn-ts/language-common': ['factors/password-scorer.ts'],
@@ -85,7 +85,7 @@ describe('the structure of the source', () => {
       ...(places['oidc-provider'] ?? []),
       'plugin.ts',
       'mounted-client.ts',
-      'store/adapter.ts',
+      'store/oidc/adapter.ts',
       'flow/consent.ts',
       'http/protocol-pages.ts',
       'http/session.ts',
@@ -95,7 +95,7 @@ describe('the structure of the source', () => {
 
   it('lets nobody but the store speak SQL to the connections', () => {
     const users = imports
-      .filter(each => /^store\/(sqlite|postgres)\.ts$/.test(each.to))
+      .filter(each => /^store\/engines\/(sqlite|postgres)\.ts$/.test(each.to))
       .map(each => each.from)
     expect(new Set(users)).to.deep.equal(new Set(['store/database.ts']))
   })

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { ERRORS } from '../src/errors.ts'
 import { SSO_FAULTS } from '../src/sso/upstream.ts'
-import { AUDIT_EVENTS } from '../src/store/audit-meanings.ts'
+import { AUDIT_EVENTS } from '../src/store/audit/audit-meanings.ts'
 import { availableLocales, createTexts, type TextKey } from '../src/texts.ts'
 import en from '../views/texts/en.json' with { type: 'json' }
 

@@ -14,8 +14,8 @@ import {
   readOwnEvents,
   spellAuditKey,
   turnTo,
-} from '../store/audit-events.ts'
-import { OWN_CLIENT_ID } from '../store/own-client.ts'
+} from '../store/audit/audit-events.ts'
+import { OWN_CLIENT_ID } from '../store/oidc/own-client.ts'
 import { frameFor, homeOf, tabsOf } from './frame.ts'
 
 const DAYS = 90

@@ -10,7 +10,7 @@ import { record } from '../flow/ways/outcome.ts'
 import { seeOther } from '../http/see-other.ts'
 import { type Guard, sessionOf } from '../http/session.ts'
 import type { Services } from '../services.ts'
-import { type AppAccess, endAppAccess, readAppAccess } from '../store/app-access.ts'
+import { type AppAccess, endAppAccess, readAppAccess } from '../store/sessions/app-access.ts'
 import { frameFor, homeOf, tabsOf } from './frame.ts'
 import { commitEnd, occasions } from './own-change.ts'
 

@@ -12,10 +12,7 @@ import { LOCK_LINK_MS, lockToken } from '../mail/lock-link.ts'
 import { mailJob } from '../mail/outbox.ts'
 import { readStopToken, stopToken } from '../mail/stop-link.ts'
 import type { Services } from '../services.ts'
-import type { Account } from '../store/accounts.ts'
-import { endAccess } from '../store/artefacts.ts'
-import { type AuditEntry, auditRow } from '../store/audit.ts'
-import { CommitRefused } from '../store/database.ts'
+import type { Account } from '../store/accounts/accounts.ts'
 import {
   confirmEmailChange,
   type EmailChange,
@@ -24,8 +21,11 @@ import {
   readOrderedChange,
   readStoppable,
   stopEmailChange,
-} from '../store/email-changes.ts'
-import { retireTokens } from '../store/emailed-tokens.ts'
+} from '../store/accounts/email-changes.ts'
+import { retireTokens } from '../store/accounts/emailed-tokens.ts'
+import { type AuditEntry, auditRow } from '../store/audit/audit.ts'
+import { CommitRefused } from '../store/database.ts'
+import { endAccess } from '../store/oidc/artefacts.ts'
 
 interface Opened {
   readonly change: EmailChange

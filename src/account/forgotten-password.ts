@@ -8,10 +8,10 @@ import { parseAddress } from '../mail/address.ts'
 import { mailJob } from '../mail/outbox.ts'
 import type { Paths } from '../paths.ts'
 import type { Services } from '../services.ts'
-import { emailKey } from '../store/accounts.ts'
-import { auditRow } from '../store/audit.ts'
+import { emailKey } from '../store/accounts/accounts.ts'
+import { issueToken, LIFETIME_MS } from '../store/accounts/emailed-tokens.ts'
+import { auditRow } from '../store/audit/audit.ts'
 import { CommitRefused } from '../store/database.ts'
-import { issueToken, LIFETIME_MS } from '../store/emailed-tokens.ts'
 import { digest, newToken } from '../store/ids.ts'
 
 const MINUTES = LIFETIME_MS['password-reset'] / 60_000

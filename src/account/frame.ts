@@ -4,7 +4,7 @@
 import type { AccountFrame, Tab } from '../http/locals.ts'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
-import type { Account } from '../store/accounts.ts'
+import type { Account } from '../store/accounts/accounts.ts'
 
 /** The tabs in their order: what each is called, and where it is below the overview. */
 const TABS = [

@@ -12,12 +12,12 @@ import { linkUsed } from '../http/link-used.ts'
 import { LOCK_LINK_MS, readLockToken } from '../mail/lock-link.ts'
 import { mailJob } from '../mail/outbox.ts'
 import type { Services } from '../services.ts'
-import { lockAccount } from '../store/account-lock.ts'
-import type { Account } from '../store/accounts.ts'
-import { endAccess } from '../store/artefacts.ts'
-import { auditRow } from '../store/audit.ts'
+import { lockAccount } from '../store/accounts/account-lock.ts'
+import type { Account } from '../store/accounts/accounts.ts'
+import { retireTokens } from '../store/accounts/emailed-tokens.ts'
+import { auditRow } from '../store/audit/audit.ts'
 import { CommitRefused } from '../store/database.ts'
-import { retireTokens } from '../store/emailed-tokens.ts'
+import { endAccess } from '../store/oidc/artefacts.ts'
 
 interface Opened {
   readonly token: string

@@ -11,7 +11,7 @@ import { type Guard, sessionOf } from '../http/session.ts'
 import { mailJob } from '../mail/outbox.ts'
 import { possibleName } from '../organisations/directory.ts'
 import type { Services } from '../services.ts'
-import { changeName } from '../store/own-changes.ts'
+import { changeName } from '../store/accounts/own-changes.ts'
 import { frameFor, homeOf } from './frame.ts'
 import { commitChange, FRESH, occasions } from './own-change.ts'
 

@@ -5,7 +5,7 @@ import { HashQueueFull, hashPassword } from '../factors/password.ts'
 import { judgePassword } from '../factors/password-strength.ts'
 import { minimumPasswordLength } from '../organisations/password-rule.ts'
 import type { Services } from '../services.ts'
-import type { Account } from '../store/accounts.ts'
+import type { Account } from '../store/accounts/accounts.ts'
 import { passwordRefusal } from './password-refusal.ts'
 
 /** @returns why it is not taken, in words; undefined for one that is */

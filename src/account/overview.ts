@@ -9,8 +9,12 @@ import { seeOther } from '../http/see-other.ts'
 import { type Guard, sessionOf } from '../http/session.ts'
 import { enforcement } from '../organisations/enforcement.ts'
 import type { Services } from '../services.ts'
-import { type AccountOverview, type OwnPasskey, readAccountOverview } from '../store/account-overview.ts'
-import type { Account } from '../store/accounts.ts'
+import {
+  type AccountOverview,
+  type OwnPasskey,
+  readAccountOverview,
+} from '../store/accounts/account-overview.ts'
+import type { Account } from '../store/accounts/accounts.ts'
 import type { TextKey } from '../texts.ts'
 import { frameFor, homeOf, tabsOf } from './frame.ts'
 

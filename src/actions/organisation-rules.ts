@@ -2,10 +2,15 @@
 // app. Each change is made as it was read and is committed with its audit row. Leaves out who may call this.
 
 import { type Directory, InputError } from '../organisations/directory.ts'
-import { type ActionOf, type ActionRule, changeActionRule, readActionRules } from '../store/action-rules.ts'
-import { auditRow } from '../store/audit.ts'
+import { auditRow } from '../store/audit/audit.ts'
 import { CommitRefused, type Database, type Write } from '../store/database.ts'
-import { readOrganisation } from '../store/organisations.ts'
+import {
+  type ActionOf,
+  type ActionRule,
+  changeActionRule,
+  readActionRules,
+} from '../store/organisations/action-rules.ts'
+import { readOrganisation } from '../store/organisations/organisations.ts'
 import { actionsOf } from './registration.ts'
 import type { ProtectedAction } from './registry.ts'
 import { type Rule, ruleText, stricter, strictest } from './rules.ts'

@@ -2,8 +2,8 @@
 // them (organisation-rules.ts).
 
 import { type Directory, InputError } from '../organisations/directory.ts'
-import { auditRow } from '../store/audit.ts'
-import { createClients, type StoredClient } from '../store/clients.ts'
+import { auditRow } from '../store/audit/audit.ts'
+import { createClients, type StoredClient } from '../store/oidc/clients.ts'
 import { ACTION_TYPE } from './binding.ts'
 import { checkActions, type ProtectedAction } from './registry.ts'
 import { ruleText } from './rules.ts'

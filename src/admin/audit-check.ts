@@ -1,7 +1,7 @@
 // Whether the newest part of the audit log is as it was sealed: as much of it as a page may ask for, however often it is
 // opened. Leaves out the whole check, which reads every row: that is for the command line.
 
-import { SEALING_LATE_MS, verifyAudit } from '../store/audit-verify.ts'
+import { SEALING_LATE_MS, verifyAudit } from '../store/audit/audit-verify.ts'
 import type { Database } from '../store/database.ts'
 import type { Keyring } from '../store/seal.ts'
 

@@ -3,12 +3,17 @@
 // comes of it (audit.ts).
 
 import { AppError } from '../errors.ts'
-import { readAccount, readAccountByEmail } from '../store/accounts.ts'
-import type { AuditEvent } from '../store/audit.ts'
-import { type AuditFilter, type AuditPlace, parseAuditKey, spellAuditKey } from '../store/audit-events.ts'
-import { AUDIT_EVENTS } from '../store/audit-meanings.ts'
+import { readAccount, readAccountByEmail } from '../store/accounts/accounts.ts'
+import { type ListedUser, readUserPage, wordsOf } from '../store/accounts/user-list.ts'
+import type { AuditEvent } from '../store/audit/audit.ts'
+import {
+  type AuditFilter,
+  type AuditPlace,
+  parseAuditKey,
+  spellAuditKey,
+} from '../store/audit/audit-events.ts'
+import { AUDIT_EVENTS } from '../store/audit/audit-meanings.ts'
 import type { Database } from '../store/database.ts'
-import { type ListedUser, readUserPage, wordsOf } from '../store/user-list.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const LONGEST_PERSON = 200

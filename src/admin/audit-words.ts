@@ -3,9 +3,9 @@
 
 import type { ViewLocals } from '../http/locals.ts'
 import { PROGRAM } from '../program.ts'
-import type { AuditEvent } from '../store/audit.ts'
-import type { AuditPerson, AuditRecord } from '../store/audit-events.ts'
-import { AUDIT_EVENTS } from '../store/audit-meanings.ts'
+import type { AuditEvent } from '../store/audit/audit.ts'
+import type { AuditPerson, AuditRecord } from '../store/audit/audit-events.ts'
+import { AUDIT_EVENTS } from '../store/audit/audit-meanings.ts'
 import type { Texts } from '../texts.ts'
 import type { AuditCheck } from './audit-check.ts'
 

@@ -1,6 +1,6 @@
-// Users and security › Audit log: what happened in the organisation, by whom, to whom and why, filtered, in pages by key,
-// and as a file of the same. It only reads. Leaves out how the log is read (store/audit-events.ts), what a file looks
-// like (audit-export.ts), and the whole check of the log.
+// Users and security › Audit log: what happened in the organisation, by whom, to whom and why, filtered, in pages by
+// key, and as a file of the same. It only reads. Leaves out how the log is read (store/audit/audit-events.ts), what a
+// file looks like (audit-export.ts), and the whole check of the log.
 
 import { Readable } from 'node:stream'
 import Router from 'koa-router'
@@ -8,7 +8,7 @@ import { EXPORT_FORMATS, type ExportFormat, exportAudit } from '../audit-export.
 import type { ViewLocals } from '../http/locals.ts'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
-import { type AuditLeaf, readAuditEvents, turnTo } from '../store/audit-events.ts'
+import { type AuditLeaf, readAuditEvents, turnTo } from '../store/audit/audit-events.ts'
 import { createAuditCheck } from './audit-check.ts'
 import {
   type AuditQuery,

@@ -7,10 +7,10 @@ import { ACR } from '../flow/assurance.ts'
 import type { ConsoleFrame, Tab } from '../http/locals.ts'
 import { type FormKind, type Guard, type OwnSession, sessionOf } from '../http/session.ts'
 import type { Services } from '../services.ts'
-import type { Account } from '../store/accounts.ts'
-import { countInvited } from '../store/invitations.ts'
-import { type Organisation, readOrganisation } from '../store/organisations.ts'
-import { MOST_COUNTED } from '../store/user-list.ts'
+import type { Account } from '../store/accounts/accounts.ts'
+import { countInvited } from '../store/accounts/invitations.ts'
+import { MOST_COUNTED } from '../store/accounts/user-list.ts'
+import { type Organisation, readOrganisation } from '../store/organisations/organisations.ts'
 
 /** To look. */
 const LOOK = { acr: ACR['2fa'] } as const

@@ -4,7 +4,7 @@
 import Router from 'koa-router'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
-import { readHelpRequests } from '../store/help-requests.ts'
+import { readHelpRequests } from '../store/recovery/help-requests.ts'
 import { adminOf, createAdmins, frameOf } from './console.ts'
 
 const MOST_LISTED = 100

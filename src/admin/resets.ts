@@ -1,6 +1,6 @@
 // Reset 2FA: from the users that were ticked to a confirmation that names them, and on to what became of each. The
 // address stays the same: a draft is confirmed there, a reset that was started is followed there. Leaves out what a reset
-// does (factors/reset.ts) and how the list is frozen (store/second-factor-resets.ts).
+// does (factors/reset.ts) and how the list is frozen (store/recovery/second-factor-resets.ts).
 
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,8 +23,8 @@ import {
   type ResetUser,
   readReset,
   readResetUsers,
-} from '../store/second-factor-resets.ts'
-import { readToldApps, type ToldApp } from '../store/told-apps.ts'
+} from '../store/recovery/second-factor-resets.ts'
+import { readToldApps, type ToldApp } from '../store/sessions/told-apps.ts'
 import { adminOf, createAdmins, frameOf, initials } from './console.ts'
 import { filterOf, readUserQuery } from './user-query.ts'
 

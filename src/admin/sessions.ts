@@ -22,8 +22,8 @@ import {
 import { setSessionPolicy } from '../organisations/session-timeout.ts'
 import type { Services } from '../services.ts'
 import { CommitRefused } from '../store/database.ts'
-import { countLoggedIn } from '../store/log-outs.ts'
-import { readSessionSettings, type SessionSettings } from '../store/session-policies.ts'
+import { readSessionSettings, type SessionSettings } from '../store/organisations/session-policies.ts'
+import { countLoggedIn } from '../store/sessions/log-outs.ts'
 import { adminOf, createAdmins, frameFor } from './console.ts'
 
 const POLICY = {

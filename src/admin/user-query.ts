@@ -11,7 +11,7 @@ import {
   type UserPage,
   type UserPlace,
   wordsOf,
-} from '../store/user-list.ts'
+} from '../store/accounts/user-list.ts'
 
 const LISTED_ROLES = ['admin', 'technician'] as const
 

@@ -1,5 +1,5 @@
 // Users and security › Security and authentication: the organisation's users, found, filtered, sorted, and chosen for a
-// reset. Leaves out what becomes of the choice (resets.ts) and how the list is read (store/user-list.ts).
+// reset. Leaves out what becomes of the choice (resets.ts) and how the list is read (store/accounts/user-list.ts).
 
 import Router from 'koa-router'
 import type { Chip, SortedColumn, ViewLocals } from '../http/locals.ts'
@@ -14,7 +14,7 @@ import {
   type UserCount,
   type UserPage,
   type UserSort,
-} from '../store/user-list.ts'
+} from '../store/accounts/user-list.ts'
 import { adminOf, createAdmins, frameOf, tabsAndHelp } from './console.ts'
 import { filterOf, pagesOf, readUserQuery, type UserQuery, writeUserQuery } from './user-query.ts'
 

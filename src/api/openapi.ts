@@ -1,7 +1,13 @@
 // The OpenAPI 3.1 document of the API, made of the schemas that validate its requests. Pure.
 
 import { z } from 'zod'
-import { ADMIN_SCOPES, OWN_API_SCOPE, OWN_API_SCOPES, type OwnApiScope, ownApi } from '../store/own-api.ts'
+import {
+  ADMIN_SCOPES,
+  OWN_API_SCOPE,
+  OWN_API_SCOPES,
+  type OwnApiScope,
+  ownApi,
+} from '../store/oidc/own-api.ts'
 import { PROBLEMS, type ProblemKind } from './problem.ts'
 import {
   AuditEventList,

@@ -6,7 +6,11 @@ import { createOrganisation, type Directory } from '../organisations/directory.t
 import { GRACE_MS } from '../organisations/enforcement.ts'
 import { setPlan, subscribe } from '../organisations/subscription.ts'
 import type { Services } from '../services.ts'
-import { type Organisation, readOrganisation, readOrganisations } from '../store/organisations.ts'
+import {
+  type Organisation,
+  readOrganisation,
+  readOrganisations,
+} from '../store/organisations/organisations.ts'
 import { type Access, type Caller, idOf, known } from './bearer.ts'
 import { answerOnce } from './keyed.ts'
 import { parse } from './problem.ts'

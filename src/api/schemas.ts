@@ -3,8 +3,8 @@
 
 import { z } from 'zod'
 import { LONGEST_REASON } from '../factors/reset.ts'
-import { AUDIT_EVENTS } from '../store/audit-meanings.ts'
-import { STANDINGS, STATUSES } from '../store/user-list.ts'
+import { STANDINGS, STATUSES } from '../store/accounts/user-list.ts'
+import { AUDIT_EVENTS } from '../store/audit/audit-meanings.ts'
 
 const TIME = '2026-11-24T09:00:00Z'
 

@@ -7,8 +7,13 @@ import { orderResetOf, reasonLine } from '../factors/reset.ts'
 import { readJsonBody } from '../http/forms.ts'
 import type { Services } from '../services.ts'
 import { newId } from '../store/ids.ts'
-import { OWN_API_SCOPE } from '../store/own-api.ts'
-import { type Reset, type ResetUser, readReset, readResetUsers } from '../store/second-factor-resets.ts'
+import { OWN_API_SCOPE } from '../store/oidc/own-api.ts'
+import {
+  type Reset,
+  type ResetUser,
+  readReset,
+  readResetUsers,
+} from '../store/recovery/second-factor-resets.ts'
 import type { Access } from './bearer.ts'
 import { answerOnce } from './keyed.ts'
 import { ApiProblem, parse } from './problem.ts'

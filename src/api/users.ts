@@ -3,7 +3,6 @@
 import type Router from 'koa-router'
 import { parseUserKey, spellUserKey } from '../admin/user-query.ts'
 import type { Services } from '../services.ts'
-import { OWN_API_SCOPE } from '../store/own-api.ts'
 import {
   type ListedUser,
   readUserPage,
@@ -11,7 +10,8 @@ import {
   type UserKey,
   type UserOrder,
   wordsOf,
-} from '../store/user-list.ts'
+} from '../store/accounts/user-list.ts'
+import { OWN_API_SCOPE } from '../store/oidc/own-api.ts'
 import type { Access } from './bearer.ts'
 import { ApiProblem, parse } from './problem.ts'
 import { MOST_LISTED, type NewSecondFactorReset, UserQuery } from './schemas.ts'

@@ -5,12 +5,17 @@ import { pipeline } from 'node:stream/promises'
 import { EXPORT_FORMATS, type ExportFormat, exportAudit } from '../audit-export.ts'
 import type { Directory } from '../organisations/directory.ts'
 import { didYouMean } from '../setting-values.ts'
-import { readAccountByEmail } from '../store/accounts.ts'
-import type { AuditEvent } from '../store/audit.ts'
-import type { AuditFilter } from '../store/audit-events.ts'
-import { AUDIT_EVENTS } from '../store/audit-meanings.ts'
-import { type AuditFault, type AuditProblem, type AuditVerdict, verifyAudit } from '../store/audit-verify.ts'
-import { readOrganisation } from '../store/organisations.ts'
+import { readAccountByEmail } from '../store/accounts/accounts.ts'
+import type { AuditEvent } from '../store/audit/audit.ts'
+import type { AuditFilter } from '../store/audit/audit-events.ts'
+import { AUDIT_EVENTS } from '../store/audit/audit-meanings.ts'
+import {
+  type AuditFault,
+  type AuditProblem,
+  type AuditVerdict,
+  verifyAudit,
+} from '../store/audit/audit-verify.ts'
+import { readOrganisation } from '../store/organisations/organisations.ts'
 import { type Command, type Flags, print, UsageError } from './command.ts'
 import { timeOf } from './dates.ts'
 import { withDirectory } from './store.ts'

@@ -2,7 +2,7 @@
 // when it is made or given, and never again.
 
 import { createClient, type Registration, updateClient } from '../clients.ts'
-import { createClients, type StoredClient } from '../store/clients.ts'
+import { createClients, type StoredClient } from '../store/oidc/clients.ts'
 import { type Command, columns, type Flag, type Flags, type Io, print, UsageError } from './command.ts'
 import { readJson } from './json-file.ts'
 import { withDirectory } from './store.ts'

@@ -12,8 +12,8 @@ import {
   type User,
   type UserRole,
 } from '../organisations/directory.ts'
+import { signingKeys } from '../store/oidc/signing-keys.ts'
 import { createKeyring } from '../store/seal.ts'
-import { signingKeys } from '../store/signing-keys.ts'
 import {
   actionsList,
   actionsSet,

@@ -1,6 +1,6 @@
 // What became of the work that outlives a request: mails, back-channel logouts, resets. Never what is in a job.
 
-import { type JobState, listJobs } from '../store/jobs.ts'
+import { type JobState, listJobs } from '../store/jobs/jobs.ts'
 import { type Command, columns, type Flags, print, UsageError } from './command.ts'
 import { withDirectory } from './store.ts'
 

@@ -2,8 +2,8 @@
 
 import { queueView } from '../mail/outbox.ts'
 import { InputError } from '../organisations/directory.ts'
-import { readAccountByEmail } from '../store/accounts.ts'
-import { noteBounce } from '../store/bounces.ts'
+import { readAccountByEmail } from '../store/accounts/accounts.ts'
+import { noteBounce } from '../store/accounts/bounces.ts'
 import { type Command, columns, print } from './command.ts'
 import { STATE_FLAG, wantedState } from './job-commands.ts'
 import { withDirectory } from './store.ts'

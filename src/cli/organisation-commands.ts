@@ -19,9 +19,9 @@ import {
   setPlan,
   subscribe,
 } from '../organisations/subscription.ts'
-import type { Job } from '../store/jobs.ts'
-import type { Organisation } from '../store/organisations.ts'
-import type { ListedUser } from '../store/user-list.ts'
+import type { ListedUser } from '../store/accounts/user-list.ts'
+import type { Job } from '../store/jobs/jobs.ts'
+import type { Organisation } from '../store/organisations/organisations.ts'
 import { allOf, type Command, columns, type Flags, type Io, print, UsageError } from './command.ts'
 import { timeOf } from './dates.ts'
 import { readText } from './json-file.ts'

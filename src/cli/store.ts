@@ -6,8 +6,8 @@ import { AppError } from '../errors.ts'
 import type { Directory } from '../organisations/directory.ts'
 import { PROGRAM } from '../program.ts'
 import { type Database, openDatabase, sql } from '../store/database.ts'
+import { signingKeys } from '../store/oidc/signing-keys.ts'
 import { createKeyring, type Keyring } from '../store/seal.ts'
-import { signingKeys } from '../store/signing-keys.ts'
 import { type Io, locationOf, UsageError } from './command.ts'
 
 /** @throws ConfigError; UsageError for a database that is not migrated; SealBroken for the wrong secret keys */

@@ -17,8 +17,8 @@ import {
   type UserChange,
   type UserChoice,
 } from '../organisations/users.ts'
-import { readAccountByEmail } from '../store/accounts.ts'
-import { everyUser, wordsOf } from '../store/user-list.ts'
+import { readAccountByEmail } from '../store/accounts/accounts.ts'
+import { everyUser, wordsOf } from '../store/accounts/user-list.ts'
 import { allOf, type Command, columns, type Flag, type Flags, type Io, print, UsageError } from './command.ts'
 import { withDirectory } from './store.ts'
 

@@ -7,13 +7,12 @@
 // user from setting up again.
 
 import { mailJob } from '../mail/outbox.ts'
-import { endAccess } from '../store/artefacts.ts'
-import { auditRow } from '../store/audit.ts'
+import { auditRow } from '../store/audit/audit.ts'
 import { CommitRefused, type Database, type Write } from '../store/database.ts'
-import type { JobBell } from '../store/job-bell.ts'
-import type { JobHandler } from '../store/job-worker.ts'
-import { enqueue } from '../store/jobs.ts'
-import type { Keyring } from '../store/seal.ts'
+import type { JobBell } from '../store/jobs/job-bell.ts'
+import type { JobHandler } from '../store/jobs/job-worker.ts'
+import { enqueue } from '../store/jobs/jobs.ts'
+import { endAccess } from '../store/oidc/artefacts.ts'
 import {
   finishReset,
   type NewReset,
@@ -26,7 +25,8 @@ import {
   settleResetUser,
   startReset,
   startResetOf,
-} from '../store/second-factor-resets.ts'
+} from '../store/recovery/second-factor-resets.ts'
+import type { Keyring } from '../store/seal.ts'
 import { clearAccountAttempts } from './attempts.ts'
 
 /** The kind of the job. */

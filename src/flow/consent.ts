@@ -4,9 +4,9 @@
 import type { KoaContextWithOIDC, default as Provider } from 'oidc-provider'
 import type { ConsentItem, ViewLocals } from '../http/locals.ts'
 import type { Services } from '../services.ts'
-import type { Account } from '../store/accounts.ts'
-import type { StoredClient } from '../store/clients.ts'
-import { OWN_API_SCOPE } from '../store/own-api.ts'
+import type { Account } from '../store/accounts/accounts.ts'
+import type { StoredClient } from '../store/oidc/clients.ts'
+import { OWN_API_SCOPE } from '../store/oidc/own-api.ts'
 import type { Texts } from '../texts.ts'
 
 type Grant = InstanceType<KoaContextWithOIDC['oidc']['provider']['Grant']>

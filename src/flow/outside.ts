@@ -3,8 +3,8 @@
 
 import { noteNotified } from '../factors/attempts.ts'
 import type { Services } from '../services.ts'
-import type { Account } from '../store/accounts.ts'
-import { auditRow } from '../store/audit.ts'
+import type { Account } from '../store/accounts/accounts.ts'
+import { auditRow } from '../store/audit/audit.ts'
 import { CommitRefused } from '../store/database.ts'
 import { digest } from '../store/ids.ts'
 

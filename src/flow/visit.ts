@@ -7,7 +7,7 @@ import { admits } from '../organisations/access-list.ts'
 import { enforcement } from '../organisations/enforcement.ts'
 import { isSpecialPlan } from '../organisations/plan.ts'
 import type { Services } from '../services.ts'
-import type { Account } from '../store/accounts.ts'
+import type { Account } from '../store/accounts/accounts.ts'
 import type { PlannedConnection } from '../store/sso/connections.ts'
 import {
   type Asked,

@@ -4,7 +4,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import { noteFailure } from '../log.ts'
 import type { Services } from '../services.ts'
-import { OWN_CLIENT_ID } from '../store/own-client.ts'
+import { OWN_CLIENT_ID } from '../store/oidc/own-client.ts'
 import { errorPage } from './app.ts'
 import { wayOn } from './way-on.ts'
 

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Context } from 'koa'
 import type { Services } from '../services.ts'
-import { spend } from '../store/credentials.ts'
+import { spend } from '../store/accounts/credentials.ts'
 import { CommitRefused } from '../store/database.ts'
 import { SealBroken } from '../store/seal.ts'
 import { unit } from '../store/unit-of-work.ts'

@@ -1,6 +1,6 @@
 // The link by which an owner locks their account, in every notice of what was done to it. Nothing is stored for it: it
 // says of itself which account it is for, sealed, so that it can be neither guessed nor made for another. It works for
-// a week, and once (store/account-lock.ts). Leaves out what locking is (account/lock.ts).
+// a week, and once (store/accounts/account-lock.ts). Leaves out what locking is (account/lock.ts).
 
 import type { Keyring, Place } from '../store/seal.ts'
 import { openSealedLink } from './sealed-link.ts'

@@ -7,7 +7,7 @@ import { chmod, mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { smtpOptions } from '../smtp-url.ts'
-import type { JobLog } from '../store/job-worker.ts'
+import type { JobLog } from '../store/jobs/job-worker.ts'
 import { parseAddress } from './address.ts'
 
 export interface Mail {

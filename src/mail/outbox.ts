@@ -4,12 +4,12 @@
 // is sealed while it waits and forgotten as soon as it is settled; the summary names template and recipient only.
 
 import { noPlaces, type Places } from '../places.ts'
-import { readAccountByEmail } from '../store/accounts.ts'
-import { forgetBounce, noteBounce } from '../store/bounces.ts'
+import { readAccountByEmail } from '../store/accounts/accounts.ts'
+import { forgetBounce, noteBounce } from '../store/accounts/bounces.ts'
 import type { Database, Write } from '../store/database.ts'
 import { newId } from '../store/ids.ts'
-import type { JobHandler, JobLog } from '../store/job-worker.ts'
-import { enqueue, type JobState, listJobs } from '../store/jobs.ts'
+import type { JobHandler, JobLog } from '../store/jobs/job-worker.ts'
+import { enqueue, type JobState, listJobs } from '../store/jobs/jobs.ts'
 import type { Keyring, Place } from '../store/seal.ts'
 import type { Texts } from '../texts.ts'
 import { lockToken } from './lock-link.ts'

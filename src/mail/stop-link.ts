@@ -1,6 +1,6 @@
 // The link by which an owner stops a change of their address, or puts the old one back, in the mails to the old one. It
 // names the change, sealed, so that it can be neither guessed nor made for another; whether it still does anything is
-// said by the change's row (store/email-changes.ts).
+// said by the change's row (store/accounts/email-changes.ts).
 
 import type { Keyring, Place } from '../store/seal.ts'
 import { openSealedLink } from './sealed-link.ts'

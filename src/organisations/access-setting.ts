@@ -1,9 +1,9 @@
 // Setting the addresses from which an organisation's users may log in. A list is set as it was read and is committed with
 // its audit row; one that would shut out whoever sets it is refused. Leaves out what a list means (access-list.ts).
 
-import { auditRow } from '../store/audit.ts'
+import { auditRow } from '../store/audit/audit.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
-import { changeAccessList, readStoredAccessList } from '../store/organisations.ts'
+import { changeAccessList, readStoredAccessList } from '../store/organisations/organisations.ts'
 import { admits, entriesOf, type ListFault, plainAddress, readAccessList } from './access-list.ts'
 import { type Directory, InputError } from './directory.ts'
 

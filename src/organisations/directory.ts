@@ -6,12 +6,22 @@ import { hashPassword } from '../factors/password.ts'
 import { judgePassword, type PasswordRefusal } from '../factors/password-strength.ts'
 import { parseAddress } from '../mail/address.ts'
 import { mailJob } from '../mail/outbox.ts'
-import { insertAccount, type NewAccount, nameKey, type Role, readAccountByEmail } from '../store/accounts.ts'
-import { auditRow } from '../store/audit.ts'
+import {
+  insertAccount,
+  type NewAccount,
+  nameKey,
+  type Role,
+  readAccountByEmail,
+} from '../store/accounts/accounts.ts'
+import { issueToken } from '../store/accounts/emailed-tokens.ts'
+import { auditRow } from '../store/audit/audit.ts'
 import { CommitRefused, type Database, sql, type Write, write } from '../store/database.ts'
-import { issueToken } from '../store/emailed-tokens.ts'
 import { newId, newToken } from '../store/ids.ts'
-import { insertOrganisation, type Organisation, readOrganisation } from '../store/organisations.ts'
+import {
+  insertOrganisation,
+  type Organisation,
+  readOrganisation,
+} from '../store/organisations/organisations.ts'
 import type { Keyring } from '../store/seal.ts'
 import type { ListFault } from './access-list.ts'
 import { GRACE_MS } from './enforcement.ts'

@@ -2,10 +2,16 @@
 // as they are now; that nobody can put the day off is in enforcement.ts. Users who are deactivated don't log in, and are
 // counted apart.
 
-import type { Status } from '../store/accounts.ts'
+import type { Status } from '../store/accounts/accounts.ts'
+import {
+  countStandings,
+  everyUser,
+  type ListedUser,
+  STANDINGS,
+  type Standing,
+} from '../store/accounts/user-list.ts'
 import type { Database } from '../store/database.ts'
-import { type Organisation, readOrganisation } from '../store/organisations.ts'
-import { countStandings, everyUser, type ListedUser, STANDINGS, type Standing } from '../store/user-list.ts'
+import { type Organisation, readOrganisation } from '../store/organisations/organisations.ts'
 import { enforcement, GRACE_MS } from './enforcement.ts'
 
 export interface EnforcementReport {

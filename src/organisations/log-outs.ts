@@ -5,12 +5,12 @@
 // An order that was given is carried out, also where its admin is demoted meanwhile: to stop half way would leave open
 // what somebody had a reason to close.
 
-import { endAccess } from '../store/artefacts.ts'
-import { auditRow } from '../store/audit.ts'
+import { auditRow } from '../store/audit/audit.ts'
 import { CommitRefused, type Database, type Write } from '../store/database.ts'
-import type { JobHandler } from '../store/job-worker.ts'
-import { enqueue } from '../store/jobs.ts'
-import { finishLogOut, orderLogOut, reachAccount, readLoggedIn } from '../store/log-outs.ts'
+import type { JobHandler } from '../store/jobs/job-worker.ts'
+import { enqueue } from '../store/jobs/jobs.ts'
+import { endAccess } from '../store/oidc/artefacts.ts'
+import { finishLogOut, orderLogOut, reachAccount, readLoggedIn } from '../store/sessions/log-outs.ts'
 import type { Directory } from './directory.ts'
 
 /** The kind of the job. */

@@ -1,7 +1,8 @@
 // How long a session lasts: a pure function of what its organisation chose, the organisation's plan and the time. It is
 // asked at every use of a session and never kept with one, so a change of the policy, or of the plan, counts from the
 // next request of every session on. Values of one's own come with special plans; on others the defaults hold, whatever
-// is stored. Leaves out where the values are kept (store/organisations.ts) and who may change them (session-timeout.ts).
+// is stored. Leaves out where the values are kept (store/organisations/organisations.ts) and who may change them
+// (session-timeout.ts).
 
 import { isSpecialPlan } from './plan.ts'
 

@@ -1,9 +1,13 @@
 // An organisation's session timeouts are changed here, for the console as for the command line: within their limits, on a
 // special plan, in one commit with the audit row. Leaves out what the values do (session-policy.ts).
 
-import { auditRow } from '../store/audit.ts'
+import { auditRow } from '../store/audit/audit.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
-import { changeSessionPolicy, readSessionSettings, type SessionSettings } from '../store/session-policies.ts'
+import {
+  changeSessionPolicy,
+  readSessionSettings,
+  type SessionSettings,
+} from '../store/organisations/session-policies.ts'
 import { type Directory, InputError } from './directory.ts'
 import { isSpecialPlan } from './plan.ts'
 import {

@@ -2,7 +2,7 @@
 // holds, committed with its audit row, by somebody who may, on a plan that has it. What is switched off or taken away may
 // be so on every plan. Leaves out what is changed (sso-connections.ts, sso-domains.ts, sso-break-glass.ts).
 
-import { type AuditEntry, auditRow } from '../store/audit.ts'
+import { type AuditEntry, auditRow } from '../store/audit/audit.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
 import {
   holdBreakGlass,

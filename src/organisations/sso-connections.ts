@@ -4,7 +4,7 @@
 
 import { newSamlKeys } from '../sso/saml-keys.ts'
 import { identityOf, isComplete } from '../sso/settings.ts'
-import { auditRow } from '../store/audit.ts'
+import { auditRow } from '../store/audit/audit.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
 import { newId } from '../store/ids.ts'
 import {

@@ -1,14 +1,14 @@
 // What the vendor's back office keeps up to date of an organisation: its plan, and the start of its subscription, which
 // is set once. Nothing moves it afterwards, since 2FA is enforced from a day after it: a later start would reopen the day.
 
-import { auditRow } from '../store/audit.ts'
+import { auditRow } from '../store/audit/audit.ts'
 import { CommitRefused } from '../store/database.ts'
 import {
   changePlan,
   type Organisation,
   readOrganisations,
   startSubscription,
-} from '../store/organisations.ts'
+} from '../store/organisations/organisations.ts'
 import { checkTime, type Directory, InputError, line, organisationOf } from './directory.ts'
 
 /** What became of a change: `changed` is false if it was so already, and then nothing was stored. */

@@ -5,11 +5,11 @@
 
 import { readBlocks, unblockAccount } from '../factors/attempts.ts'
 import { mailJob } from '../mail/outbox.ts'
-import { hasAccess } from '../store/account-sessions.ts'
-import { endAccess } from '../store/artefacts.ts'
-import { loseAccess, losePasskey, stayAsRead, withdrawAccount } from '../store/memberships.ts'
+import { readUserDetails } from '../store/accounts/user-details.ts'
+import { endAccess } from '../store/oidc/artefacts.ts'
+import { loseAccess, losePasskey, stayAsRead, withdrawAccount } from '../store/organisations/memberships.ts'
+import { hasAccess } from '../store/sessions/account-sessions.ts'
 import { unlinkAccount } from '../store/sso/identities.ts'
-import { readUserDetails } from '../store/user-details.ts'
 import type { Directory } from './directory.ts'
 import { change, type UserChange, type UserChoice } from './users.ts'
 

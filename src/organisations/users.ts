@@ -1,13 +1,13 @@
 // What is done to a user who is there: another role, no way in any more, a way in again. Each is one commit with its
 // audit row, and doing it twice does it once. An organisation that has an active admin keeps one, whoever acts at the
-// same moment (store/memberships.ts). Leaves out how users come to be (directory.ts) and who may call this; an actor who
-// is no active admin of the organisation at the moment of the commit is refused all the same.
+// same moment (store/organisations/memberships.ts). Leaves out how users come to be (directory.ts) and who may call
+// this; an actor who is no active admin of the organisation at the moment of the commit is refused all the same.
 
-import { type Account, readAccountByEmail } from '../store/accounts.ts'
-import { endAccess } from '../store/artefacts.ts'
-import { type AuditEntry, auditRow } from '../store/audit.ts'
+import { type Account, readAccountByEmail } from '../store/accounts/accounts.ts'
+import { retireTokens } from '../store/accounts/emailed-tokens.ts'
+import { type AuditEntry, auditRow } from '../store/audit/audit.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
-import { retireTokens } from '../store/emailed-tokens.ts'
+import { endAccess } from '../store/oidc/artefacts.ts'
 import {
   changeRole,
   deactivate,
@@ -17,7 +17,7 @@ import {
   reactivate,
   reactivatedStatus,
   readMembership,
-} from '../store/memberships.ts'
+} from '../store/organisations/memberships.ts'
 import { type Directory, InputError, ROLES, type UserRole } from './directory.ts'
 
 /** Which user, of which organisation: those of others do not exist. */

@@ -2,7 +2,7 @@
 // links once, if the organisation has proven its domain and has it log in by no other connection, the upstream says that
 // the mailbox is the user's (where the protocol has a word for that), and the account is of the organisation. Pure.
 
-import type { Account } from '../store/accounts.ts'
+import type { Account } from '../store/accounts/accounts.ts'
 import type { DomainStanding } from '../store/sso/domains.ts'
 import type { UpstreamAnswer } from './upstream.ts'
 

@@ -1,13 +1,13 @@
 // One door to the data: `read` runs one statement, `commit` runs several as one transaction in one round trip. There
 // is no open-ended transaction, so no request ever holds a lock while it thinks; what must be decided inside a
-// transaction is a condition in the SQL. Leaves out: what is stored (the other files of this folder).
+// transaction is a condition in the SQL. Leaves out: what is stored (the rooms of this folder).
 
 import { readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import knex, { type Knex } from 'knex'
-import { openPostgres } from './postgres.ts'
-import { quiet } from './quiet.ts'
-import { openSqlite } from './sqlite.ts'
+import { openPostgres } from './engines/postgres.ts'
+import { quiet } from './engines/quiet.ts'
+import { openSqlite } from './engines/sqlite.ts'
 import type { Param, Row, Statement, Write } from './statement.ts'
 
 export type { Param, Row, Statement, Write } from './statement.ts'

@@ -10,9 +10,9 @@ import type { ViewLocals } from '../http/locals.ts'
 import { seeOther } from '../http/see-other.ts'
 import { type FormKind, type Guard, sessionOf } from '../http/session.ts'
 import type { Services } from '../services.ts'
-import { auditRow } from '../store/audit.ts'
+import { issueToken } from '../store/accounts/emailed-tokens.ts'
+import { auditRow } from '../store/audit/audit.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
-import { issueToken } from '../store/emailed-tokens.ts'
 import { newToken } from '../store/ids.ts'
 import {
   approveCase,
@@ -22,7 +22,7 @@ import {
   readCase,
   type SupportCase,
   type ToldCase,
-} from '../store/support-cases.ts'
+} from '../store/recovery/support-cases.ts'
 import { type CaseActor, type CaseState, caseActions, caseState } from './case-state.ts'
 import { BADGES } from './cases.ts'
 import { createAgents, frameOf } from './console.ts'

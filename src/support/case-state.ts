@@ -1,6 +1,6 @@
 // One function says what state a support case is in, and one who may do what with it. Nothing of it is stored: it
-// follows from what happened, and when. The conditions of the writes (store/support-cases.ts) say the same once more,
-// for whoever comes at the same moment. Pure: no clock, no storage.
+// follows from what happened, and when. The conditions of the writes (store/recovery/support-cases.ts) say the same
+// once more, for whoever comes at the same moment. Pure: no clock, no storage.
 
 /** Which role's accounts a second agent decides about: what they open is more than their own. */
 export const PRIVILEGED: readonly string[] = ['admin', 'support']

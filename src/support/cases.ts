@@ -6,7 +6,7 @@ import type { Chip } from '../http/locals.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
-import { readRunningCases, readSettledCases, type SupportCase } from '../store/support-cases.ts'
+import { readRunningCases, readSettledCases, type SupportCase } from '../store/recovery/support-cases.ts'
 import { type CaseState, caseState, isOpen, OPEN_STATES } from './case-state.ts'
 import { createAgents, frameOf } from './console.ts'
 

@@ -5,7 +5,7 @@
 
 import { mailJob } from '../mail/outbox.ts'
 import type { MailContents } from '../mail/templates.ts'
-import { emailKey } from '../store/accounts.ts'
+import { emailKey } from '../store/accounts/accounts.ts'
 import type { Write } from '../store/database.ts'
 import type { Keyring } from '../store/seal.ts'
 

@@ -2,12 +2,18 @@
 // happened elsewhere (the owner got in, an admin reset, the link ran out) is written down as ended. A job does it, made
 // in the commit that opens the case; each run makes the next one with what it does, so that a kill loses neither.
 
-import { auditRow } from '../store/audit.ts'
+import { auditRow } from '../store/audit/audit.ts'
 import { CommitRefused, type Database, type Write } from '../store/database.ts'
-import type { JobHandler } from '../store/job-worker.ts'
-import { enqueue } from '../store/jobs.ts'
+import type { JobHandler } from '../store/jobs/job-worker.ts'
+import { enqueue } from '../store/jobs/jobs.ts'
+import {
+  closeCase,
+  noteWaitTold,
+  readCase,
+  type SupportCase,
+  type ToldCase,
+} from '../store/recovery/support-cases.ts'
 import type { Keyring } from '../store/seal.ts'
-import { closeCase, noteWaitTold, readCase, type SupportCase, type ToldCase } from '../store/support-cases.ts'
 import { type ClosedWhy, caseState, isOpen } from './case-state.ts'
 import { tellEnd, tellOwner } from './notices.ts'
 

@@ -3,7 +3,7 @@
 
 import { expect } from 'chai'
 import { createUser } from '../../src/organisations/directory.ts'
-import { readAccount, readAccountByEmail } from '../../src/store/accounts.ts'
+import { readAccount, readAccountByEmail } from '../../src/store/accounts/accounts.ts'
 import { type Member, membersOf } from '../admin/member.ts'
 import { audited, MINUTE, mailed, raw, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'

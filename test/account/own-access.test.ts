@@ -243,7 +243,7 @@ onEveryStage('one’s own sessions, apps and activity', open => {
     })
 
     it('is there for somebody of no organisation', async () => {
-      const { readOwnEvents } = await import('../../src/store/audit-events.ts')
+      const { readOwnEvents } = await import('../../src/store/audit/audit-events.ts')
       const { database } = stage.running.services
       const about = { id: `usr_${stage.now()}`, organisationId: null }
       for (const at of [1, 2, 3]) {

@@ -2,9 +2,9 @@
 
 import { expect } from 'chai'
 import * as client from 'openid-client'
-import { readAccount } from '../../src/store/accounts.ts'
+import { readAccount } from '../../src/store/accounts/accounts.ts'
+import { changePassword } from '../../src/store/accounts/own-changes.ts'
 import { CommitRefused } from '../../src/store/database.ts'
-import { changePassword } from '../../src/store/own-changes.ts'
 import { type Member, membersOf } from '../admin/member.ts'
 import { audited, change, MINUTE, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'

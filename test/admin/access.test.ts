@@ -2,7 +2,7 @@
 
 import { expect } from 'chai'
 import { setAccessList } from '../../src/organisations/access-setting.ts'
-import { readStoredAccessList } from '../../src/store/organisations.ts'
+import { readStoredAccessList } from '../../src/store/organisations/organisations.ts'
 import { change, MINUTE, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Stage } from '../support/stage.ts'

@@ -3,7 +3,7 @@
 
 import { expect } from 'chai'
 import { setActions } from '../../src/actions/registration.ts'
-import { readActionRules } from '../../src/store/action-rules.ts'
+import { readActionRules } from '../../src/store/organisations/action-rules.ts'
 import { change, givePasskey, MINUTE, rows } from '../attacks/ground.ts'
 import { ACTIONS, asking, type Console, cameTo, openConsole, REQUESTS } from '../support/console.ts'
 import { onEveryStage } from '../support/every-stage.ts'

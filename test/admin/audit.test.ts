@@ -2,8 +2,8 @@
 
 import { expect } from 'chai'
 import { createAuditCheck } from '../../src/admin/audit-check.ts'
-import { type AuditEntry, auditRow } from '../../src/store/audit.ts'
-import { sealAudit } from '../../src/store/audit-sealer.ts'
+import { type AuditEntry, auditRow } from '../../src/store/audit/audit.ts'
+import { sealAudit } from '../../src/store/audit/audit-sealer.ts'
 import { createKeyring } from '../../src/store/seal.ts'
 import { MINUTE } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'

@@ -1,7 +1,7 @@
 // Invitations in the console, by requests alone: who is listed, what the mail says, what ends a link, and who may not.
 
 import { expect } from 'chai'
-import { readAccountByEmail } from '../../src/store/accounts.ts'
+import { readAccountByEmail } from '../../src/store/accounts/accounts.ts'
 import { audited, change, INVITATION_LINK, MINUTE, mailed, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import { PASSWORD, type Stage } from '../support/stage.ts'

@@ -3,7 +3,7 @@
 
 import { expect } from 'chai'
 import { reserveAttempt } from '../../src/factors/attempts.ts'
-import { readAccount } from '../../src/store/accounts.ts'
+import { readAccount } from '../../src/store/accounts/accounts.ts'
 import { audited, change, givePasskey, MINUTE, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Person, Stage } from '../support/stage.ts'

@@ -1,7 +1,7 @@
 // An app of the vendor's that its customers' admins act in: it has tokens of theirs for the API.
 
 import { expect } from 'chai'
-import { ADMIN_SCOPES } from '../../src/store/own-api.ts'
+import { ADMIN_SCOPES } from '../../src/store/oidc/own-api.ts'
 import { type Member, membersOf } from '../admin/member.ts'
 import type { Stage } from '../support/stage.ts'
 import { type RelyingParty, relyingParty } from '../support/visitor.ts'

@@ -4,7 +4,7 @@
 import { expect } from 'chai'
 import * as client from 'openid-client'
 import { setAccessList } from '../../src/organisations/access-setting.ts'
-import { resetSecondFactor } from '../../src/store/second-factor-resets.ts'
+import { resetSecondFactor } from '../../src/store/recovery/second-factor-resets.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Person, Stage } from '../support/stage.ts'
 import {

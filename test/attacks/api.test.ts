@@ -9,7 +9,7 @@ import * as client from 'openid-client'
 import { createApi } from '../../src/apis.ts'
 import { createClient, updateClient } from '../../src/clients.ts'
 import { deactivateUser, setRole } from '../../src/organisations/users.ts'
-import { ADMIN_SCOPES, OWN_API_SCOPES } from '../../src/store/own-api.ts'
+import { ADMIN_SCOPES, OWN_API_SCOPES } from '../../src/store/oidc/own-api.ts'
 import type { Member } from '../admin/member.ts'
 import { type AdminApp, openAdminApp } from '../api/admins.ts'
 import {

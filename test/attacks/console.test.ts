@@ -4,7 +4,7 @@
 import { expect } from 'chai'
 import type { Middleware } from 'koa'
 import type Router from 'koa-router'
-import { readAccount } from '../../src/store/accounts.ts'
+import { readAccount } from '../../src/store/accounts/accounts.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import { code } from '../support/one-time-codes.ts'
 import type { Person, Stage } from '../support/stage.ts'

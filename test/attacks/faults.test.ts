@@ -353,7 +353,7 @@ describe('faults', function () {
     })
 
     it('F16 forgets interactions and pushed requests that nobody finished', async () => {
-      const { sweep } = await import('../../src/store/sweep.ts')
+      const { sweep } = await import('../../src/store/jobs/sweep.ts')
       for (let each = 0; each < 100; each++) {
         await createVisitor(stage.origin).get((await party.begin()).url)
         if (each % 4 === 0)

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
 import { verifyRegistration } from '../../src/factors/passkey.ts'
-import { insertPasskey } from '../../src/store/credentials.ts'
+import { insertPasskey } from '../../src/store/accounts/credentials.ts'
 import { type Row, sql, write } from '../../src/store/database.ts'
 import { type Authenticator, createAuthenticator } from '../support/authenticator.ts'
 import { code } from '../support/one-time-codes.ts'

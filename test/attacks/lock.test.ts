@@ -2,7 +2,7 @@
 // in, and must not become a way to shut owners out.
 
 import { expect } from 'chai'
-import { readAccount } from '../../src/store/accounts.ts'
+import { readAccount } from '../../src/store/accounts/accounts.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import { PASSWORD, type Person, type Stage } from '../support/stage.ts'
 import { createVisitor, type RelyingParty, relyingParty, throughPassword, uidOf } from '../support/visitor.ts'

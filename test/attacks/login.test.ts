@@ -4,7 +4,7 @@
 
 import { expect } from 'chai'
 import { BUDGETS, everywhereSubject, reserveAttempt } from '../../src/factors/attempts.ts'
-import { emailKey } from '../../src/store/accounts.ts'
+import { emailKey } from '../../src/store/accounts/accounts.ts'
 import { digest } from '../../src/store/ids.ts'
 import { openStage, PASSWORD, type Stage } from '../support/stage.ts'
 import {

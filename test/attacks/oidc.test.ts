@@ -785,7 +785,7 @@ describe('attacks by the protocol', function () {
   /** Ends somebody's sessions, as a logout elsewhere does. */
   async function change(accountId: string): Promise<void> {
     const { database } = stage.running.services
-    const { endSessions } = await import('../../src/store/oidc-sessions.ts')
+    const { endSessions } = await import('../../src/store/sessions/oidc-sessions.ts')
     await database.commit(endSessions(database.dialect, accountId, stage.now()))
   }
 })

@@ -12,8 +12,7 @@ import {
   resetHandler,
   SECOND_FACTOR_RESET,
 } from '../../src/factors/reset.ts'
-import { insertAccount, type NewAccount } from '../../src/store/accounts.ts'
-import { upsertArtefact } from '../../src/store/artefacts.ts'
+import { insertAccount, type NewAccount } from '../../src/store/accounts/accounts.ts'
 import {
   insertPasskey,
   issueRecoveryCode,
@@ -21,16 +20,15 @@ import {
   spendRecoveryCode,
   spendTotpStep,
   turnOnAuthenticator,
-} from '../../src/store/credentials.ts'
+} from '../../src/store/accounts/credentials.ts'
+import { issueToken, readToken } from '../../src/store/accounts/emailed-tokens.ts'
 import { type Database, sql, write } from '../../src/store/database.ts'
-import { issueToken, readToken } from '../../src/store/emailed-tokens.ts'
 import { newId } from '../../src/store/ids.ts'
-import { createJobBell } from '../../src/store/job-bell.ts'
-import { claimJobs, failJob, finishJob } from '../../src/store/jobs.ts'
-import { endedSessionOf, logoutJob, NOBODY_TO_TELL } from '../../src/store/logout-jobs.ts'
-import { endSession, readSession, upsertSession } from '../../src/store/oidc-sessions.ts'
-import { insertOrganisation } from '../../src/store/organisations.ts'
-import { createKeyring } from '../../src/store/seal.ts'
+import { createJobBell } from '../../src/store/jobs/job-bell.ts'
+import { claimJobs, failJob, finishJob } from '../../src/store/jobs/jobs.ts'
+import { sweep } from '../../src/store/jobs/sweep.ts'
+import { upsertArtefact } from '../../src/store/oidc/artefacts.ts'
+import { insertOrganisation } from '../../src/store/organisations/organisations.ts'
 import {
   countResettable,
   DRAFT_MS,
@@ -39,10 +37,12 @@ import {
   readReset,
   readResetUsers,
   settleResetUser,
-} from '../../src/store/second-factor-resets.ts'
-import { keepFact } from '../../src/store/session-facts.ts'
-import { sweep } from '../../src/store/sweep.ts'
-import { readToldApps } from '../../src/store/told-apps.ts'
+} from '../../src/store/recovery/second-factor-resets.ts'
+import { createKeyring } from '../../src/store/seal.ts'
+import { endedSessionOf, logoutJob, NOBODY_TO_TELL } from '../../src/store/sessions/logout-jobs.ts'
+import { endSession, readSession, upsertSession } from '../../src/store/sessions/oidc-sessions.ts'
+import { keepFact } from '../../src/store/sessions/session-facts.ts'
+import { readToldApps } from '../../src/store/sessions/told-apps.ts'
 import {
   account,
   fifty,

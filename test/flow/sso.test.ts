@@ -3,7 +3,7 @@
 import { expect } from 'chai'
 import { ACR } from '../../src/flow/assurance.ts'
 import { createUser } from '../../src/organisations/directory.ts'
-import { sweep } from '../../src/store/sweep.ts'
+import { sweep } from '../../src/store/jobs/sweep.ts'
 import { audited, codeOf, rows } from '../attacks/ground.ts'
 import { asking, type Console, openConsole, REQUESTS } from '../support/console.ts'
 import { onEveryStage } from '../support/every-stage.ts'

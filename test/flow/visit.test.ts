@@ -16,7 +16,7 @@ import {
 import { NO_PROGRESS, type Progress } from '../../src/flow/progress.ts'
 import type { Policy, Step, Way } from '../../src/flow/step.ts'
 import { ableLevels, standing, type Visit } from '../../src/flow/visit.ts'
-import type { Account } from '../../src/store/accounts.ts'
+import type { Account } from '../../src/store/accounts/accounts.ts'
 
 const NOW = Date.UTC(2026, 4, 14, 9, 31)
 const HOUR = 60 * 60 * 1000

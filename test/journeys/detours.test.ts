@@ -2,7 +2,7 @@
 // way on; none with half a login, a second use of anything, or a fault.
 
 import { expect } from 'chai'
-import { sweep } from '../../src/store/sweep.ts'
+import { sweep } from '../../src/store/jobs/sweep.ts'
 import { openStage, PASSWORD, type Stage } from '../support/stage.ts'
 import { totp } from '../support/tools.ts'
 import { type App, openApp } from './app.ts'

@@ -7,7 +7,7 @@ import pino from 'pino'
 import { createMailer } from '../../src/mail/mailer.ts'
 import { MAIL, mailHandler, queueView } from '../../src/mail/outbox.ts'
 import { openDatabase } from '../../src/store/database.ts'
-import { runJobs } from '../../src/store/job-worker.ts'
+import { runJobs } from '../../src/store/jobs/job-worker.ts'
 import { createKeyring } from '../../src/store/seal.ts'
 import { createTexts } from '../../src/texts.ts'
 

@@ -215,8 +215,8 @@ onEveryStage('back-channel logout', open => {
 
   it('tells nobody where the commit that was to end the sessions is refused', async () => {
     const { person } = await loggedIn()
-    const { endSessions } = await import('../../src/store/oidc-sessions.ts')
-    const { useToken } = await import('../../src/store/emailed-tokens.ts')
+    const { endSessions } = await import('../../src/store/sessions/oidc-sessions.ts')
+    const { useToken } = await import('../../src/store/accounts/emailed-tokens.ts')
     const { database } = stage.running.services
     const refused = await database
       .commit([

@@ -10,12 +10,12 @@ import {
   inviteUser,
   type UserInput,
 } from '../../src/organisations/directory.ts'
-import { readAccount, readAccountByEmail, setPasswordByMail } from '../../src/store/accounts.ts'
-import { spend } from '../../src/store/credentials.ts'
+import { readAccount, readAccountByEmail, setPasswordByMail } from '../../src/store/accounts/accounts.ts'
+import { spend } from '../../src/store/accounts/credentials.ts'
+import { readToken, useToken } from '../../src/store/accounts/emailed-tokens.ts'
 import { CommitRefused, sql } from '../../src/store/database.ts'
-import { readToken, useToken } from '../../src/store/emailed-tokens.ts'
-import { runJobs } from '../../src/store/job-worker.ts'
-import { hasOrganisation, readOrganisation } from '../../src/store/organisations.ts'
+import { runJobs } from '../../src/store/jobs/job-worker.ts'
+import { hasOrganisation, readOrganisation } from '../../src/store/organisations/organisations.ts'
 import { createKeyring } from '../../src/store/seal.ts'
 import { createTexts } from '../../src/texts.ts'
 import { onEachDatabase, type TestDatabase } from '../mail/databases.ts'

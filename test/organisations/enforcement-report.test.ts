@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import { GRACE_MS } from '../../src/organisations/enforcement.ts'
 import { enforcementReport, stoppedUsers } from '../../src/organisations/enforcement-report.ts'
-import { turnOnAuthenticator } from '../../src/store/credentials.ts'
+import { turnOnAuthenticator } from '../../src/store/accounts/credentials.ts'
 import { type Database, sql, write } from '../../src/store/database.ts'
-import { insertOrganisation, startSubscription } from '../../src/store/organisations.ts'
+import { insertOrganisation, startSubscription } from '../../src/store/organisations/organisations.ts'
 import { NOW, onEveryDatabase, person, statusBecomes } from '../store/contract.ts'
 
 const reset = sql('test_report_reset', 'UPDATE accounts SET second_factor_reset_at = ? WHERE id = ?')

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
 import { LOG_OUT_ALL, logOutHandler } from '../../src/organisations/log-outs.ts'
 import { openDatabase } from '../../src/store/database.ts'
-import { createJobBell } from '../../src/store/job-bell.ts'
-import { runJobs } from '../../src/store/job-worker.ts'
-import { listJobs } from '../../src/store/jobs.ts'
+import { createJobBell } from '../../src/store/jobs/job-bell.ts'
+import { runJobs } from '../../src/store/jobs/job-worker.ts'
+import { listJobs } from '../../src/store/jobs/jobs.ts'
 
 const [databaseUrl = '', until = ''] = process.argv.slice(2)
 const database = await openDatabase(databaseUrl)

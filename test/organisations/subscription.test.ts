@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { createOrganisation, type Directory, InputError } from '../../src/organisations/directory.ts'
 import { everyOrganisation, setPlan, subscribe } from '../../src/organisations/subscription.ts'
 import { type Database, sql } from '../../src/store/database.ts'
-import { readOrganisation, readOrganisations } from '../../src/store/organisations.ts'
+import { readOrganisation, readOrganisations } from '../../src/store/organisations/organisations.ts'
 import { createKeyring } from '../../src/store/seal.ts'
 import { failureOf, leavesNothing, NOW, onEveryDatabase, SECRET_KEY } from '../store/contract.ts'
 

@@ -1,15 +1,15 @@
 import { expect } from 'chai'
 import { createOrganisation, type Directory, InputError } from '../../src/organisations/directory.ts'
 import { deactivateUser, reactivateUser, setRole } from '../../src/organisations/users.ts'
-import { setPasswordByMail } from '../../src/store/accounts.ts'
-import { readArtefacts, upsertArtefact } from '../../src/store/artefacts.ts'
-import { createClients } from '../../src/store/clients.ts'
-import { turnOnAuthenticator } from '../../src/store/credentials.ts'
+import { setPasswordByMail } from '../../src/store/accounts/accounts.ts'
+import { turnOnAuthenticator } from '../../src/store/accounts/credentials.ts'
+import { issueToken, readToken } from '../../src/store/accounts/emailed-tokens.ts'
 import { CommitRefused, type Database, sql, write } from '../../src/store/database.ts'
-import { issueToken, readToken } from '../../src/store/emailed-tokens.ts'
-import { readSession, upsertSession } from '../../src/store/oidc-sessions.ts'
+import { readArtefacts, upsertArtefact } from '../../src/store/oidc/artefacts.ts'
+import { createClients } from '../../src/store/oidc/clients.ts'
 import { createKeyring } from '../../src/store/seal.ts'
-import { keepFact } from '../../src/store/session-facts.ts'
+import { readSession, upsertSession } from '../../src/store/sessions/oidc-sessions.ts'
+import { keepFact } from '../../src/store/sessions/session-facts.ts'
 import {
   account,
   failureOf,

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai'
 import { decideLink, type LinkFacts, roleOf } from '../../src/sso/link.ts'
-import type { Account } from '../../src/store/accounts.ts'
+import type { Account } from '../../src/store/accounts/accounts.ts'
 
 const ORGANISATION = 'org_1'
 

@@ -4,7 +4,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { insertAccount, type NewAccount, readAccount } from '../../src/store/accounts.ts'
+import { insertAccount, type NewAccount, readAccount } from '../../src/store/accounts/accounts.ts'
 import {
   CommitRefused,
   type Database,

@@ -1,9 +1,9 @@
 import { expect } from 'chai'
-import { insertAccount, readAccount } from '../../src/store/accounts.ts'
-import { insertPasskey, spend } from '../../src/store/credentials.ts'
+import { insertAccount, readAccount } from '../../src/store/accounts/accounts.ts'
+import { insertPasskey, spend } from '../../src/store/accounts/credentials.ts'
 import { CommitRefused, type Database, sql, type Write, write } from '../../src/store/database.ts'
 import { newId } from '../../src/store/ids.ts'
-import { insertOrganisation, readOrganisation } from '../../src/store/organisations.ts'
+import { insertOrganisation, readOrganisation } from '../../src/store/organisations/organisations.ts'
 import { inUnit, unit } from '../../src/store/unit-of-work.ts'
 import {
   account,

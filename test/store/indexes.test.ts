@@ -11,21 +11,22 @@ import {
   reserveAttempt,
   unblockAccount,
 } from '../../src/factors/attempts.ts'
-import { lockAccount } from '../../src/store/account-lock.ts'
-import { readAccountOverview } from '../../src/store/account-overview.ts'
-import { endSessionOf, hasAccess, readSessionsOf, wasSessionOf } from '../../src/store/account-sessions.ts'
-import * as accounts from '../../src/store/accounts.ts'
-import { changeActionRule, readActionRules } from '../../src/store/action-rules.ts'
-import { createApis } from '../../src/store/apis.ts'
-import { endAppAccess, readAppAccess } from '../../src/store/app-access.ts'
-import * as artefacts from '../../src/store/artefacts.ts'
-import { auditRow } from '../../src/store/audit.ts'
-import { readAuditEvents, readOwnEvents } from '../../src/store/audit-events.ts'
-import { sealAudit } from '../../src/store/audit-sealer.ts'
-import { verifyAudit } from '../../src/store/audit-verify.ts'
-import { forgetBounce, noteBounce } from '../../src/store/bounces.ts'
-import { createClients } from '../../src/store/clients.ts'
-import * as credentials from '../../src/store/credentials.ts'
+import { lockAccount } from '../../src/store/accounts/account-lock.ts'
+import { readAccountOverview } from '../../src/store/accounts/account-overview.ts'
+import * as accounts from '../../src/store/accounts/accounts.ts'
+import { forgetBounce, noteBounce } from '../../src/store/accounts/bounces.ts'
+import * as credentials from '../../src/store/accounts/credentials.ts'
+import * as changes from '../../src/store/accounts/email-changes.ts'
+import * as mailed from '../../src/store/accounts/emailed-tokens.ts'
+import { countInvited, readInvitationTimes } from '../../src/store/accounts/invitations.ts'
+import * as own from '../../src/store/accounts/own-changes.ts'
+import { keepPending, readPending, takePending } from '../../src/store/accounts/pending-forms.ts'
+import { readUserDetails } from '../../src/store/accounts/user-details.ts'
+import { countStandings, countUsers, readUserPage, USER_SORTS } from '../../src/store/accounts/user-list.ts'
+import { auditRow } from '../../src/store/audit/audit.ts'
+import { readAuditEvents, readOwnEvents } from '../../src/store/audit/audit-events.ts'
+import { sealAudit } from '../../src/store/audit/audit-sealer.ts'
+import { verifyAudit } from '../../src/store/audit/audit-verify.ts'
 import {
   type Database,
   type Dialect,
@@ -34,30 +35,34 @@ import {
   sql,
   type Write,
 } from '../../src/store/database.ts'
-import * as changes from '../../src/store/email-changes.ts'
-import * as mailed from '../../src/store/emailed-tokens.ts'
-import { askForHelp, readHelpers, readHelpRequests } from '../../src/store/help-requests.ts'
-import { keepAnswer, readAnswer } from '../../src/store/idempotency.ts'
-import { countInvited, readInvitationTimes } from '../../src/store/invitations.ts'
-import * as logOuts from '../../src/store/log-outs.ts'
-import * as memberships from '../../src/store/memberships.ts'
-import * as sessions from '../../src/store/oidc-sessions.ts'
-import * as organisations from '../../src/store/organisations.ts'
-import * as own from '../../src/store/own-changes.ts'
-import { keepPending, readPending, takePending } from '../../src/store/pending-forms.ts'
-import { createKeyring } from '../../src/store/seal.ts'
-import * as resets from '../../src/store/second-factor-resets.ts'
-import { keepFact } from '../../src/store/session-facts.ts'
+import { keepAnswer, readAnswer } from '../../src/store/jobs/idempotency.ts'
+import { sweep } from '../../src/store/jobs/sweep.ts'
+import { createApis } from '../../src/store/oidc/apis.ts'
+import * as artefacts from '../../src/store/oidc/artefacts.ts'
+import { createClients } from '../../src/store/oidc/clients.ts'
+import { changeActionRule, readActionRules } from '../../src/store/organisations/action-rules.ts'
+import * as memberships from '../../src/store/organisations/memberships.ts'
+import * as organisations from '../../src/store/organisations/organisations.ts'
 import {
   changeSessionPolicy,
   readSessionSettings,
   type SessionSettings,
-} from '../../src/store/session-policies.ts'
-import * as cases from '../../src/store/support-cases.ts'
-import { sweep } from '../../src/store/sweep.ts'
-import { readToldApps } from '../../src/store/told-apps.ts'
-import { readUserDetails } from '../../src/store/user-details.ts'
-import { countStandings, countUsers, readUserPage, USER_SORTS } from '../../src/store/user-list.ts'
+} from '../../src/store/organisations/session-policies.ts'
+import { askForHelp, readHelpers, readHelpRequests } from '../../src/store/recovery/help-requests.ts'
+import * as resets from '../../src/store/recovery/second-factor-resets.ts'
+import * as cases from '../../src/store/recovery/support-cases.ts'
+import { createKeyring } from '../../src/store/seal.ts'
+import {
+  endSessionOf,
+  hasAccess,
+  readSessionsOf,
+  wasSessionOf,
+} from '../../src/store/sessions/account-sessions.ts'
+import { endAppAccess, readAppAccess } from '../../src/store/sessions/app-access.ts'
+import * as logOuts from '../../src/store/sessions/log-outs.ts'
+import * as sessions from '../../src/store/sessions/oidc-sessions.ts'
+import { keepFact } from '../../src/store/sessions/session-facts.ts'
+import { readToldApps } from '../../src/store/sessions/told-apps.ts'
 import { NOW, onEveryDatabase, type Place, SECRET_KEY } from './contract.ts'
 import { ssoStatements } from './sso-statements.ts'
 
@@ -74,48 +79,48 @@ const COLD = [
 ]
 const FILES = [
   'factors/attempts',
-  'store/account-lock',
-  'store/account-sessions',
-  'store/account-overview',
-  'store/accounts',
-  'store/action-rules',
-  'store/apis',
-  'store/app-access',
-  'store/artefacts',
-  'store/audit',
-  'store/audit-chain',
-  'store/audit-events',
-  'store/audit-horizon',
-  'store/audit-sealer',
-  'store/audit-verify',
-  'store/bounces',
-  'store/clients',
-  'store/credentials',
-  'store/email-changes',
-  'store/emailed-tokens',
-  'store/help-requests',
-  'store/idempotency',
-  'store/invitations',
-  'store/log-outs',
-  'store/memberships',
-  'store/oidc-sessions',
-  'store/organisations',
-  'store/own-changes',
-  'store/pending-forms',
-  'store/second-factor-resets',
-  'store/session-facts',
-  'store/session-policies',
-  'store/signing-keys',
+  'store/accounts/account-lock',
+  'store/accounts/account-overview',
+  'store/accounts/accounts',
+  'store/accounts/bounces',
+  'store/accounts/credentials',
+  'store/accounts/email-changes',
+  'store/accounts/emailed-tokens',
+  'store/accounts/invitations',
+  'store/accounts/own-changes',
+  'store/accounts/pending-forms',
+  'store/accounts/user-details',
+  'store/audit/audit',
+  'store/audit/audit-chain',
+  'store/audit/audit-events',
+  'store/audit/audit-horizon',
+  'store/audit/audit-sealer',
+  'store/audit/audit-verify',
+  'store/jobs/idempotency',
+  'store/jobs/sweep',
+  'store/oidc/apis',
+  'store/oidc/artefacts',
+  'store/oidc/clients',
+  'store/oidc/signing-keys',
+  'store/organisations/action-rules',
+  'store/organisations/memberships',
+  'store/organisations/organisations',
+  'store/organisations/session-policies',
+  'store/recovery/help-requests',
+  'store/recovery/second-factor-resets',
+  'store/recovery/support-cases',
+  'store/sessions/account-sessions',
+  'store/sessions/app-access',
+  'store/sessions/log-outs',
+  'store/sessions/oidc-sessions',
+  'store/sessions/session-facts',
+  'store/sessions/told-apps',
   'store/sso/connections',
   'store/sso/domains',
   'store/sso/identities',
   'store/sso/organisations',
   'store/sso/requests',
   'store/sso/sessions',
-  'store/support-cases',
-  'store/sweep',
-  'store/told-apps',
-  'store/user-details',
 ]
 
 const FILTERS = [

@@ -1,9 +1,6 @@
 import { expect } from 'chai'
 import type { Adapter } from 'oidc-provider'
-import { readAccount } from '../../src/store/accounts.ts'
-import { createAdapter } from '../../src/store/adapter.ts'
-import { auditRow } from '../../src/store/audit.ts'
-import { createClients } from '../../src/store/clients.ts'
+import { readAccount } from '../../src/store/accounts/accounts.ts'
 import {
   insertPasskey,
   issueRecoveryCode,
@@ -13,11 +10,14 @@ import {
   spendTotpStep,
   turnOnAuthenticator,
   usePasskey,
-} from '../../src/store/credentials.ts'
+} from '../../src/store/accounts/credentials.ts'
+import { issueToken, readToken, useToken } from '../../src/store/accounts/emailed-tokens.ts'
+import { auditRow } from '../../src/store/audit/audit.ts'
 import { CommitRefused, type Database } from '../../src/store/database.ts'
-import { issueToken, readToken, useToken } from '../../src/store/emailed-tokens.ts'
 import { newId, newToken } from '../../src/store/ids.ts'
-import { insertOrganisation } from '../../src/store/organisations.ts'
+import { createAdapter } from '../../src/store/oidc/adapter.ts'
+import { createClients } from '../../src/store/oidc/clients.ts'
+import { insertOrganisation } from '../../src/store/organisations/organisations.ts'
 import { createKeyring } from '../../src/store/seal.ts'
 import { inUnit } from '../../src/store/unit-of-work.ts'
 import { account, fifty, NOW, ONE_WINS, onEveryDatabase, person, rowsOf, SECRET_KEY } from './contract.ts'

@@ -1,7 +1,7 @@
 // Every statement of single sign-on, run once, for a database that only notes them.
 
-import type { Account } from '../../src/store/accounts.ts'
-import { spend } from '../../src/store/credentials.ts'
+import type { Account } from '../../src/store/accounts/accounts.ts'
+import { spend } from '../../src/store/accounts/credentials.ts'
 import type { Database, Dialect } from '../../src/store/database.ts'
 import type { Keyring } from '../../src/store/seal.ts'
 import * as connections from '../../src/store/sso/connections.ts'

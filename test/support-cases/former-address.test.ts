@@ -2,7 +2,7 @@
 // told of a support case as well, from the first mail to the last, and stops it.
 
 import { expect } from 'chai'
-import { sweep } from '../../src/store/sweep.ts'
+import { sweep } from '../../src/store/jobs/sweep.ts'
 import { type Member, membersOf } from '../admin/member.ts'
 import { audited, mailed, rows } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'

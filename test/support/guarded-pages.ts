@@ -5,7 +5,7 @@ import Router from 'koa-router'
 import { ACR } from '../../src/flow/assurance.ts'
 import { createGuard, sessionOf } from '../../src/http/session.ts'
 import type { Sallyport } from '../../src/provider.ts'
-import { auditRow } from '../../src/store/audit.ts'
+import { auditRow } from '../../src/store/audit/audit.ts'
 import { CommitRefused } from '../../src/store/database.ts'
 
 export const FRESH = { acr: ACR['2fa'], maxAge: 300 } as const

@@ -1,7 +1,7 @@
 // The end of a step-up: confirmed, given up or cancelled. What is confirmed is kept as the hash of the action that the
 // page named, so that it is good for no other.
 
-import { offerPasskeyAfter } from '../../store/accounts.ts'
+import { offerPasskeyAfter } from '../../store/accounts/accounts.ts'
 import type { Visit } from '../visit.ts'
 import { accountOf, chosen, type Handler, record } from './outcome.ts'
 

@@ -19,7 +19,7 @@ import { unknownPasskey } from '../../factors/passkey-signals.ts'
 import type { Form } from '../../http/forms.ts'
 import { mailJob } from '../../mail/outbox.ts'
 import type { Services } from '../../services.ts'
-import { type Account, offerPasskeyAfter } from '../../store/accounts.ts'
+import { type Account, offerPasskeyAfter } from '../../store/accounts/accounts.ts'
 import {
   insertPasskey,
   type Passkey,
@@ -27,7 +27,7 @@ import {
   readPasskeys,
   spend,
   usePasskey,
-} from '../../store/credentials.ts'
+} from '../../store/accounts/credentials.ts'
 import { CommitRefused, type Database, type Write } from '../../store/database.ts'
 import { digest } from '../../store/ids.ts'
 import type { Visit } from '../visit.ts'

@@ -1,10 +1,10 @@
 // Who is who at a customer's identity provider: an account is found by the connection and the subject there, never by
 // an address. Leaves out who may be linked (src/sso/link.ts).
 
-import type { Account } from '../accounts.ts'
-import { endAccess } from '../artefacts.ts'
+import type { Account } from '../accounts/accounts.ts'
+import { retireTokens } from '../accounts/emailed-tokens.ts'
 import type { Database, Write } from '../database.ts'
-import { retireTokens } from '../emailed-tokens.ts'
+import { endAccess } from '../oidc/artefacts.ts'
 import { sql, write } from '../statement.ts'
 
 export interface Identity {

@@ -1,9 +1,10 @@
-// What an organisation's changes to single sign-on depend on beside their own rows: its plan, who acts, and its break-glass
-// admins. As in memberships.ts, whoever takes a way in for emergencies away, or comes to depend on one, makes a write that
-// only one of several at a time can make; so that where a domain is for single sign-on only, such an admin is left.
+// What an organisation's changes to single sign-on depend on beside their own rows: its plan, who acts, and its
+// break-glass admins. As in organisations/memberships.ts, whoever takes a way in for emergencies away, or comes to
+// depend on one, makes a write that only one of several at a time can make; so that where a domain is for single
+// sign-on only, such an admin is left.
 
-import { actorMayAct, actorParams } from '../actor.ts'
 import type { Database, Param, Row, Write } from '../database.ts'
+import { actorMayAct, actorParams } from '../organisations/actor.ts'
 import { sql, write } from '../statement.ts'
 
 export interface SsoOrganisation {

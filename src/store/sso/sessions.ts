@@ -1,8 +1,8 @@
 // Sessions that came by a customer's identity provider, found by what it calls them, and their end when it says so.
 
-import { endSessionOf } from '../account-sessions.ts'
-import { auditRow } from '../audit.ts'
+import { auditRow } from '../audit/audit.ts'
 import { CommitRefused, type Database, type Row, type Write } from '../database.ts'
+import { endSessionOf } from '../sessions/account-sessions.ts'
 import { sql } from '../statement.ts'
 import type { Connection } from './connections.ts'
 
