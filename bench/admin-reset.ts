@@ -9,7 +9,6 @@ import { orderReset, resetHandler } from '../src/factors/reset.ts'
 import { insertAccount } from '../src/store/accounts/accounts.ts'
 import { issueRecoveryCode, spend, turnOnAuthenticator } from '../src/store/accounts/credentials.ts'
 import { type Database, openDatabase } from '../src/store/database.ts'
-import { createJobBell } from '../src/store/jobs/job-bell.ts'
 import { upsertArtefact } from '../src/store/oidc/artefacts.ts'
 import { insertOrganisation } from '../src/store/organisations/organisations.ts'
 import { draftReset, readReset } from '../src/store/recovery/second-factor-resets.ts'
@@ -25,7 +24,6 @@ const ROUNDS = 5
 const AT_ONCE: Record<Database['dialect'], number> = { sqlite: 32, postgres: 4 }
 const ORGANISATION = 'org_bench'
 const keyring = createKeyring(['a-secret-key-for-benchmarks-of-32-characters'])
-const bell = createJobBell()
 
 async function addUsers(database: Database, round: number): Promise<string[]> {
   const now = Date.now()
@@ -65,7 +63,7 @@ async function resetAll(database: Database, round: number): Promise<{ ms: number
   const ids = await addUsers(database, round)
   await database.commit(draftReset(database.dialect, order, ids, Date.now()))
   await orderReset(
-    { database, keyring, bell },
+    { database, keyring },
     { ...order, reason: 'bench', removePasskeys: false },
     [],
     Date.now(),
@@ -76,7 +74,7 @@ async function resetAll(database: Database, round: number): Promise<{ ms: number
   })
   const payload = JSON.stringify({ organisationId: ORGANISATION, resetId: order.id, after: 0 })
   const job = { id: 'job', kind: '', summary: '', attempts: 1, leaseUntil: 0, createdAt: 0, payload }
-  const handler = resetHandler({ database, keyring, bell }, Date.now, { sliceMs: Number.POSITIVE_INFINITY })
+  const handler = resetHandler({ database, keyring }, Date.now, { sliceMs: Number.POSITIVE_INFINITY })
   const start = performance.now()
   await handler(job, Date.now(), new AbortController().signal)
   const ms = performance.now() - start

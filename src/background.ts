@@ -31,16 +31,12 @@ export function startBackground(services: Services, tellApp: TellApp): { stop():
     { handlers: { [BACKCHANNEL_LOGOUT]: logoutHandler(tellApp) } },
     { handlers: { [SUPPORT_CASE]: supportCaseHandler(services, clock) } },
     { handlers: { [SECOND_FACTOR_RESET]: resetHandler(services, clock) }, leaseMs: RESET_LEASE_MS },
-    { handlers: { [LOG_OUT_ALL]: logOutHandler(services, clock) }, leaseMs: LOG_OUT_LEASE_MS },
+    { handlers: { [LOG_OUT_ALL]: logOutHandler(database, clock) }, leaseMs: LOG_OUT_LEASE_MS },
   ].map(each => runJobs({ database, log, clock, ...each }))
-  const deaf = services.bell.onRing(() => {
-    for (const each of workers) each.wake()
-  })
   const sweeping = startSweeping(database, log, clock)
   const sealing = startSealing(services)
   return {
     async stop() {
-      deaf()
       await sweeping.stop()
       await Promise.all(workers.map(each => each.stop()))
       // Last: what those wrote is sealed too.

@@ -11,7 +11,6 @@ import type { Places } from './places.ts'
 import { type DomainResolver, systemResolver } from './sso/domains.ts'
 import { createUpstreams, type Upstreams } from './sso/upstreams.ts'
 import type { Database } from './store/database.ts'
-import { createJobBell, type JobBell } from './store/jobs/job-bell.ts'
 import { type Apis, createApis } from './store/oidc/apis.ts'
 import type { Clients } from './store/oidc/clients.ts'
 import { ownClient, withOwnClient } from './store/oidc/own-client.ts'
@@ -37,8 +36,6 @@ export interface Services {
   readonly languages: Languages
   readonly places: Places
   readonly log: Logger
-  /** Rung by whoever enqueues jobs that should not wait for their turn. */
-  readonly bell: JobBell
   /** Milliseconds since 1970. */
   readonly clock: () => number
 }
@@ -108,7 +105,6 @@ export function createServices(
     languages,
     places: own.places,
     log,
-    bell: createJobBell(),
     clock,
   }
 }

@@ -34,7 +34,7 @@ interface Opened {
 type Page = Omit<ViewLocals['email-link'], 'lead'>
 
 export function emailLinkRoutes(services: Services): Router {
-  const { paths, views, texts, accounts, database, keyring, clock, bell } = services
+  const { paths, views, texts, accounts, database, keyring, clock } = services
   const { t } = texts
   const gone = (ctx: Context) => linkUsed(services, ctx)
   const router = new Router()
@@ -136,7 +136,6 @@ export function emailLinkRoutes(services: Services): Router {
         now,
       }),
     ])
-    bell.ring()
   }
 
   async function stop({ change, account }: Opened, address: string): Promise<void> {
@@ -160,7 +159,6 @@ export function emailLinkRoutes(services: Services): Router {
         mailJob(keyring, { to, template: 'email-put-back', contents: { ...told, oldEmail: from }, now }),
       ),
     ])
-    bell.ring()
   }
 
   async function isTaken({ to, accountId }: EmailChange): Promise<boolean> {

@@ -26,7 +26,7 @@ interface Opened {
 }
 
 export function lockRoutes(services: Services): Router {
-  const { paths, views, accounts, database, keyring, clock, bell } = services
+  const { paths, views, accounts, database, keyring, clock } = services
   const gone = (ctx: Context) => linkUsed(services, ctx)
   const router = new Router()
   const path = '/link/lock/:token'
@@ -75,7 +75,6 @@ export function lockRoutes(services: Services): Router {
       auditRow({ event: 'account.locked', organisationId, accountId: id, address }, now),
       mailJob(keyring, { to: email, template: 'account-locked', contents: { name, at: now, address }, now }),
     ])
-    bell.ring()
   }
 
   return router

@@ -70,7 +70,6 @@ export async function commitChange(
     else await instead()
     return
   }
-  services.bell.ring()
   seeOther(ctx, `${homeOf(services)}${to}`)
 }
 
@@ -92,7 +91,7 @@ export async function commitEnd(
   { list, done }: { readonly list: string; readonly done: string },
   writesAt: (place: OwnPlace) => readonly Write[],
 ): Promise<void> {
-  const { bell, clock, config, database } = services
+  const { clock, config, database } = services
   let at = place
   for (let tries = 1; ; tries++) {
     try {
@@ -106,6 +105,5 @@ export async function commitEnd(
       at = { ...at, epoch: session.account.epoch }
     }
   }
-  bell.ring()
   seeOther(ctx, `${list}?done=${done}`)
 }

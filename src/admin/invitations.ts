@@ -28,7 +28,7 @@ const AGAIN = { kind: 'invitation-again', fields: [], page: '/admin/invitations'
 const DONE = ['sent', 'withdrawn'] as const
 
 export function invitationRoutes(services: Services, guard: Guard): Router {
-  const { database, keyring, paths, views, texts, clock, config, bell } = services
+  const { database, keyring, paths, views, texts, clock, config } = services
   const admins = createAdmins(guard)
   const router = new Router()
   const url = `${paths.admin}/invitations`
@@ -95,7 +95,6 @@ export function invitationRoutes(services: Services, guard: Guard): Router {
         throw new AppError('not_found')
       throw error
     }
-    bell.ring()
   }
 
   async function list(ctx: Context, error?: string): Promise<void> {

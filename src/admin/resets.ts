@@ -48,7 +48,7 @@ const LOOKS = 10
 const LOOK_EVERY_MS = 100
 
 export function resetRoutes(services: Services, guard: Guard): Router {
-  const { database, paths, views, texts, clock, keyring, bell } = services
+  const { database, paths, views, texts, clock, keyring } = services
   const admins = createAdmins(guard)
   const router = new Router()
   const home = `${paths.admin}`
@@ -115,7 +115,7 @@ export function resetRoutes(services: Services, guard: Guard): Router {
       address: ctx.ip,
     }
     try {
-      await orderReset({ database, keyring, bell }, order, sent.taken, clock())
+      await orderReset({ database, keyring }, order, sent.taken, clock())
       await settledSoon(account.organisationId, reset)
     } catch (error) {
       // Somebody was faster, in another tab: what came of it is shown.

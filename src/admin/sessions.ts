@@ -41,7 +41,7 @@ type Locals = ViewLocals['admin-sessions']
 type Said = Partial<Pick<Locals, 'inactive' | 'end' | 'errors' | 'error' | 'notice' | 'waiting'>>
 
 export function sessionRoutes(services: Services, guard: Guard): Router {
-  const { database, keyring, paths, views, texts, clock, config, bell } = services
+  const { database, keyring, paths, views, texts, clock, config } = services
   const admins = createAdmins(guard)
   const router = new Router()
   const url = `${paths.admin}/sessions`
@@ -101,7 +101,6 @@ export function sessionRoutes(services: Services, guard: Guard): Router {
     const choice = { organisationId: account.organisationId, seen, address: ctx.ip, also: sent.taken }
     try {
       await orderLogOutAll({ database, clock, actor: account.id }, choice)
-      bell.ring()
     } catch (error) {
       // Another admin was faster, or the same in another tab.
       if (!(error instanceof CommitRefused) || error.refusal !== 'already_used') throw error

@@ -129,7 +129,7 @@ const CHANGES: readonly Change[] = [
 ]
 
 export function userChangeRoutes(services: Services, guard: Guard): Router {
-  const { database, keyring, paths, views, texts, clock, config, bell } = services
+  const { database, keyring, paths, views, texts, clock, config } = services
   const admins = createAdmins(guard)
   const router = new Router()
   const urlOf = ({ id }: { id: string }) => `${paths.admin}/users/${id}`
@@ -167,7 +167,6 @@ export function userChangeRoutes(services: Services, guard: Guard): Router {
       }
       try {
         await change.run(directory, choice, passkey, account.name)
-        bell.ring()
       } catch (error) {
         if (error instanceof InputError && error.why?.reason === 'last_admin') {
           // It became so since the page was shown.

@@ -192,7 +192,7 @@ export const orgLogOut: Command = {
       const choice = { organisationId, seen: logOut?.orderedAt ?? 0 }
       const payload = JSON.stringify(await orderLogOutAll(directory, choice))
       // A server that runs may be at it too: whoever comes first logs each of them out, once.
-      const work = logOutHandler({ database, bell: { ring: () => undefined } }, clock)
+      const work = logOutHandler(database, clock)
       const job = { kind: LOG_OUT_ALL, payload } as Job
       while ((await sessionSettingsOf(directory, organisationId)).logOut?.finished !== true) {
         await work(job, clock(), new AbortController().signal)

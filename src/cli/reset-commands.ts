@@ -4,7 +4,6 @@
 import { LONGEST_REASON, orderResetOf, reasonLine, resetHandler } from '../factors/reset.ts'
 import { InputError } from '../organisations/directory.ts'
 import { newId } from '../store/ids.ts'
-import { createJobBell } from '../store/jobs/job-bell.ts'
 import type { Job } from '../store/jobs/jobs.ts'
 import { readReset, readResetUsers } from '../store/recovery/second-factor-resets.ts'
 import { type Command, columns, print } from './command.ts'
@@ -33,7 +32,7 @@ export const userReset: Command = {
       )
       const removePasskeys = flags.has('remove-passkeys')
       const reset = { id: newId('rst'), organisationId, actorId: actor, reason, removePasskeys }
-      const ground = { database, keyring, bell: createJobBell() }
+      const ground = { database, keyring }
       await orderResetOf(ground, reset, { users: ids }, [], clock())
       // A server that runs may be at it too: whoever comes first does each of them, once.
       const job = { payload: JSON.stringify({ organisationId, resetId: reset.id, after: 0 }) } as Job

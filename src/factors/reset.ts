@@ -9,7 +9,6 @@
 import { mailJob } from '../mail/outbox.ts'
 import { auditRow } from '../store/audit/audit.ts'
 import { CommitRefused, type Database, type Write } from '../store/database.ts'
-import type { JobBell } from '../store/jobs/job-bell.ts'
 import type { JobHandler } from '../store/jobs/job-worker.ts'
 import { enqueue } from '../store/jobs/jobs.ts'
 import { endAccess } from '../store/oidc/artefacts.ts'
@@ -44,7 +43,6 @@ export const LONGEST_REASON = 500
 export interface ResetGround {
   readonly database: Database
   readonly keyring: Keyring
-  readonly bell: JobBell
 }
 
 export interface ResetOrder extends NewReset {
@@ -70,14 +68,13 @@ export function reasonLine(text: string): string {
  * @throws CommitRefused `already_used` if it was started before, is too old, or is not this actor's
  */
 export async function orderReset(
-  { database, bell }: ResetGround,
+  { database }: ResetGround,
   order: ResetOrder,
   also: readonly Write[],
   now: number,
 ): Promise<void> {
   const { reason, removePasskeys } = order
   await database.commit([startReset(order, reason, removePasskeys, now), ...also, ...orderWrites(order, now)])
-  bell.ring()
 }
 
 /**
@@ -88,7 +85,7 @@ export async function orderReset(
  * @throws CommitRefused if one of `also` is refused
  */
 export async function orderResetOf(
-  { database, bell }: ResetGround,
+  { database }: ResetGround,
   order: ResetOrder,
   choice: ResetChoice,
   also: readonly Write[],
@@ -100,7 +97,6 @@ export async function orderResetOf(
     ...startResetOf(database.dialect, order, choice, reason, removePasskeys, now),
     ...orderWrites(order, now),
   ])
-  bell.ring()
 }
 
 function orderWrites(order: ResetOrder, now: number): Write[] {
@@ -154,7 +150,7 @@ export function resetHandler(
   clock: () => number,
   { sliceMs = SLICE_MS }: { readonly sliceMs?: number } = {},
 ): JobHandler {
-  const { database, bell } = ground
+  const { database } = ground
   const atOnce = AT_ONCE[database.dialect]
   return async (job, startedAt, signal) => {
     const slice = JSON.parse(job.payload) as Slice
@@ -175,10 +171,8 @@ export function resetHandler(
         } while (!signal.aborted)
       }
       await allOf(Array.from({ length: atOnce }, hand))
-      bell.ring()
       if (signal.aborted || clock() - startedAt >= sliceMs) {
         await database.commit([enqueueReset({ ...slice, after }, clock())])
-        bell.ring()
         return { ok: true }
       }
     }

@@ -32,7 +32,7 @@ const AWAITED: readonly MailName[] = ['code', 'password-reset', 'unblock', 'emai
 const AHEAD_MS = 24 * 60 * 60 * 1000
 
 /**
- * A mail, to be committed with what it tells of. Wake the worker after the commit.
+ * A mail, to be committed with what it tells of.
  *
  * @param order.to the address that the account has, never the one that somebody typed: two may look the same
  * @param order.accountId of a notice: whose account it is about

@@ -74,7 +74,7 @@ function enqueueSlice(slice: Slice, now: number): Write {
  * @param options.sliceMs for tests
  */
 export function logOutHandler(
-  { database, bell }: { readonly database: Database; readonly bell: { ring(): void } },
+  database: Database,
   clock: () => number,
   { sliceMs = SLICE_MS }: { readonly sliceMs?: number } = {},
 ): JobHandler {
@@ -92,10 +92,8 @@ export function logOutHandler(
         if (signal.aborted) break
       }
       // Their apps wait to be told.
-      bell.ring()
       if (signal.aborted || clock() - startedAt >= sliceMs) {
         await database.commit([enqueueSlice({ ...slice, after }, clock())])
-        bell.ring()
         return { ok: true }
       }
     }

@@ -18,6 +18,9 @@ export type Dialect = 'sqlite' | 'postgres'
 /** Told of every round trip: for query counts in tests, and for metrics. */
 export type Observer = (kind: 'read' | 'commit', statements: readonly string[]) => void
 
+/** Told, after a commit, the kind of the jobs that it enqueued. */
+export type JobListener = (kind: string) => void
+
 /** What each of the two databases brings. */
 export interface Driver {
   read(statement: Statement, params: readonly Param[]): Promise<Row[]>
@@ -37,6 +40,12 @@ export interface Database extends Driver {
   /** The same, at a higher price. @returns the rows that each write touched, in the order of the writes */
   commitTelling(writes: readonly Write[]): Promise<Row[][]>
   observe(observer: Observer | undefined): void
+  /**
+   * Tells of jobs that commits of this process enqueue. Nothing depends on it: those of others are found in their turn.
+   *
+   * @returns what ends it
+   */
+  onEnqueued(listener: JobListener): () => void
   /** Brings the schema up to date. @returns names of the migrations that ran */
   migrate(): Promise<string[]>
   /** @returns migrations that have not run, and those that ran but are not known here (a newer version's) */
@@ -58,6 +67,7 @@ export async function openDatabase(url: string): Promise<Database> {
   const dialect: Dialect = sqliteFile === undefined ? 'postgres' : 'sqlite'
   const driver = sqliteFile === undefined ? await openPostgres(url) : await openSqlite(sqliteFile)
   let observer: Observer | undefined
+  const listeners = new Set<JobListener>()
   const observed = (writes: readonly Write[]) =>
     observer?.(
       'commit',
@@ -73,16 +83,20 @@ export async function openDatabase(url: string): Promise<Database> {
     async commit(writes) {
       if (writes.length === 0) return
       observed(writes)
-      return driver.commit(writes)
+      await driver.commit(writes)
+      tell(listeners, writes)
     },
     async commitTelling(writes) {
       if (writes.length === 0) return []
       observed(writes)
-      return driver.commitTelling(writes)
+      const rows = await driver.commitTelling(writes)
+      tell(listeners, writes)
+      return rows
     },
     observe(next) {
       observer = next
     },
+    onEnqueued: listener => listen(listeners, listener),
     migrate: () =>
       withConnection(url, sqliteFile, connection =>
         connection.transaction(async transaction => {
@@ -109,6 +123,16 @@ export async function openDatabase(url: string): Promise<Database> {
   }
 }
 
+function listen(listeners: Set<JobListener>, listener: JobListener): () => void {
+  listeners.add(listener)
+  return () => void listeners.delete(listener)
+}
+
+function tell(listeners: ReadonlySet<JobListener>, writes: readonly Write[]): void {
+  const kinds = new Set(writes.flatMap(each => each.enqueues ?? []))
+  for (const kind of kinds) for (const each of listeners) each(kind)
+}
+
 /** A database that is opened when it is first needed; whoever asks meanwhile waits. */
 export interface DeferredDatabase extends Database {
   /** Opens it, if nobody has. @throws what opening throws */
@@ -119,9 +143,13 @@ export interface DeferredDatabase extends Database {
 export function deferDatabase(url: string, openIt: () => Promise<Database>): DeferredDatabase {
   let opening: Promise<Database> | undefined
   let observer: Observer | undefined
+  const listeners = new Set<JobListener>()
   const opened = (): Promise<Database> => {
     opening ??= openIt().then(database => {
       database.observe(observer)
+      database.onEnqueued(kind => {
+        for (const each of listeners) each(kind)
+      })
       return database
     })
     return opening
@@ -136,6 +164,7 @@ export function deferDatabase(url: string, openIt: () => Promise<Database>): Def
       observer = next
       opening?.then(database => database.observe(next)).catch(() => undefined)
     },
+    onEnqueued: listener => listen(listeners, listener),
     migrate: async () => (await opened()).migrate(),
     migrations: async () => (await opened()).migrations(),
     close: async () => (await opening)?.close(),

@@ -19,6 +19,8 @@ export interface Write {
    * may happen only once happens only once.
    */
   readonly refusal?: Refusal
+  /** Kind of the jobs that it enqueues: once it is committed, whoever does them looks at once. */
+  readonly enqueues?: string
 }
 
 /** Why a commit was refused. */

@@ -47,7 +47,7 @@ type Said = Partial<Pick<Locals, 'noteError' | 'evidenceError' | 'note' | 'waiti
 }
 
 export function casePageRoutes(services: Services, guard: Guard): Router {
-  const { database, keyring, paths, views, texts, clock, bell } = services
+  const { database, keyring, paths, views, texts, clock } = services
   const agents = createAgents(guard)
   const router = new Router()
   const listUrl = `${paths.support}/cases`
@@ -99,7 +99,6 @@ export function casePageRoutes(services: Services, guard: Guard): Router {
       // Somebody was faster: another agent, the same one in another tab, or the owner.
       return again(ctx, await caseOf(ctx), { error: texts.t('support.late') }, 409)
     }
-    bell.ring()
     seeOther(ctx, url)
   })
 

@@ -22,7 +22,7 @@ import { caseOfStopToken } from './notices.ts'
 import { stopCase } from './stop.ts'
 
 export function supportLinkRoutes(services: Services): Router {
-  const { database, keyring, paths, views, texts, accounts, clock, bell } = services
+  const { database, keyring, paths, views, texts, accounts, clock } = services
   const onward = paths.account === undefined ? {} : { accountUrl: paths.account }
   const gone = (ctx: Context) => linkUsed(services, ctx)
   const router = new Router()
@@ -51,7 +51,6 @@ export function supportLinkRoutes(services: Services): Router {
       if (error instanceof CommitRefused) return gone(ctx)
       throw error
     }
-    bell.ring()
     ctx.type = 'html'
     ctx.body = views.render('support-stopped', { forgotUrl: paths.forgotPassword() })
   })
@@ -137,7 +136,6 @@ export function supportLinkRoutes(services: Services): Router {
       if (error instanceof CommitRefused) return gone(ctx)
       throw error
     }
-    bell.ring()
     ctx.type = 'html'
     ctx.body = views.render('support-ready', { email: account.email, ...onward })
   })

@@ -39,7 +39,7 @@ const STOP = { kind: 'support-stop', fields: [], page: '/account' } as const
 
 /** The button on the account page: any live session of the account was there before the case, or its owner's. */
 export function stopRoutes(services: Services, guard: Guard): Router {
-  const { database, keyring, paths, clock, bell } = services
+  const { database, keyring, paths, clock } = services
   const router = new Router()
   router.post('/account/support-case/stop', guard.requireSessionForForm(STOP), async ctx => {
     await guard.sentForm(ctx, STOP)
@@ -49,7 +49,6 @@ export function stopRoutes(services: Services, guard: Guard): Router {
     if (found !== undefined && caseActions(found, { kind: 'told' }, clock()).includes('stop')) {
       try {
         await database.commit(stopCase(keyring, found, { by: 'session', address: ctx.ip }, clock()))
-        bell.ring()
       } catch (error) {
         // Somebody was faster: it is over either way.
         if (!(error instanceof CommitRefused)) throw error

@@ -5,7 +5,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
 import { resetHandler, SECOND_FACTOR_RESET } from '../../src/factors/reset.ts'
 import { openDatabase } from '../../src/store/database.ts'
-import { createJobBell } from '../../src/store/jobs/job-bell.ts'
 import { runJobs } from '../../src/store/jobs/job-worker.ts'
 import { listJobs } from '../../src/store/jobs/jobs.ts'
 import { createKeyring } from '../../src/store/seal.ts'
@@ -13,8 +12,7 @@ import { SECRET_KEY } from '../store/contract.ts'
 
 const [databaseUrl = '', until = ''] = process.argv.slice(2)
 const database = await openDatabase(databaseUrl)
-const bell = createJobBell()
-const handler = resetHandler({ database, keyring: createKeyring([SECRET_KEY]), bell }, Date.now, {
+const handler = resetHandler({ database, keyring: createKeyring([SECRET_KEY]) }, Date.now, {
   sliceMs: 300,
 })
 const worker = runJobs({
@@ -24,7 +22,6 @@ const worker = runJobs({
   intervalMs: 100,
   leaseMs: 1500,
 })
-bell.onRing(worker.wake)
 const left = async () =>
   (await listJobs(database, { kind: SECOND_FACTOR_RESET, now: Date.now() })).some(
     each => each.state === 'waiting' || each.state === 'running',

@@ -24,7 +24,6 @@ import {
 import { issueToken, readToken } from '../../src/store/accounts/emailed-tokens.ts'
 import { type Database, sql, write } from '../../src/store/database.ts'
 import { newId } from '../../src/store/ids.ts'
-import { createJobBell } from '../../src/store/jobs/job-bell.ts'
 import { claimJobs, failJob, finishJob } from '../../src/store/jobs/jobs.ts'
 import { sweep } from '../../src/store/jobs/sweep.ts'
 import { upsertArtefact } from '../../src/store/oidc/artefacts.ts'
@@ -88,7 +87,7 @@ onEveryDatabase('resetting second factors', (open, place) => {
 
   before(async () => {
     database = await open()
-    ground = { database, keyring, bell: createJobBell() }
+    ground = { database, keyring }
   })
 
   beforeEach(async () => {

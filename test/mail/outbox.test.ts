@@ -208,10 +208,9 @@ onEachDatabase('the outbox', open => {
     const bounce = async () => (await readUserDetails(database, 'org_1', id))?.bounce
     let gone = true
     smtp = await startSmtp({ rejectRecipients: () => gone })
-    const worker = work(smtp.url)
+    work(smtp.url)
     const sent = async () => {
       await database.commit([reset('Gone@example.com')])
-      worker.wake()
       await settled()
     }
     await sent()

@@ -5,14 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
 import { LOG_OUT_ALL, logOutHandler } from '../../src/organisations/log-outs.ts'
 import { openDatabase } from '../../src/store/database.ts'
-import { createJobBell } from '../../src/store/jobs/job-bell.ts'
 import { runJobs } from '../../src/store/jobs/job-worker.ts'
 import { listJobs } from '../../src/store/jobs/jobs.ts'
 
 const [databaseUrl = '', until = ''] = process.argv.slice(2)
 const database = await openDatabase(databaseUrl)
-const bell = createJobBell()
-const handler = logOutHandler({ database, bell }, Date.now, { sliceMs: 300 })
+const handler = logOutHandler(database, Date.now, { sliceMs: 300 })
 const worker = runJobs({
   database,
   handlers: { [LOG_OUT_ALL]: handler },
@@ -20,7 +18,6 @@ const worker = runJobs({
   intervalMs: 100,
   leaseMs: 1500,
 })
-bell.onRing(worker.wake)
 const left = async () =>
   (await listJobs(database, { kind: LOG_OUT_ALL, now: Date.now() })).some(
     each => each.state === 'waiting' || each.state === 'running',

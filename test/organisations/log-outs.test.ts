@@ -86,7 +86,7 @@ onEveryDatabase('logging everybody out', (open, place) => {
   const order = (seen = 0, each = database, actor = admin, at = NOW) =>
     orderLogOutAll(ground(each, actor, at), { organisationId, seen, address: '192.0.2.17' })
   const work = (payload: object, each = database, sliceMs = 8_000, signal = new AbortController().signal) =>
-    logOutHandler({ database: each, bell: { ring: () => undefined } }, () => NOW, { sliceMs })(
+    logOutHandler(each, () => NOW, { sliceMs })(
       { kind: 'log-out-all', payload: JSON.stringify(payload) } as Job,
       NOW,
       signal,

@@ -158,6 +158,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
       return writes.map(() => [])
     },
     observe: () => undefined,
+    onEnqueued: () => () => undefined,
     migrate: async () => [],
     migrations: async () => ({ pending: [], unknown: [] }),
     close: async () => undefined,

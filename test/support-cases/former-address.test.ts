@@ -68,7 +68,6 @@ onEveryStage('a support case and the address of before', open => {
 
   /** Waits until an address was told. @returns the mail */
   function told(subject: string, email: string) {
-    stage.running.services.bell?.ring()
     return stage.mail(each => each.subject === subject && JSON.stringify(each.to).includes(`"${email}"`))
   }
 

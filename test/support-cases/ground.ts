@@ -51,7 +51,7 @@ export async function lockedOut(stage: Stage, party: RelyingParty, person: { ema
 export async function proveMailbox(stage: Stage, visitor: Visitor, base: string, person: { email: string }) {
   const before = await codesOf(stage, person)
   await visitor.post(`${base}/send-case-code`, {})
-  const typed = await sent(stage, person, MAILED_CODE, before)
+  const typed = await mailed(stage, person, MAILED_CODE, before)
   return visitor.post(`${base}/case-code`, { code: typed })
 }
 
@@ -138,14 +138,7 @@ export function linkTo(
   pattern: RegExp,
   seen: readonly string[] = [],
 ): Promise<string> {
-  return sent(stage, person, pattern, seen)
-}
-
-/** Waits for a mail, and has it sent at once. */
-function sent(...about: Parameters<typeof mailed>): Promise<string> {
-  // A server in another process has a bell of its own.
-  about[0].running.services.bell?.ring()
-  return mailed(...about)
+  return mailed(stage, person, pattern, seen)
 }
 
 /** Logs in after the link was used. @returns the page after the password, and the one that sets up */
@@ -153,7 +146,7 @@ export async function setUpAgain(stage: Stage, party: RelyingParty, person: Pers
   const visitor = createVisitor(stage.origin)
   const before = await codesOf(stage, person)
   const { base, page } = await throughPassword(visitor, (await party.begin()).url, person.email)
-  const typed = await sent(stage, person, MAILED_CODE, before)
+  const typed = await mailed(stage, person, MAILED_CODE, before)
   await visitor.post(`${base}/mailed-code`, { code: typed })
   const setUp = await visitor.follow(base)
   return { visitor, base, page, setUp }

@@ -31,7 +31,7 @@ export interface JobLog {
 }
 
 export interface Worker {
-  /** Looks for work at once: to be called after a commit that enqueued some. */
+  /** Looks for work at once, as after a commit of this process that enqueued some. */
   wake(): void
   /**
    * Takes no more jobs, and resolves when those in hand are settled and no timer is left. Jobs that are not done after
@@ -65,6 +65,9 @@ export function runJobs(options: WorkerOptions): Worker {
   let crowded = false
   let unreachable = false
   const wake = (): void => nap.abort()
+  const deaf = database.onEnqueued(kind => {
+    if (kinds.includes(kind)) wake()
+  })
 
   async function loop(): Promise<void> {
     while (!stopping) {
@@ -152,6 +155,7 @@ export function runJobs(options: WorkerOptions): Worker {
     wake,
     async stop(graceMs = 3 * SECOND) {
       stopping = true
+      deaf()
       wake()
       const timer = setTimeout(() => giveUp.abort(), graceMs)
       await ended

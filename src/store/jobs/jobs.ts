@@ -66,13 +66,11 @@ const insert = sql(
    VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
 )
 
-/** To be committed with what causes the job. */
+/** To be committed with what causes the job. One that is due is begun as soon as it is committed. */
 export function enqueue(job: NewJob, now: number): Write {
   const { id = newId('job'), kind, payload, summary, runAt, about } = job
-  return write(insert, [
-    ...[id, kind, payload, summary, runAt, now],
-    ...[about?.accountId ?? null, about?.clientId ?? null],
-  ])
+  const params = [id, kind, payload, summary, runAt, now, about?.accountId ?? null, about?.clientId ?? null]
+  return { ...write(insert, params), ...(runAt <= now ? { enqueues: kind } : {}) }
 }
 
 const DUE =

@@ -4,7 +4,7 @@
 // app has both ids in its ID tokens. Leaves out what is sent (backchannel-logout.ts) and when it is tried again
 // (jobs/jobs.ts).
 
-import type { Database, Statement, Write } from '../database.ts'
+import type { Database, Param, Statement, Write } from '../database.ts'
 import { enqueue } from '../jobs/jobs.ts'
 import { sql, write } from '../statement.ts'
 
@@ -90,9 +90,13 @@ const enqueueApp: Record<Database['dialect'], Statement> = {
   postgres: sql('job_logouts_of_app_pg', POSTGRES(OF_APP)),
 }
 
+function enqueued(statement: Statement, params: readonly Param[]): Write {
+  return { ...write(statement, params), enqueues: BACKCHANNEL_LOGOUT }
+}
+
 /** For every app of every session of an account. Must come before the write that ends the sessions. */
 export function logoutJobsOf(dialect: Database['dialect'], accountId: string, now: number): Write {
-  return write(enqueueAll[dialect], [now, now, accountId])
+  return enqueued(enqueueAll[dialect], [now, now, accountId])
 }
 
 /** The same for one session. */
@@ -102,7 +106,7 @@ export function logoutJobsOfSession(
   uid: string,
   now: number,
 ): Write {
-  return write(enqueueSession[dialect], [now, now, accountId, uid])
+  return enqueued(enqueueSession[dialect], [now, now, accountId, uid])
 }
 
 /** The same for every session but one. */
@@ -112,7 +116,7 @@ export function logoutJobsOfOthers(
   uid: string,
   now: number,
 ): Write {
-  return write(enqueueOthers[dialect], [now, now, accountId, uid])
+  return enqueued(enqueueOthers[dialect], [now, now, accountId, uid])
 }
 
 /** The same for one app, of every session. */
@@ -122,5 +126,5 @@ export function logoutJobsOfApp(
   clientId: string,
   now: number,
 ): Write {
-  return write(enqueueApp[dialect], [now, now, accountId, clientId])
+  return enqueued(enqueueApp[dialect], [now, now, accountId, clientId])
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import pino from 'pino'
-import type { Database } from '../../../src/store/database.ts'
+import { type Database, deferDatabase, openDatabase } from '../../../src/store/database.ts'
 import { type JobHandler, runJobs, type Worker } from '../../../src/store/jobs/job-worker.ts'
 import {
   claimJobs,
@@ -221,7 +221,7 @@ onEachDatabase('the job queue', open => {
     })
     afterEach(() => Promise.all(workers.splice(0).map(each => each.stop())))
 
-    it('is woken by a commit, and polls for what nobody told it of', async () => {
+    it('is woken by a commit of its own process, and polls for those of others', async () => {
       const done: string[] = []
       const worker = work(async ({ id }) => {
         done.push(id)
@@ -229,7 +229,6 @@ onEachDatabase('the job queue', open => {
       })
       await sleep(20)
       await add(job('a'))
-      worker.wake()
       await until(async () => done.includes('a'))
       await worker.stop()
       work(
@@ -240,9 +239,31 @@ onEachDatabase('the job queue', open => {
         { intervalMs: 20 },
       )
       await sleep(20)
-      await add(job('b'))
+      await (await opened.another()).commit([enqueue(job('b'), now)])
       await until(async () => (await states()).every(state => state === 'done'))
       expect(done).to.deep.equal(['a', 'b'])
+    })
+
+    it('is woken through a database that is opened at its first use', async () => {
+      const deferred = deferDatabase(opened.url, () => openDatabase(opened.url))
+      const done: string[] = []
+      const handlers = {
+        mail: async ({ id }: Job) => {
+          done.push(id)
+          return { ok: true } as const
+        },
+      }
+      const worker = runJobs({ database: deferred, handlers, log: silent, intervalMs: 60_000 })
+      try {
+        // Its first look opened it.
+        await deferred.open()
+        await sleep(20)
+        await deferred.commit([enqueue(job('a'), start)])
+        await until(async () => done.includes('a'))
+      } finally {
+        await worker.stop()
+        await deferred.close()
+      }
     })
 
     it('does more jobs than it takes at once without waiting for the next poll', async () => {
@@ -346,6 +367,7 @@ describe('a worker without its database', () => {
     const broken = {
       dialect: 'sqlite',
       commitTelling: () => Promise.reject(new Error('the database is away')),
+      onEnqueued: () => () => undefined,
     } as unknown as Database
     const worker = runJobs({ database: broken, handlers: {}, log, intervalMs: 1 })
     await sleep(30)
