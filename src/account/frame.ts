@@ -1,7 +1,7 @@
 // What is around the pages of one's own account: the bar, and the tabs. Whoever adds a page that is a tab adds it to the
 // list. Leaves out the pages.
 
-import type { AccountFrame, Tab } from '../http/locals.ts'
+import type { AccountFrame, Tab } from '../http/locals/parts.ts'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts/accounts.ts'

@@ -4,7 +4,7 @@
 import type { Context, Middleware } from 'koa'
 import { AppError } from '../errors.ts'
 import { ACR } from '../flow/assurance.ts'
-import type { ConsoleFrame, Tab } from '../http/locals.ts'
+import type { ConsoleFrame, Tab } from '../http/locals/parts.ts'
 import { type FormKind, type Guard, type OwnSession, sessionOf } from '../http/session.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts/accounts.ts'

@@ -9,6 +9,7 @@ import Router from 'koa-router'
 import { csvLine } from '../csv.ts'
 import { AppError } from '../errors.ts'
 import { LONGEST_REASON, orderReset, reasonLine } from '../factors/reset.ts'
+import type { ViewLocals } from '../http/locals.ts'
 import { idOf } from '../http/path-id.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { FormKind, Guard } from '../http/session.ts'
@@ -46,6 +47,9 @@ const PAGE_ROWS = 50
 const READ_AT_ONCE = 500
 const LOOKS = 10
 const LOOK_EVERY_MS = 100
+
+/** A user of a reset, as the page of its result shows them. */
+type UserLine = ViewLocals['admin-reset-result']['users'][number]
 
 export function resetRoutes(services: Services, guard: Guard): Router {
   const { database, paths, views, texts, clock, keyring } = services
@@ -249,13 +253,15 @@ export function resetRoutes(services: Services, guard: Guard): Router {
       done: reset.done,
       skipped: reset.skipped,
       waiting: reset.total - reset.done - reset.skipped,
-      users: users.map(user => ({
-        name: nameOf(user),
-        email: user.email,
-        outcome: user.outcome ?? 'waiting',
-        ...(user.outcome === 'skipped' ? { why: why(user) } : {}),
-        apps: apps(told.get(user.position)),
-      })),
+      users: users.map(
+        (user): UserLine => ({
+          name: nameOf(user),
+          email: user.email,
+          outcome: user.outcome ?? 'waiting',
+          ...(user.outcome === 'skipped' ? { why: why(user) } : {}),
+          apps: apps(told.get(user.position)),
+        }),
+      ),
       pages: {
         from: after + 1,
         to,

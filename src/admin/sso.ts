@@ -4,7 +4,7 @@
 import type { Context } from 'koa'
 import Router from 'koa-router'
 import { AppError } from '../errors.ts'
-import type { Badge } from '../http/locals.ts'
+import type { Badge } from '../http/locals/parts.ts'
 import type { Guard } from '../http/session.ts'
 import { type Directory, InputError } from '../organisations/directory.ts'
 import { isSpecialPlan } from '../organisations/plan.ts'

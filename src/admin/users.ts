@@ -2,7 +2,9 @@
 // reset. Leaves out what becomes of the choice (resets.ts) and how the list is read (store/accounts/user-list.ts).
 
 import Router from 'koa-router'
-import type { Chip, SortedColumn, ViewLocals } from '../http/locals.ts'
+import type { SortedColumn } from '../http/locals/console-users.ts'
+import type { Chip } from '../http/locals/parts.ts'
+import type { ViewLocals } from '../http/locals.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'

@@ -2,7 +2,8 @@
 // page.
 
 import type { KoaContextWithOIDC, default as Provider } from 'oidc-provider'
-import type { ConsentItem, ViewLocals } from '../http/locals.ts'
+import type { ConsentItem } from '../http/locals/parts.ts'
+import type { ViewLocals } from '../http/locals.ts'
 import type { Services } from '../services.ts'
 import type { Account } from '../store/accounts/accounts.ts'
 import type { StoredClient } from '../store/oidc/clients.ts'

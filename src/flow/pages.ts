@@ -4,7 +4,9 @@
 import type { RequestedAction } from '../actions/requested.ts'
 import { groupRecoveryCode } from '../factors/recovery-code.ts'
 import { newSecret, otpauthUri, qrSvg, setupKey } from '../factors/totp.ts'
-import type { ActionDetails, SetupStep, ViewLocals, ViewName } from '../http/locals.ts'
+import type { SetupStep } from '../http/locals/login.ts'
+import type { ActionDetails } from '../http/locals/parts.ts'
+import type { ViewLocals, ViewName } from '../http/locals.ts'
 import { plainAddress } from '../organisations/access-list.ts'
 import type { Services } from '../services.ts'
 import { caseState, STOPPED_MS } from '../support/case-state.ts'
@@ -15,7 +17,6 @@ import { sendCode } from './ways/codes.ts'
 import { helpNow, mailboxProven } from './ways/locked-out.ts'
 import { accountOf, type Message, type Outcome } from './ways/outcome.ts'
 import { creationOptions, loginOptions } from './ways/passkeys.ts'
-import { isOfSomebody } from './ways/sso.ts'
 
 const HOUR = 60 * 60 * 1000
 
@@ -24,6 +25,8 @@ export interface PageRequest {
   readonly way?: Way | undefined
   /** What just went wrong. */
   readonly error?: Message | undefined
+  /** What went wrong was about who somebody is at their identity provider. */
+  readonly identity?: true | undefined
   /** What was typed and may be shown again. */
   readonly typed?: { readonly email?: string | undefined; readonly reason?: string | undefined }
   /** What the browser is told of passkeys. */
@@ -220,7 +223,7 @@ export async function page(services: Services, visit: Visit, request: PageReques
         ...(stepUp ? { again: true } : {}),
         ...(visit.action === undefined ? {} : { about: aboutAction(visit.action) }),
         ...(step.ways.includes('use-password') ? { passwordAction: to('use-password') } : {}),
-        ...(request.error !== undefined && isOfSomebody(request.error) ? { anew: true } : {}),
+        ...(request.identity ? { anew: true } : {}),
         ...(step.kind === 'sso' ? {} : { localUrl: services.paths.interaction(visit.uid) }),
         ...(step.ways.includes('identify') ? { otherUrl: show('identify') } : {}),
         ...failed,

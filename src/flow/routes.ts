@@ -217,8 +217,8 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       case 'refused': {
         await unit().flush(outcome.writes)
         const { ready } = await prepared(ctx, visit)
-        const { message, signals } = outcome
-        return show(ctx, details, ready, { ...failure(ctx, way, message, form), signals })
+        const { message, signals, identity } = outcome
+        return show(ctx, details, ready, { ...failure(ctx, way, message, form), signals, identity })
       }
       case 'ended':
         unit().add(...outcome.writes)

@@ -2,7 +2,7 @@
 // the newest first. Each filter is an address. Leaves out what is done with one (case-page.ts).
 
 import Router from 'koa-router'
-import type { Chip } from '../http/locals.ts'
+import type { Chip } from '../http/locals/parts.ts'
 import { seeOther } from '../http/see-other.ts'
 import type { Guard } from '../http/session.ts'
 import type { Services } from '../services.ts'

@@ -4,7 +4,7 @@
 import type { Context } from 'koa'
 import { type Admins, createKeepers, initials } from '../admin/console.ts'
 import { AppError } from '../errors.ts'
-import type { ConsoleFrame } from '../http/locals.ts'
+import type { ConsoleFrame } from '../http/locals/parts.ts'
 import { type Guard, sessionOf } from '../http/session.ts'
 import type { Services } from '../services.ts'
 

@@ -3,6 +3,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { inflateRawSync } from 'node:zlib'
+import { expect } from 'chai'
 import { createUser } from '../../src/organisations/directory.ts'
 import { newSamlKeys } from '../../src/sso/saml.ts'
 import { newId } from '../../src/store/ids.ts'
@@ -18,8 +19,19 @@ import {
 } from '../support/saml-signer.ts'
 import { connect, type SsoGround, type SsoOptions } from '../support/sso.ts'
 import { PASSWORD, type Person, type Stage } from '../support/stage.ts'
-import { type Answer, createVisitor, uidOf, type Visitor } from '../support/visitor.ts'
-import { change, rows } from './ground.ts'
+import {
+  type Answer,
+  createVisitor,
+  type Enrolled,
+  type RelyingParty,
+  textOf,
+  uidOf,
+  type Visitor,
+} from '../support/visitor.ts'
+import { change, codeIn, codeOf, MINUTE, rows } from './ground.ts'
+
+/** A connection that takes the provider's word for two factors. */
+export const MFA: SsoOptions = { connection: { twoFactor: { acr: [], amr: ['mfa'] } } }
 
 export type Claims = Record<string, unknown>
 
@@ -216,4 +228,104 @@ export function logoutToken({ upstream }: Liar, now: number, claims: Claims): Pr
     events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
     ...claims,
   })
+}
+
+/** Whether a browser came back to the app with a code. */
+export const isIn = ({ url }: { url: string }): boolean => codeIn(url) !== undefined
+
+/**
+ * What the attacks of a suite are made of.
+ * @param scene what there is once the suite has begun
+ */
+export function ssoActs(scene: () => { stage: Stage; party: RelyingParty }) {
+  const opened: Liar[] = []
+  async function close(): Promise<void> {
+    for (const each of opened) await each.close()
+  }
+
+  async function liar(options: SsoOptions = MFA): Promise<Liar> {
+    const made = await openLiar(scene().stage, options)
+    opened.push(made)
+    return made
+  }
+
+  const fresh = () => createVisitor(scene().stage.origin)
+  const start = async (params: Record<string, string> = {}) => (await scene().party.begin(params)).url
+
+  /** What an identity provider says of somebody, two factors and all. */
+  const about = ({ email }: Pick<Person, 'email'>, more: Claims = {}): Claims => ({
+    sub: `there of ${email}`,
+    email,
+    email_verified: true,
+    amr: ['mfa'],
+    ...more,
+  })
+
+  /** Who is logged in in a browser; undefined: nobody. */
+  async function whoIs(visitor: Visitor): Promise<string | undefined> {
+    const begun = await scene().party.begin({ prompt: 'none' })
+    const { url } = await visitor.follow(begun.url)
+    return codeIn(url) === undefined ? undefined : (await scene().party.finish(begun, url)).claims()?.sub
+  }
+
+  /** A user who has logged in by single sign-on, in a browser of theirs. */
+  async function linkedUser(heron: Liar, name = 'dana', claims: Claims = {}) {
+    const person = await member(scene().stage, heron, name)
+    heron.says(about(person, claims))
+    const visitor = fresh()
+    expect(isIn(await through(heron, visitor, await start(), person.email))).to.equal(true)
+    return { person, visitor }
+  }
+
+  /** From the page of the identity provider to the one after the password. */
+  async function byPassword(visitor: Visitor, base: string) {
+    await visitor.post(`${base}/use-password`, {})
+    await visitor.post(`${base}/password`, { password: PASSWORD, webauthn: 'none' })
+    return visitor.follow(base)
+  }
+
+  async function setUp(visitor: Visitor, base: string, body: string): Promise<Enrolled> {
+    const secret = textOf(body, 'key').replaceAll(' ', '')
+    await visitor.post(`${base}/set-up`, { code: codeOf(scene().stage, { secret }) })
+    const recoveryCode = textOf((await visitor.follow(base)).body, 'recovery')
+    await visitor.post(`${base}/recovery-code-saved`, { saved: 'yes' })
+    await change(scene().stage, 'UPDATE authenticators SET last_step = last_step - 2', [])
+    return { secret, recoveryCode }
+  }
+
+  /** A user with a password and an authenticator, logged in by them. */
+  async function localUser(heron: Liar, name = 'dana', params: Record<string, string> = {}) {
+    const person = await member(scene().stage, heron, name)
+    const visitor = fresh()
+    const begun = await scene().party.begin(params)
+    const { base } = await send(visitor, begun.url, person.email)
+    const enrolled = await setUp(visitor, base, (await byPassword(visitor, base)).body)
+    const { url } = await visitor.follow(base)
+    return { person, visitor, begun, url, ...enrolled }
+  }
+
+  async function otp(visitor: Visitor, base: string, of: { secret: string }) {
+    await change(scene().stage, 'UPDATE authenticators SET last_step = last_step - 2', [])
+    return visitor.post(`${base}/otp`, { code: codeOf(scene().stage, of) })
+  }
+
+  /** All that sessions hold was proven ten minutes before. */
+  async function age(ms = 10 * MINUTE): Promise<void> {
+    await change(scene().stage, 'UPDATE session_facts SET verified_at = verified_at - ?', [ms])
+  }
+
+  return {
+    about,
+    age,
+    byPassword,
+    close,
+    fresh,
+    liar,
+    linkedUser,
+    localUser,
+    otp,
+    setUp,
+    start,
+    whoIs,
+  }
 }

@@ -4,7 +4,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import * as client from 'openid-client'
+import { setActions } from '../../src/actions/registration.ts'
+import { createApi } from '../../src/apis.ts'
 import { randomText } from '../../src/clients.ts'
+import { ACTIONS } from '../support/console.ts'
 import type { Stage } from '../support/stage.ts'
 
 export interface Answer {
@@ -141,6 +144,15 @@ export async function openApp(
         server.closeAllConnections()
       }),
   }
+}
+
+/** An app whose users confirm what they do. */
+export async function openActingApp(stage: Stage, options: AppOptions = {}): Promise<App> {
+  const app = await openApp(stage, options)
+  await createApi(stage.directory, { resource: 'https://fleet.example/', scopes: ['devices:delete'] })
+  await setActions(stage.directory, app.clientId, ACTIONS)
+  stage.advance(10_001)
+  return app
 }
 
 function show(response: ServerResponse, status: number, heading: string): void {

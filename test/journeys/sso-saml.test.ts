@@ -3,21 +3,27 @@
 
 import { expect } from 'chai'
 import type { Request } from 'playwright-core'
-import { setActions } from '../../src/actions/registration.ts'
-import { createApi } from '../../src/apis.ts'
 import { audited } from '../attacks/ground.ts'
-import { ACTIONS, asking, REQUESTS } from '../support/console.ts'
+import { asking, REQUESTS } from '../support/console.ts'
 import { openSamlSso, type SamlGround } from '../support/sso.ts'
 import { openStage, type Person, type Stage } from '../support/stage.ts'
 import { PASSWORD, type SamlUser, TWO_FACTORS } from '../support/upstream-saml.ts'
-import { type App, openApp } from './app.ts'
+import { type App, openActingApp } from './app.ts'
 import { openTab, type Tab } from './tab.ts'
-import { codeNow, forgetHere, memberOf, setUpAuthenticator } from './upstream.ts'
+import {
+  beginIn,
+  codeNow,
+  DELETE,
+  forgetHere,
+  logInBy,
+  MFA,
+  memberOf,
+  PAGE,
+  seeLoggedOut,
+  setUpAuthenticator,
+} from './upstream.ts'
 
-const MFA = 'urn:sallyport:acr:2fa'
-const PAGE = 'Log in with Heron ID'
 const THERE = 'Log in at the upstream'
-const DELETE = 'Confirm: delete 2 devices at Acme'
 const START = 'https://fleetdesk.example/start'
 const ENCRYPTION = 'http://www.w3.org/2009/xmlenc11#aes256-gcm'
 
@@ -31,10 +37,7 @@ describe('journey: single sign-on by SAML', function () {
 
   before(async () => {
     stage = await openStage()
-    app = await openApp(stage, { metadata: { initiate_login_uri: START } })
-    await createApi(stage.directory, { resource: 'https://fleet.example/', scopes: ['devices:delete'] })
-    await setActions(stage.directory, app.clientId, ACTIONS)
-    stage.advance(10_001)
+    app = await openActingApp(stage, { metadata: { initiate_login_uri: START } })
     heron = await openSamlSso(stage, {
       upstream: { encryptionAlgorithm: ENCRYPTION },
       connection: { twoFactor: { acr: [TWO_FACTORS], amr: [] } },
@@ -63,18 +66,11 @@ describe('journey: single sign-on by SAML', function () {
     await tab.press('Log in')
   }
 
-  async function begin(params: Record<string, string> = {}) {
-    const login = await app.begin(params)
-    await tab.open(login.url)
-    return login
-  }
+  const begin = (params?: Record<string, string>) => beginIn(tab, app, params)
 
   async function loggedIn(name: string): Promise<Person> {
     const person = await known(name)
-    await begin()
-    await tab.identify(person.email)
-    await logInThere()
-    await tab.see('Welcome to Fleetdesk')
+    await logInBy(tab, app, person.email, logInThere)
     return person
   }
 
@@ -225,9 +221,6 @@ describe('journey: single sign-on by SAML', function () {
     await tab.open(heron.upstream.endUrl)
     expect((await answered).url()).to.include(heron.upstream.url)
     expect(await audited(stage, 'sso.session_ended', gus)).to.equal(1)
-    await tab.page.waitForTimeout(Math.max(0, pressed + 2_000 - Date.now()))
-    // The app offers it to whoever is not logged in, and nobody is known here.
-    await tab.start()
-    await tab.see('Log in')
+    await seeLoggedOut(tab, pressed)
   })
 })

@@ -2,20 +2,25 @@
 // a process of its own, at another site than ours.
 
 import { expect } from 'chai'
-import { setActions } from '../../src/actions/registration.ts'
-import { createApi } from '../../src/apis.ts'
 import { audited } from '../attacks/ground.ts'
-import { ACTIONS, asking, REQUESTS } from '../support/console.ts'
+import { asking, REQUESTS } from '../support/console.ts'
 import { openSso, type SsoGround } from '../support/sso.ts'
 import { openStage, PASSWORD, type Person, type Stage } from '../support/stage.ts'
 import type { UpstreamAccount } from '../support/upstream-oidc.ts'
-import { type App, openApp } from './app.ts'
+import { type App, openActingApp } from './app.ts'
 import { openTab, PHONE, type Tab } from './tab.ts'
-import { codeNow, forgetHere, memberOf, setUpAuthenticator } from './upstream.ts'
-
-const TWO_FACTORS = 'urn:sallyport:acr:2fa'
-const PAGE = 'Log in with Heron ID'
-const DELETE = 'Confirm: delete 2 devices at Acme'
+import {
+  beginIn,
+  codeNow,
+  DELETE,
+  forgetHere,
+  logInBy,
+  MFA,
+  memberOf,
+  PAGE,
+  seeLoggedOut,
+  setUpAuthenticator,
+} from './upstream.ts'
 
 describe('journey: single sign-on by OpenID Connect', function () {
   this.timeout(60_000)
@@ -26,10 +31,7 @@ describe('journey: single sign-on by OpenID Connect', function () {
 
   before(async () => {
     stage = await openStage()
-    app = await openApp(stage)
-    await createApi(stage.directory, { resource: 'https://fleet.example/', scopes: ['devices:delete'] })
-    await setActions(stage.directory, app.clientId, ACTIONS)
-    stage.advance(10_001)
+    app = await openActingApp(stage)
     heron = await openSso(stage, { ownProcess: true, connection: { twoFactor: { acr: [], amr: ['mfa'] } } })
   })
   after(async () => {
@@ -61,19 +63,12 @@ describe('journey: single sign-on by OpenID Connect', function () {
     await tab.press('Log in')
   }
 
-  async function begin(params: Record<string, string> = {}) {
-    const login = await app.begin(params)
-    await tab.open(login.url)
-    return login
-  }
+  const begin = (params?: Record<string, string>) => beginIn(tab, app, params)
 
   /** Somebody whose provider vouches for two factors, logged in. */
   async function loggedIn(name: string): Promise<Person> {
     const person = await known(name, { amr: ['mfa'] })
-    await begin()
-    await tab.identify(person.email)
-    await logInThere()
-    await tab.see('Welcome to Fleetdesk')
+    await logInBy(tab, app, person.email, logInThere)
     return person
   }
 
@@ -85,14 +80,14 @@ describe('journey: single sign-on by OpenID Connect', function () {
     expect(await tab.page.getByLabel('Account').inputValue()).to.equal(dana.email)
     await tab.press('Log in')
     const secret = await setUpAuthenticator(stage, tab)
-    expect(await tab.arrive()).to.include({ acr: TWO_FACTORS, amr: 'otp, mfa' })
+    expect(await tab.arrive()).to.include({ acr: MFA, amr: 'otp, mfa' })
 
     await forgetHere(tab)
     await tab.start()
     await tab.identify(dana.email)
     await tab.see('Verify your identity')
     await tab.enterCode(await codeNow(stage, secret))
-    expect(await tab.arrive()).to.include({ acr: TWO_FACTORS, amr: 'otp, mfa' })
+    expect(await tab.arrive()).to.include({ acr: MFA, amr: 'otp, mfa' })
 
     const step = await begin(asking(REQUESTS['device.delete']))
     await tab.see(DELETE)
@@ -108,7 +103,7 @@ describe('journey: single sign-on by OpenID Connect', function () {
     await tab.start()
     await tab.identify(lee.email)
     await logInThere()
-    expect(await tab.arrive()).to.include({ acr: TWO_FACTORS, amr: 'mfa' })
+    expect(await tab.arrive()).to.include({ acr: MFA, amr: 'mfa' })
     await forgetHere(tab)
     await tab.start()
     await tab.identify(lee.email)
@@ -295,10 +290,7 @@ describe('journey: single sign-on by OpenID Connect', function () {
     await tab.press('Log out')
     await tab.page.getByText('Logged out').waitFor()
     expect(await audited(stage, 'sso.session_ended', gus)).to.equal(1)
-    await tab.page.waitForTimeout(Math.max(0, pressed + 2_000 - Date.now()))
-    // The app offers it to whoever is not logged in, and nobody is known here.
-    await tab.start()
-    await tab.see('Log in')
+    await seeLoggedOut(tab, pressed)
   })
 
   describe('of a domain for it alone', () => {

@@ -1,13 +1,11 @@
 // Confirming an action in a real browser: each rule, and every way that it can end.
 
 import { expect } from 'chai'
-import { setActions } from '../../src/actions/registration.ts'
-import { createApi } from '../../src/apis.ts'
 import { virtualAuthenticator } from '../support/chromium.ts'
-import { ACTIONS, asking, REQUESTS } from '../support/console.ts'
+import { asking, REQUESTS } from '../support/console.ts'
 import { openStage, type Stage } from '../support/stage.ts'
 import { totp } from '../support/tools.ts'
-import { type Answer, type App, openApp } from './app.ts'
+import { type Answer, type App, openActingApp } from './app.ts'
 import { type Enrolled, enrolledPerson } from './enrolment.ts'
 import { nextCode, openTab, PHONE, type Tab } from './tab.ts'
 
@@ -22,10 +20,7 @@ describe('journey: confirming an action', function () {
 
   before(async () => {
     stage = await openStage()
-    app = await openApp(stage)
-    await createApi(stage.directory, { resource: 'https://fleet.example/', scopes: ['devices:delete'] })
-    await setActions(stage.directory, app.clientId, ACTIONS)
-    stage.advance(10_001)
+    app = await openActingApp(stage)
     person = await enrolledPerson(stage, { name: 'Dana Whitlock' })
   })
   after(async () => {

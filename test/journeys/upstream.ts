@@ -1,12 +1,47 @@
-// Users of single sign-on, for journeys: made here and at their identity provider, whose clock is the machine's. So no
-// journey of theirs moves the server's by more than seconds, and the next code is taken by forgetting the last one.
+// What journeys of single sign-on share: logins of an app, and users who are made here and at their identity provider,
+// whose clock is the machine's. So no journey of theirs moves the server's by more than seconds, and the next code is
+// taken by forgetting the last one.
 
 import { createUser } from '../../src/organisations/directory.ts'
 import { change } from '../attacks/ground.ts'
 import { code } from '../support/one-time-codes.ts'
 import type { SamlGround, SsoGround } from '../support/sso.ts'
 import type { Person, Stage } from '../support/stage.ts'
+import type { App, Login } from './app.ts'
 import type { Tab } from './tab.ts'
+
+export const MFA = 'urn:sallyport:acr:2fa'
+/** The page that sends its user to the identity provider. */
+export const PAGE = 'Log in with Heron ID'
+/** The page of the step-up for deleting devices. */
+export const DELETE = 'Confirm: delete 2 devices at Acme'
+
+/** The app sends the browser to log in. */
+export async function beginIn(tab: Tab, app: App, params: Record<string, string> = {}): Promise<Login> {
+  const login = await app.begin(params)
+  await tab.open(login.url)
+  return login
+}
+
+/** From the app to the identity provider, and back to the app. */
+export async function logInBy(
+  tab: Tab,
+  app: App,
+  email: string,
+  logInThere: () => Promise<void>,
+): Promise<void> {
+  await beginIn(tab, app)
+  await tab.identify(email)
+  await logInThere()
+  await tab.see(`Welcome to ${app.name}`)
+}
+
+/** Within two seconds the app has been told of a logout: it offers a login, and nobody is known here. */
+export async function seeLoggedOut(tab: Tab, pressed: number): Promise<void> {
+  await tab.page.waitForTimeout(Math.max(0, pressed + 2_000 - Date.now()))
+  await tab.start()
+  await tab.see('Log in')
+}
 
 /** Somebody of the organisation, invited unless they have a password. */
 export async function memberOf(

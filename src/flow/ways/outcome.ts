@@ -40,6 +40,8 @@ export type Outcome =
       readonly writes?: readonly Write[]
       /** What the page tells the browser of passkeys. */
       readonly signals?: PasskeySignals
+      /** It was about who somebody is at their identity provider: the same session there would come to the same. */
+      readonly identity?: true
     }
   /** The interaction ends with an error for the app. */
   | {

@@ -23,7 +23,7 @@ import { insertSsoRequest, openRequest, type SsoRequest, useAnswer } from '../..
 import { type Fact, mergeFacts } from '../assurance.ts'
 import { NO_PROGRESS, type Progress } from '../progress.ts'
 import type { Visit } from '../visit.ts'
-import { chosen, type Handler, type Message, type Outcome, type Refused, refused } from './outcome.ts'
+import { chosen, type Handler, type Outcome, type Refused, refused } from './outcome.ts'
 
 /** Sends the user to their identity provider; `anew`: it has them say who they are, whomever it knows them as. */
 export const sso: Handler = async (services, visit, { anew }) => {
@@ -70,20 +70,19 @@ export async function takeAnswer(services: Services, visit: Visit, request: SsoR
   const fact = factOf(answer, connection, request.createdAt, visit.now)
   if (fact === undefined) return failed(visit, connection, 'invalid', 'it is of a time to come', [used])
   const link = await linkFor(services, connection, answer)
-  if (link.kind === 'refused') return failed(visit, connection, `link.${link.reason}`, link.reason, [used])
+  if (link.kind === 'refused') {
+    return mismatched(visit, connection, `link.${link.reason}`, link.reason, [used])
+  }
   if (visit.prompt === 'step_up' && !(link.kind === 'known' && link.account.id === visit.account?.id)) {
-    return failed(visit, connection, 'other_user', 'a step-up is about the session’s user', [used])
+    return mismatched(visit, connection, 'other_user', 'a step-up is about the session’s user', [used])
   }
   if (link.kind === 'known') await followGroups(services, connection, answer, link.account)
   return settle(services, visit, { connection, answer, fact, returned, link, used })
 }
 
-/** Whether it was about who somebody is there, so that the same session there would come to the same. */
-export function isOfSomebody({ key }: Message): boolean {
-  return /^sso\.error\.(link\.|linked_otherwise$|other_user$)/.test(key)
-}
-
-type Failure = SsoFault | 'closed' | 'other_user' | 'linked_otherwise' | `link.${LinkRefusal}`
+type Failure = SsoFault | 'closed'
+/** What is wrong with who somebody is there. */
+type Mismatch = 'other_user' | 'linked_otherwise' | `link.${LinkRefusal}`
 
 interface Answered {
   readonly connection: PlannedConnection
@@ -123,7 +122,7 @@ async function settle(services: Services, visit: Visit, answered: Answered): Pro
     await services.database.commit([used, ...made.writes])
   } catch (error) {
     if (!(error instanceof CommitRefused) || error.refusal === 'already_used') throw error
-    return failed(visit, connection, 'linked_otherwise', error.refusal)
+    return mismatched(visit, connection, 'linked_otherwise', error.refusal)
   }
   const progress = progressOf(made.account)
   return { kind: 'advanced', progress: made.fresh ? { ...progress, facts: [counted] } : progress, writes: [] }
@@ -277,13 +276,24 @@ function upstreamOf({ upstreams }: Services, { upstream, step }: Visit) {
 function failed(
   visit: Visit,
   connection: PlannedConnection,
-  fault: Failure,
+  fault: Failure | Mismatch,
   detail: string,
   writes: readonly Write[] = [],
 ): Refused {
   const details = { fault, detail: detail.slice(0, 200) }
   const entry = row(visit, connection, { event: 'sso.failed', accountId: visit.account?.id, details })
   return refused(`sso.error.${fault}`, [...writes, entry], { name: connection.name })
+}
+
+/** The same, where another session there might come to something else. */
+function mismatched(
+  visit: Visit,
+  connection: PlannedConnection,
+  fault: Mismatch,
+  detail: string,
+  writes: readonly Write[] = [],
+): Refused {
+  return { ...failed(visit, connection, fault, detail, writes), identity: true }
 }
 
 function row(

@@ -1,18 +1,12 @@
 // Samples of the pages of whoever is locked out, of those who help, and of support cases.
 
-import type { ViewLocals } from '../../src/http/locals.ts'
-import type { Texts } from '../../src/texts.ts'
-import type { Sample } from './sample-locals.ts'
+import type { ViewLocals } from '../../../src/http/locals.ts'
+import { type Catalogue, consoleFrame, type Sample, time } from './ground.ts'
 
 const email = 'marta@hollin.example'
-const time = Date.UTC(2026, 4, 14, 9, 31)
 const HOUR = 3_600_000
 
-/** @param adminFrame what is around the pages of the admins' console */
-export const supportSamples = (
-  { t }: Pick<Texts, 't'>,
-  adminFrame: ViewLocals['admin-help']['frame'],
-): readonly Sample[] => {
+export const supportSamples = ({ t }: Catalogue): readonly Sample[] => {
   const help: ViewLocals['locked-out'] = {
     email,
     help: 'ask',
@@ -177,7 +171,7 @@ export const supportSamples = (
       view: 'admin-help',
       state: '',
       locals: {
-        frame: adminFrame,
+        frame: consoleFrame({ t }),
         listUrl: '/admin/users',
         requests: [{ name, email, since: time, href: '/user' }],
       },
@@ -185,7 +179,7 @@ export const supportSamples = (
     {
       view: 'admin-help',
       state: 'none',
-      locals: { frame: adminFrame, listUrl: '/admin/users', requests: [] },
+      locals: { frame: consoleFrame({ t }), listUrl: '/admin/users', requests: [] },
     },
     { view: 'support-cases', state: '', locals: cases },
     { view: 'support-cases', state: 'none', locals: { frame, filters: cases.filters, cases: [] } },

@@ -1,24 +1,15 @@
 // Samples of the console's pages for single sign-on.
 
-import type { ViewLocals } from '../../src/http/locals.ts'
-import type { Texts } from '../../src/texts.ts'
-import type { Sample } from './sample-locals.ts'
+import type { ViewLocals } from '../../../src/http/locals.ts'
+import { type Catalogue, consoleFrame, type Sample, time } from './ground.ts'
 
-const time = Date.UTC(2026, 4, 14, 9, 31)
 const id = 'sso_4f1c9a7be2d84d0c9b1e6f3a2c5d70'
 const CERTIFICATE = `-----BEGIN CERTIFICATE-----
 ${`${'MIIDazCCAlOgAwIBAgIUJ8x'.repeat(3)}\n`.repeat(8)}-----END CERTIFICATE-----
 `
 
-/** @param frame what is around the pages of the admins' console */
-export const ssoConsoleSamples = (
-  { t }: Pick<Texts, 't'>,
-  adminFrame: ViewLocals['admin-help']['frame'],
-): readonly Sample[] => {
-  const frame = {
-    ...adminFrame,
-    sections: adminFrame.sections.map(each => ({ ...each, current: each.href === '/admin/sso' })),
-  }
+export const consoleSsoSamples = ({ t }: Catalogue): readonly Sample[] => {
+  const frame = consoleFrame({ t }, '/admin/sso')
   const on = { kind: 'ok', text: t('connection.status.on') } as const
   const off = { kind: 'warn', text: t('connection.status.off') } as const
   const ready = { kind: 'warn', text: t('connection.status.ready') } as const
