@@ -26,6 +26,7 @@ import {
   stopEmailChange,
 } from '../store/email-changes.ts'
 import { retireTokens } from '../store/emailed-tokens.ts'
+import { leavesSso } from './email.ts'
 
 interface Opened {
   readonly change: EmailChange
@@ -46,6 +47,8 @@ export function emailLinkRoutes(services: Services): Router {
     // Whatever moved the epoch ended it.
     if (change === undefined || account?.status !== 'active' || account.epoch !== change.epoch)
       return gone(ctx)
+    // Their domain came to be for single sign-on only since it was ordered.
+    if (leavesSso(services, account, change.to)) return gone(ctx)
     if (ctx.method !== 'POST') {
       return page(ctx, t('emailChange.lead', { email: change.to }), {
         heading: t('emailChange.heading'),

@@ -1,0 +1,100 @@
+// Attacks that take two doors at once: single sign-on, and what users, admins and other organisations may do beside it.
+
+import { expect } from 'chai'
+import { readAccount } from '../../src/store/accounts.ts'
+import { type Console, openConsole } from '../support/console.ts'
+import { onEveryStage } from '../support/every-stage.ts'
+import type { SsoOptions } from '../support/sso.ts'
+import type { Person, Stage } from '../support/stage.ts'
+import {
+  createVisitor,
+  type RelyingParty,
+  relyingParty,
+  type Visitor,
+  visibleText,
+} from '../support/visitor.ts'
+import { audited, change, codeIn, mailed } from './ground.ts'
+import { type Claims, type Liar, member, openLiar, through } from './sso-ground.ts'
+
+const MFA: SsoOptions = { connection: { twoFactor: { acr: [], amr: ['mfa'] } } }
+const CONFIRM = /http\S+\/link\/email-change\/[\w-]+/
+
+onEveryStage('attacks on single sign-on and what is beside it', open => {
+  let stage: Stage
+  let party: RelyingParty
+  let _app: Console
+  const opened: { close(): Promise<void> }[] = []
+
+  before(async () => {
+    stage = await open()
+    party = await relyingParty(stage)
+    _app = await openConsole(stage)
+  })
+  after(async () => {
+    for (const each of opened) await each.close()
+  })
+
+  async function liar(options: SsoOptions = MFA): Promise<Liar> {
+    const made = await openLiar(stage, options)
+    opened.push(made)
+    return made
+  }
+
+  const fresh = () => createVisitor(stage.origin)
+  const start = async (params: Record<string, string> = {}) => (await party.begin(params)).url
+  const isIn = ({ url }: { url: string }) => codeIn(url) !== undefined
+  const account = ({ id }: Pick<Person, 'id'>) => readAccount(stage.running.services.database, id)
+
+  /** What an identity provider says of somebody, two factors and all. */
+  const about = ({ email }: Pick<Person, 'email'>, more: Claims = {}): Claims => ({
+    sub: `there of ${email}`,
+    email,
+    email_verified: true,
+    amr: ['mfa'],
+    ...more,
+  })
+
+  /** A user who has logged in by single sign-on, in a browser of theirs. */
+  async function linkedUser(heron: Liar, name = 'dana', role: 'technician' | 'admin' = 'technician') {
+    const person = await member(stage, heron, name, { role })
+    heron.says(about(person))
+    const visitor = fresh()
+    expect(isIn(await through(heron, visitor, await start(), person.email))).to.equal(true)
+    return { person, visitor }
+  }
+
+  describe('E4 a user whose domain is for single sign-on only, who takes the account to an address of their own', () => {
+    const order = (visitor: Visitor, email: string) => visitor.post('/account/email', { email })
+
+    it('is told no, and nothing is ordered', async () => {
+      const heron = await liar({ ...MFA, ssoOnly: true })
+      const { person, visitor } = await linkedUser(heron)
+      for (const domain of ['private.example', `sub.${heron.domain}`, `evil${heron.domain}`]) {
+        const answer = await order(visitor, `dana@${domain}`)
+        expect(answer.status, domain).to.equal(400)
+        expect(visibleText(answer), domain).to.include('by your organisation’s identity provider only')
+      }
+      expect(await audited(stage, 'email.change_ordered', person)).to.equal(0)
+    })
+
+    it('is told no by the link, too, where that was ordered before', async () => {
+      const heron = await liar()
+      const { person, visitor } = await linkedUser(heron)
+      const own = `dana-of-${heron.domain}@private.example`
+      expect((await order(visitor, own)).status).to.equal(303)
+      const link = await mailed(stage, { email: own }, CONFIRM)
+      await change(stage, 'UPDATE sso_domains SET sso_only = 1 WHERE id = ?', [heron.domainId])
+      expect((await fresh().post(link, {})).heading).to.equal('This link no longer works')
+      expect((await account(person))?.email).to.equal(person.email)
+    })
+
+    it('may have another of the domain', async () => {
+      const heron = await liar({ ...MFA, ssoOnly: true })
+      const { person, visitor } = await linkedUser(heron)
+      const email = heron.email('dana.whitlock')
+      expect((await order(visitor, `dana.whitlock@${heron.domain.toUpperCase()}`)).status).to.equal(303)
+      expect((await fresh().post(await mailed(stage, { email }, CONFIRM), {})).status).to.equal(200)
+      expect((await account(person))?.email).to.equal(email)
+    })
+  })
+})
