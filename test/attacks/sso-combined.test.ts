@@ -1,7 +1,9 @@
 // Attacks that take two doors at once: single sign-on, and what users, admins and other organisations may do beside it.
 
 import { expect } from 'chai'
+import { ACR } from '../../src/flow/assurance.ts'
 import { readAccount } from '../../src/store/accounts.ts'
+import { assignDomain } from '../../src/store/sso/domains.ts'
 import { type Console, openConsole } from '../support/console.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { SsoOptions } from '../support/sso.ts'
@@ -10,11 +12,12 @@ import {
   createVisitor,
   type RelyingParty,
   relyingParty,
+  uidOf,
   type Visitor,
   visibleText,
 } from '../support/visitor.ts'
 import { audited, change, codeIn, mailed } from './ground.ts'
-import { type Claims, type Liar, member, openLiar, through } from './sso-ground.ts'
+import { again, type Claims, type Liar, member, openLiar, through } from './sso-ground.ts'
 
 const MFA: SsoOptions = { connection: { twoFactor: { acr: [], amr: ['mfa'] } } }
 const CONFIRM = /http\S+\/link\/email-change\/[\w-]+/
@@ -96,5 +99,36 @@ onEveryStage('attacks on single sign-on and what is beside it', open => {
       expect((await fresh().post(await mailed(stage, { email }, CONFIRM), {})).status).to.equal(200)
       expect((await account(person))?.email).to.equal(email)
     })
+  })
+
+  it('X8 a provider of before has no word about those who log in by another only, also whom it knows', async () => {
+    const before = await liar()
+    const { person, visitor } = await linkedUser(before)
+    const now = await liar()
+    const { organisationId } = before
+    for (const table of ['sso_connections', 'sso_domains']) {
+      const moved = [organisationId, now.organisationId]
+      await change(stage, `UPDATE ${table} SET organisation_id = ? WHERE organisation_id = ?`, moved)
+    }
+    const assign = (only: boolean) =>
+      before.commit(assignDomain({ id: before.domainId, organisationId }, now.connectionId, only))
+    // It goes on for others.
+    await before.commit(assignDomain({ id: now.domainId, organisationId }, before.connectionId, false))
+    const byBefore = async () => {
+      // What the server has read of domains is kept for some seconds.
+      stage.advance(30_000)
+      before.says(about(person))
+      return through(before, fresh(), await start(), now.email('anybody'))
+    }
+    await assign(false)
+    expect(isIn(await byBefore()), 'where it is not the only one').to.equal(true)
+    await assign(true)
+    const page = await byBefore()
+    expect(isIn(page)).to.equal(false)
+    expect(visibleText(page)).to.include('logs in by another provider of your organisation')
+
+    const asked = await visitor.follow(await start({ acr_values: ACR['2fa'], max_age: '1' }))
+    const back = await again(before, visitor, `/interaction/${uidOf(asked.url)}`)
+    expect(isIn(back), 'a step-up').to.equal(false)
   })
 })
