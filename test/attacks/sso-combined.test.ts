@@ -131,4 +131,17 @@ onEveryStage('attacks on single sign-on and what is beside it', open => {
     const back = await again(before, visitor, `/interaction/${uidOf(asked.url)}`)
     expect(isIn(back), 'a step-up').to.equal(false)
   })
+
+  it('somebody who is no admin by their groups is none from their first login there on', async () => {
+    const heron = await liar({
+      connection: { twoFactor: { acr: [], amr: ['mfa'] }, adminGroups: ['bosses'] },
+    })
+    const boss = await member(stage, heron, 'boss', { role: 'admin' })
+    const { person, visitor } = await linkedUser(heron, 'dana', 'admin')
+    expect((await account(person))?.role).to.equal('technician')
+    expect((await visitor.follow('/admin')).status).to.equal(404)
+    heron.says(about(boss, { groups: ['bosses'] }))
+    await through(heron, fresh(), await start(), boss.email)
+    expect((await account(boss))?.role).to.equal('admin')
+  })
 })

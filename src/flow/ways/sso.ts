@@ -125,6 +125,7 @@ async function settle(services: Services, visit: Visit, answered: Answered): Pro
     if (!(error instanceof CommitRefused) || error.refusal === 'already_used') throw error
     return failed(visit, connection, 'linked_otherwise', error.refusal)
   }
+  if (link.kind === 'link') await followGroups(services, connection, answer, link.account)
   const progress = progressOf(made.account)
   return { kind: 'advanced', progress: made.fresh ? { ...progress, facts: [counted] } : progress, writes: [] }
 }
