@@ -7,17 +7,18 @@ import { assignDomain } from '../../src/store/sso/domains.ts'
 import { type Console, openConsole } from '../support/console.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { SsoOptions } from '../support/sso.ts'
-import type { Person, Stage } from '../support/stage.ts'
+import { PASSWORD, type Person, type Stage } from '../support/stage.ts'
 import {
   createVisitor,
   type RelyingParty,
   relyingParty,
+  textOf,
   uidOf,
   type Visitor,
   visibleText,
 } from '../support/visitor.ts'
-import { audited, change, codeIn, mailed } from './ground.ts'
-import { again, type Claims, type Liar, member, openLiar, through } from './sso-ground.ts'
+import { audited, change, codeIn, codeOf, MINUTE, mailed } from './ground.ts'
+import { again, type Claims, type Liar, linked, member, openLiar, through } from './sso-ground.ts'
 
 const MFA: SsoOptions = { connection: { twoFactor: { acr: [], amr: ['mfa'] } } }
 const CONFIRM = /http\S+\/link\/email-change\/[\w-]+/
@@ -144,4 +145,39 @@ onEveryStage('attacks on single sign-on and what is beside it', open => {
     await through(heron, fresh(), await start(), boss.email)
     expect((await account(boss))?.role).to.equal('admin')
   })
+
+  it('X1 E4 a session of before proves nobody the owner of an account that their provider says is theirs', async () => {
+    const heron = await liar({})
+    const eve = await byWhatIsHere(await member(stage, heron, 'eve'))
+    const dana = await byWhatIsHere(await member(stage, heron, 'dana'))
+    stage.advance(60 * MINUTE)
+    // In the browser in which Dana is logged in, a login is asked for that is about somebody else.
+    const { visitor, person } = dana
+    const page = await visitor.follow(await start({ id_token_hint: eve.idToken }))
+    const base = `/interaction/${uidOf(page.url)}`
+    await visitor.post(`${base}/identify`, { email: eve.person.email, webauthn: 'none' })
+    heron.says(about(person, { sub: 'mallory there', email_verified: false }))
+    const back = await again(heron, visitor, base)
+    expect(back.heading).to.equal('Enter your password')
+    expect(await linked(stage, heron)).to.deep.equal([])
+    await visitor.post(`${base}/password`, { password: PASSWORD, webauthn: 'none' })
+    expect((await visitor.follow(base)).heading).to.equal('Verify your identity')
+    expect(await linked(stage, heron)).to.deep.equal([])
+    expect(await audited(stage, 'sso.linked', person)).to.equal(0)
+  })
+
+  /** Logged in by a password and an authenticator that is set up at once. */
+  async function byWhatIsHere(person: Person) {
+    const visitor = fresh()
+    const begun = await party.begin()
+    const base = `/interaction/${uidOf((await visitor.follow(begun.url)).url)}`
+    await visitor.post(`${base}/identify`, { email: person.email, webauthn: 'none' })
+    await visitor.post(`${base}/use-password`, {})
+    await visitor.post(`${base}/password`, { password: PASSWORD, webauthn: 'none' })
+    const secret = textOf((await visitor.follow(base)).body, 'key').replaceAll(' ', '')
+    await visitor.post(`${base}/set-up`, { code: codeOf(stage, { secret }) })
+    await visitor.post(`${base}/recovery-code-saved`, { saved: 'yes' })
+    const tokens = await party.finish(begun, (await visitor.follow(base)).url)
+    return { person, visitor, idToken: String(tokens.id_token) }
+  }
 })
