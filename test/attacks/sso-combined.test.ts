@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { ACR } from '../../src/flow/assurance.ts'
 import { readAccount } from '../../src/store/accounts.ts'
 import { assignDomain } from '../../src/store/sso/domains.ts'
-import { type Console, openConsole } from '../support/console.ts'
+import { asking, type Console, openConsole, REQUESTS } from '../support/console.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { SsoOptions } from '../support/sso.ts'
 import { PASSWORD, type Person, type Stage } from '../support/stage.ts'
@@ -17,8 +17,18 @@ import {
   type Visitor,
   visibleText,
 } from '../support/visitor.ts'
-import { audited, change, codeIn, codeOf, MINUTE, mailed } from './ground.ts'
-import { again, type Claims, type Liar, linked, member, openLiar, through } from './sso-ground.ts'
+import { audited, change, codeIn, codeOf, MAILED_CODE, MINUTE, mailed } from './ground.ts'
+import {
+  again,
+  awayIn,
+  type Claims,
+  callback,
+  type Liar,
+  linked,
+  member,
+  openLiar,
+  through,
+} from './sso-ground.ts'
 
 const MFA: SsoOptions = { connection: { twoFactor: { acr: [], amr: ['mfa'] } } }
 const CONFIRM = /http\S+\/link\/email-change\/[\w-]+/
@@ -26,13 +36,13 @@ const CONFIRM = /http\S+\/link\/email-change\/[\w-]+/
 onEveryStage('attacks on single sign-on and what is beside it', open => {
   let stage: Stage
   let party: RelyingParty
-  let _app: Console
+  let app: Console
   const opened: { close(): Promise<void> }[] = []
 
   before(async () => {
     stage = await open()
     party = await relyingParty(stage)
-    _app = await openConsole(stage)
+    app = await openConsole(stage)
   })
   after(async () => {
     for (const each of opened) await each.close()
@@ -144,6 +154,64 @@ onEveryStage('attacks on single sign-on and what is beside it', open => {
     heron.says(about(boss, { groups: ['bosses'] }))
     await through(heron, fresh(), await start(), boss.email)
     expect((await account(boss))?.role).to.equal('admin')
+  })
+
+  describe('E4, E1 whoever finds a browser whose user is logged in at a provider that does not ask anew', () => {
+    /** A user without a factor here, whose provider says from now on what it knows of before, whatever it is asked. */
+    async function stale() {
+      const heron = await liar()
+      const user = await linkedUser(heron)
+      stage.advance(60 * MINUTE)
+      heron.says(about(user.person, { auth_time: Math.floor((stage.now() - 60 * MINUTE) / 1000) }))
+      return { heron, ...user }
+    }
+
+    /** Nothing can be set up, until the mailbox is proven. */
+    async function isHeldUp(visitor: Visitor, person: Person, base: string): Promise<void> {
+      expect((await visitor.follow(base)).heading).to.equal('Check your email')
+      for (const way of ['set-up', 'put-off', 'confirm', 'passkey-registration', 'use-password']) {
+        expect((await visitor.post(`${base}/${way}`, {})).status, way).to.equal(409)
+      }
+      const code = (await mailed(stage, person, MAILED_CODE)).replace(' ', '')
+      await visitor.post(`${base}/mailed-code`, { code })
+      const page = await visitor.follow(base)
+      expect(page.heading, 'their owner').to.equal('Set up two-factor authentication')
+    }
+
+    it('confirms no action by an authenticator of their own', async () => {
+      const { heron, person, visitor } = await stale()
+      const begun = await app.party.begin(asking(REQUESTS['device.delete']))
+      const base = `/interaction/${uidOf((await visitor.follow(begun.url)).url)}`
+      await again(heron, visitor, base)
+      await isHeldUp(visitor, person, base)
+      const secret = textOf((await visitor.follow(base)).body, 'key').replaceAll(' ', '')
+      await visitor.post(`${base}/set-up`, { code: codeOf(stage, { secret }) })
+      await visitor.post(`${base}/recovery-code-saved`, { saved: 'yes' })
+      expect((await visitor.follow(base)).heading).to.match(/^Confirm/)
+    })
+
+    it('changes nothing of the account by one', async () => {
+      const { heron, person, visitor } = await stale()
+      const base = `/interaction/${uidOf((await visitor.follow('/account/email')).url)}`
+      await again(heron, visitor, base)
+      await isHeldUp(visitor, person, base)
+    })
+
+    it('sets none up by a login that is to start from nothing', async () => {
+      const { heron, person } = await stale()
+      const visitor = fresh()
+      const { base } = await through(heron, visitor, await start({ prompt: 'login' }), person.email)
+      await isHeldUp(visitor, person, base)
+    })
+
+    it('adds no passkey by logging in once more', async () => {
+      const { heron, person } = await stale()
+      const visitor = fresh()
+      const base = `/interaction/${uidOf((await visitor.follow(await start())).url)}`
+      const sent = await visitor.post(`${base}/identify`, { email: person.email, webauthn: 'platform' })
+      const { location = '' } = await callback(heron, awayIn(sent))
+      expect(isIn(await visitor.follow(location))).to.equal(true)
+    })
   })
 
   it('X1 E4 a session of before proves nobody the owner of an account that their provider says is theirs', async () => {
