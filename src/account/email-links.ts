@@ -26,6 +26,7 @@ import { retireTokens } from '../store/accounts/emailed-tokens.ts'
 import { type AuditEntry, auditRow } from '../store/audit/audit.ts'
 import { CommitRefused } from '../store/database.ts'
 import { endAccess } from '../store/oidc/artefacts.ts'
+import { leavesSso } from './email.ts'
 
 interface Opened {
   readonly change: EmailChange
@@ -46,6 +47,8 @@ export function emailLinkRoutes(services: Services): Router {
     // Whatever moved the epoch ended it.
     if (change === undefined || account?.status !== 'active' || account.epoch !== change.epoch)
       return gone(ctx)
+    // Their domain came to be for single sign-on only since it was ordered.
+    if (leavesSso(services, account, change.to)) return gone(ctx)
     if (ctx.method !== 'POST') {
       return page(ctx, t('emailChange.lead', { email: change.to }), {
         heading: t('emailChange.heading'),

@@ -7,15 +7,16 @@ import type { Context } from 'koa'
 import Router from 'koa-router'
 import { AppError } from '../errors.ts'
 import { noteNotified, reserveAttempt } from '../factors/attempts.ts'
+import { ssoDue } from '../flow/visit.ts'
 import { record } from '../flow/ways/outcome.ts'
 import type { ViewLocals } from '../http/locals.ts'
 import { seeOther } from '../http/see-other.ts'
 import { type Guard, sessionOf } from '../http/session.ts'
-import { parseAddress } from '../mail/address.ts'
+import { domainOf, parseAddress } from '../mail/address.ts'
 import { mailJob } from '../mail/outbox.ts'
 import { stopToken } from '../mail/stop-link.ts'
 import type { Services } from '../services.ts'
-import { emailKey } from '../store/accounts/accounts.ts'
+import { type Account, emailKey } from '../store/accounts/accounts.ts'
 import { isHeldForAnother, orderEmailChange, readWaitingChange } from '../store/accounts/email-changes.ts'
 import { stayLoggedIn } from '../store/accounts/own-changes.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
@@ -54,6 +55,7 @@ export function emailRoutes(services: Services, guard: Guard): Router {
     if (to === undefined) return refuse(typed === '' ? 'accountEmail.error.missing' : 'email.error.malformed')
     const key = emailKey(to)
     if (key === emailKey(account.email)) return refuse('accountEmail.error.same')
+    if (leavesSso(services, account, to)) return refuse('accountEmail.error.sso')
     const before = await readWaitingChange(database, account.id, now)
     // By the second press of a double click.
     if (before?.to === to && before.orderedAt > now - A_MOMENT_MS) return seeOther(ctx, sentPage())
@@ -145,4 +147,9 @@ export function emailRoutes(services: Services, guard: Guard): Router {
   }
 
   return router
+}
+
+/** Whether an address would take somebody out of the domain whose users log in by single sign-on only. */
+export function leavesSso(services: Parameters<typeof ssoDue>[0], account: Account, to: string): boolean {
+  return domainOf(emailKey(to)) !== domainOf(emailKey(account.email)) && ssoDue(services, account, [])
 }

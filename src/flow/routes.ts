@@ -306,7 +306,8 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       now: clock(),
       progress,
       account: account?.status === 'active' ? account : undefined,
-      session: fromNothing ? [] : (ownSession?.facts ?? []),
+      // Whoever says at their provider that an account is theirs shows it now: a session of before is no word of theirs.
+      session: fromNothing || progress.linking !== undefined ? [] : (ownSession?.facts ?? []),
       fromNothing,
       upstream: await upstreamOf(progress, account, ownSession),
       asked: readAsked(details.params, clientDefaults(client?.metadata)),

@@ -3,7 +3,7 @@
 // may be taken now. Pure: no clock, no storage, no HTTP. Steps never name one another.
 
 import { type Demand, lacking } from '../actions/rules.ts'
-import { type Fact, LEVELS, type Level, meets, throughGate } from './assurance.ts'
+import { type Fact, LEVELS, type Level, meets, provenBy, throughGate } from './assurance.ts'
 
 /** What the account has to prove itself with. */
 export interface Enrolment {
@@ -236,7 +236,9 @@ function prove(facts: Facts, enrolment: Enrolment, policy: Policy): Step | undef
   const mayPutOff = !policy.enforced && !asksForTwo && !enrolment.resetPending && enrolment.passkeys === 0
   // A step-up asks for what is missing and nothing else: there it is put off without a word.
   if (mayPutOff && (choices.setUpPutOff || policy.prompt === 'step_up')) return undefined
-  const step = firstSetUp(facts, enrolment, policy)
+  const held = [...facts.session, ...facts.verified]
+  const proven = policy.goal === undefined || freshEnough(policy.goal, held, facts)
+  const step = firstSetUp(facts, enrolment, policy, proven)
   return mayPutOff && step.kind === 'set-up'
     ? { kind: 'set-up', ways: ['set-up', 'put-off'], putOffUntil: policy.graceUntil }
     : step
@@ -257,13 +259,23 @@ function asksFor(policy: Policy): Level | undefined {
   return LEVELS.findLast(each => each === policy.goal?.level || each === demandIn(policy)?.level)
 }
 
-/** Setting up without a second factor to prove before: the mailbox may have to do instead. */
-function firstSetUp(facts: Facts, enrolment: Enrolment, policy: Policy): Step {
+/**
+ * Setting up without a second factor to prove before: the mailbox may have to do instead.
+ *
+ * @param proven whether something was proven as freshly as what is set up would be
+ */
+function firstSetUp(facts: Facts, enrolment: Enrolment, policy: Policy, proven: boolean): Step {
   const proofDue =
-    policy.emailProof === 'always' || (policy.emailProof === 'after-reset' && enrolment.resetPending)
+    policy.emailProof === 'always' ||
+    (policy.emailProof === 'after-reset' && (enrolment.resetPending || !proven))
   return proofDue && !mailboxProven(facts)
     ? { kind: 'mailed-code', ways: ['mailed-code', 'send-code'] }
     : { kind: 'set-up', ways: ['set-up'] }
+}
+
+/** Whether anything was proven as freshly as is asked: else whoever finds a session open would confirm by a factor of their own. */
+function freshEnough({ since }: Goal, held: readonly Fact[], { verified }: Facts): boolean {
+  return meets('1fa', held, since) || provenBy('1fa', verified, verified)
 }
 
 function mailboxProven(facts: Facts): boolean {
@@ -286,7 +298,7 @@ function reach(goal: Goal, held: readonly Fact[], facts: Facts, enrolment: Enrol
   if (!enrolment.authenticator) {
     return enrolled
       ? { kind: 'passkey-first', ways: upstream ? ['passkey', 'sso'] : ['passkey'] }
-      : firstSetUp(facts, enrolment, policy)
+      : firstSetUp(facts, enrolment, policy, freshEnough(goal, held, facts))
   }
   const step = code(enrolment)
   // A recovery code never raises a level: only a new authenticator, or the old one found again, does. Where something
@@ -329,7 +341,8 @@ function passkeyOffer(facts: Facts, enrolment: Enrolment, policy: Policy, now: n
     facts.platformAuthenticator &&
     facts.choices.passkeyOffer === undefined &&
     now >= policy.passkeyOfferAfter &&
-    meets('2fa', facts.verified)
+    // What an upstream proved before says who was there then.
+    provenBy('2fa', facts.verified, facts.verified)
   if (!may) return undefined
   const kind = 'passkey-offer'
   if (enrolment.passkeys === 0) {

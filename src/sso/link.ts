@@ -17,7 +17,7 @@ export interface LinkFacts {
   readonly linked: Account | undefined
   /** The account with the answer's address. */
   readonly byEmail: Account | undefined
-  /** Of the answer's address. */
+  /** Of the answer's address; of the account's, where somebody is linked. */
   readonly domain: DomainStanding
 }
 
@@ -43,6 +43,8 @@ export type Link =
 export function decideLink({ answer, connection, linked, byEmail, domain }: LinkFacts): Link {
   if (linked !== undefined) {
     if (linked.organisationId !== connection.organisationId) return refused('other_organisation')
+    // Known from the time before their domain was for another provider only.
+    if (linked.ssoOnly && domain === 'of_another_connection') return refused('other_connection')
     return linked.status === 'active' ? { kind: 'known', account: linked } : refused('not_active')
   }
   const { email, emailVerified } = answer

@@ -147,11 +147,15 @@ describe('the next step', () => {
     ['of a session there, asked anew', { session: held(SSO_TWO), ...TRUSTED, ...STEP_UP, goal: asks('2fa', FRESH) }, 'sso', 'sso', 'cancel'],
     ['of the same, with an authenticator', { enrolled: APP, session: held(SSO_TWO), ...TRUSTED, ...STEP_UP, goal: asks('2fa', FRESH) }, 'code', 'otp', 'sso', 'cancel'],
     ['of the same, with a passkey', { enrolled: KEY, session: held(SSO_TWO), ...TRUSTED, ...STEP_UP, goal: asks('2fa', FRESH) }, 'passkey-first', 'passkey', 'sso', 'cancel'],
-    ['of an upstream that fell short', { session: held(SSO_TWO), ...TRUSTED, ...STEP_UP, choices: { ssoFellShort: true }, goal: asks('2fa', FRESH) }, 'set-up', 'set-up', 'cancel'],
-    ['of a session there, where its word is not trusted', { session: held(SSO_TWO), ...VIA, ...STEP_UP, goal: asks('2fa', FRESH) }, 'set-up', 'set-up', 'cancel'],
+    ['of an upstream that fell short', { session: held(SSO_TWO), ...TRUSTED, ...STEP_UP, choices: { ssoFellShort: true }, goal: asks('2fa', FRESH) }, 'mailed-code', 'mailed-code', 'send-code', 'cancel'],
+    ['of a session there, where its word is not trusted', { session: held(SSO_TWO), ...VIA, ...STEP_UP, goal: asks('2fa', FRESH) }, 'mailed-code', 'mailed-code', 'send-code', 'cancel'],
+    ['E4: of the same, once the mailbox is proven', { session: held(SSO_TWO), verified: verified('mail'), ...TRUSTED, ...STEP_UP, choices: { ssoFellShort: true }, goal: asks('2fa', FRESH) }, 'set-up', 'set-up', 'cancel'],
+    ['of the same, where the mailbox is asked of nobody', { session: held(SSO_TWO), ...TRUSTED, ...STEP_UP, choices: { ssoFellShort: true }, goal: asks('2fa', FRESH), emailProof: 'never' }, 'set-up', 'set-up', 'cancel'],
+    ['E4: of two factors that were proven there before, in a browser that can', { verified: SSO_TWO.map(each => ({ ...each, earlier: true })), ...TRUSTED, ...CAN }, 'done'],
+    ['of two factors that were proven there now, in a browser that can', { verified: SSO_TWO, ...TRUSTED, ...CAN }, 'passkey-offer', 'passkey-registration', 'passkey-declined'],
     ['of a grace session there, asked for a new factor', { session: held(SSO), ...VIA, ...GRACE, ...STEP_UP, goal: asks('1fa', FRESH) }, 'sso', 'sso', 'cancel'],
-    ['of the same, which fell short: there may be no password', { session: held(SSO), ...VIA, ...GRACE, ...STEP_UP, choices: { ssoFellShort: true }, goal: asks('1fa', FRESH) }, 'set-up', 'set-up', 'cancel'],
-    ['of a session of a provider that is switched off', { session: held(SSO), ...GRACE, ...STEP_UP, goal: asks('1fa', FRESH) }, 'set-up', 'set-up', 'cancel'],
+    ['of the same, which fell short: there may be no password', { session: held(SSO), ...VIA, ...GRACE, ...STEP_UP, choices: { ssoFellShort: true }, goal: asks('1fa', FRESH) }, 'mailed-code', 'mailed-code', 'send-code', 'cancel'],
+    ['of a session of a provider that is switched off', { session: held(SSO), ...GRACE, ...STEP_UP, goal: asks('1fa', FRESH) }, 'mailed-code', 'mailed-code', 'send-code', 'cancel'],
     // later logins
     ['of a password with an authenticator', { enrolled: APP, verified: PWD }, 'code', 'otp', 'recovery'],
     ['of the same within the grace day', { enrolled: APP, verified: PWD, ...GRACE }, 'code', 'otp', 'recovery'],
@@ -192,7 +196,7 @@ describe('the next step', () => {
     ['of a session with a passkey asked for a new code', { enrolled: BOTH, session: HELD_TWO, ...STEP_UP, goal: asks('2fa', FRESH) }, 'code', 'otp', 'passkey', 'cancel'],
     ['of a session that gave a new code', { enrolled: APP, session: HELD_TWO, verified: verified('otp'), ...STEP_UP, goal: asks('2fa', FRESH) }, 'done'],
     ['of a session whose authenticator is gone, asked for a new factor', { session: HELD_TWO, ...STEP_UP, goal: asks('1fa', FRESH) }, 'password', 'password', 'cancel'],
-    ['of the same, asked for two', { session: HELD_TWO, ...STEP_UP, goal: asks('2fa', FRESH) }, 'set-up', 'set-up', 'cancel'],
+    ['of the same, asked for two', { session: HELD_TWO, ...STEP_UP, goal: asks('2fa', FRESH) }, 'mailed-code', 'mailed-code', 'send-code', 'cancel'],
     ['E1: of the same, where the mailbox must be proven', { session: HELD_TWO, ...STEP_UP, goal: asks('2fa', FRESH), emailProof: 'always' }, 'mailed-code', 'mailed-code', 'send-code', 'cancel'],
     ['of a passkey session asked for two new factors', { enrolled: KEY, session: session('passkey'), ...STEP_UP, goal: asks('2fa', FRESH) }, 'passkey-first', 'passkey', 'cancel'],
     ['of a passkey session that gave a new code', { enrolled: BOTH, session: session('passkey'), verified: verified('otp'), ...STEP_UP, goal: asks('2fa', FRESH) }, 'done'],
@@ -427,6 +431,16 @@ describe('the next step, in every combination', function () {
       name: 'E1: setting up a first authenticator needs the mailbox where that is demanded',
       when: each => !each.second && offers(each, 'set-up') && each.policy.emailProof === 'always',
       must: each => each.mailbox,
+    },
+    {
+      name: 'E4: setting up where something fresh is asked needs something as fresh, or the mailbox',
+      when: each =>
+        offers(each, 'set-up') &&
+        each.policy.goal?.since === FRESH &&
+        !each.second &&
+        !each.policy.demand &&
+        each.policy.emailProof !== 'never',
+      must: each => each.mailbox || each.facts.verified.length > 0,
     },
     {
       name: 'a pending reset is never done',

@@ -10,7 +10,7 @@ import { factOf } from '../../sso/assurance.ts'
 import { decideLink, type Link, type LinkRefusal, roleOf } from '../../sso/link.ts'
 import { SsoError, type SsoFault, type UpstreamAnswer } from '../../sso/upstream.ts'
 import type { Returned, Upstreams } from '../../sso/upstreams.ts'
-import { type Account, insertAccount } from '../../store/accounts/accounts.ts'
+import { type Account, emailKey, insertAccount } from '../../store/accounts/accounts.ts'
 import { type AuditEntry, auditRow } from '../../store/audit/audit.ts'
 import { CommitRefused, type Write } from '../../store/database.ts'
 import { newId } from '../../store/ids.ts'
@@ -124,6 +124,7 @@ async function settle(services: Services, visit: Visit, answered: Answered): Pro
     if (!(error instanceof CommitRefused) || error.refusal === 'already_used') throw error
     return mismatched(visit, connection, 'linked_otherwise', error.refusal)
   }
+  if (link.kind === 'link') await followGroups(services, connection, answer, link.account)
   const progress = progressOf(made.account)
   return { kind: 'advanced', progress: made.fresh ? { ...progress, facts: [counted] } : progress, writes: [] }
 }
@@ -255,13 +256,16 @@ export async function linkFor(
   const { email, subject } = answer
   const linkedId = await readIdentity(database, { connectionId: connection.id, subject })
   const linked = linkedId === undefined ? undefined : await accounts.find(linkedId)
-  const asked = linked === undefined && email !== undefined
+  const address = linked === undefined ? email : emailKey(linked.email)
   return decideLink({
     answer,
     connection,
     linked,
-    byEmail: asked ? await accounts.findByEmail(email) : undefined,
-    domain: asked ? await readDomainStanding(database, domainOf(email), connection) : 'not_proven',
+    byEmail: linked === undefined && email !== undefined ? await accounts.findByEmail(email) : undefined,
+    domain:
+      address === undefined
+        ? 'not_proven'
+        : await readDomainStanding(database, domainOf(address), connection),
   })
 }
 
