@@ -28,6 +28,7 @@ import { newId } from '../../src/store/ids.ts'
 import { createJobBell } from '../../src/store/job-bell.ts'
 import { claimJobs, failJob, finishJob } from '../../src/store/jobs.ts'
 import { endedSessionOf, logoutJob, NOBODY_TO_TELL } from '../../src/store/logout-jobs.ts'
+import { OWN_CLIENT_ID } from '../../src/store/own-client.ts'
 import { endSession, readSession, upsertSession } from '../../src/store/oidc-sessions.ts'
 import { insertOrganisation } from '../../src/store/organisations.ts'
 import { createKeyring } from '../../src/store/seal.ts'
@@ -259,10 +260,12 @@ onEveryDatabase('resetting second factors', (open, place) => {
     const authorizations = Object.fromEntries(
       ['told', 'asleep', 'dead', 'deaf'].map(app => [`${app} ${id}`, { sid: `${app} ${id}` }]),
     )
+    // Our own pages were used, too: with the session they have nothing of their own that could last longer.
+    const pages = { [OWN_CLIENT_ID]: { sid: `pages ${id}` } }
     const session = {
       uid: `uid ${id}`,
       id: `c ${id}`,
-      payload: { authorizations },
+      payload: { authorizations: { ...authorizations, ...pages } },
       expiresAt: NOW + 1000,
       owner,
     }
