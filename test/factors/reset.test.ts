@@ -28,9 +28,9 @@ import { newId } from '../../src/store/ids.ts'
 import { createJobBell } from '../../src/store/job-bell.ts'
 import { claimJobs, failJob, finishJob } from '../../src/store/jobs.ts'
 import { endedSessionOf, logoutJob, NOBODY_TO_TELL } from '../../src/store/logout-jobs.ts'
-import { OWN_CLIENT_ID } from '../../src/store/own-client.ts'
 import { endSession, readSession, upsertSession } from '../../src/store/oidc-sessions.ts'
 import { insertOrganisation } from '../../src/store/organisations.ts'
+import { OWN_CLIENT_ID } from '../../src/store/own-client.ts'
 import { createKeyring } from '../../src/store/seal.ts'
 import {
   countResettable,

@@ -47,7 +47,7 @@ onEveryStage('the guard of our own pages', open => {
 
   it('leads on from the bare address of the server, which has no page', async () => {
     const { status, location } = await visitor().get('/')
-    expect([status, location]).to.deep.equal([303, '/account'])
+    expect([status, location]).to.deep.equal([303, `${stage.origin}/account`])
   })
 
   /** Somebody with both factors, who has just logged in at the account page. */
