@@ -39,6 +39,7 @@ import { ssoLogoutRoutes } from './flow/sso-logouts.ts'
 import { ssoDue } from './flow/visit.ts'
 import {
   errorPages,
+  frontDoor,
   health,
   issuersHost,
   relatedOrigins,
@@ -124,6 +125,7 @@ export async function buildProvider(
   provider.use(services.languages.middleware)
   provider.use(errorPages(services))
   provider.use(issuersHost(services))
+  if (services.paths.account !== undefined) provider.use(frontDoor(services.paths.account))
   const tellApp = mountFlow(provider, services)
   provider.use(firstRunRoutes(services).routes())
   provider.use(apiRoutes(provider, services).routes())

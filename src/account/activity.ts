@@ -4,7 +4,7 @@
 
 import Router from 'koa-router'
 import { placeOf } from '../admin/audit-query.ts'
-import { eventRow } from '../admin/audit-words.ts'
+import { eventRow, withAppName } from '../admin/audit-words.ts'
 import type { ViewLocals } from '../http/locals.ts'
 import { type Guard, sessionOf } from '../http/session.ts'
 import type { Services } from '../services.ts'
@@ -15,7 +15,6 @@ import {
   spellAuditKey,
   turnTo,
 } from '../store/audit/audit-events.ts'
-import { OWN_CLIENT_ID } from '../store/oidc/own-client.ts'
 import { frameFor, homeOf, tabsOf } from './frame.ts'
 
 const DAYS = 90
@@ -52,7 +51,7 @@ export function activityRoutes(services: Services, guard: Guard): Router {
   async function rowOf(record: AuditRecord): Promise<ViewLocals['account-activity']['events'][number]> {
     const { actor, account } = record
     const own = actor === null || actor.id === account?.id
-    const row = eventRow(texts, { ...record, details: await withAppName(record.details) })
+    const row = eventRow(texts, await withAppName(clients, record))
     const { at, event, why, by, address, factors } = row
     return {
       at,
@@ -62,16 +61,6 @@ export function activityRoutes(services: Services, guard: Guard): Router {
       ...(own || by === undefined ? {} : { by: by.name }),
       ...(!own || address === undefined ? {} : { address }),
     }
-  }
-
-  /** An app by its name; our own pages are none. */
-  async function withAppName({
-    client,
-    ...details
-  }: AuditRecord['details']): Promise<AuditRecord['details']> {
-    if (typeof client !== 'string' || client === OWN_CLIENT_ID) return details
-    const name = (await clients.find(client))?.metadata.client_name
-    return { client: String(name ?? client), ...details }
   }
 
   return router

@@ -6,6 +6,8 @@ import { PROGRAM } from '../program.ts'
 import type { AuditEvent } from '../store/audit/audit.ts'
 import type { AuditPerson, AuditRecord } from '../store/audit/audit-events.ts'
 import { AUDIT_EVENTS } from '../store/audit/audit-meanings.ts'
+import type { Clients } from '../store/oidc/clients.ts'
+import { OWN_CLIENT_ID } from '../store/oidc/own-client.ts'
 import type { Texts } from '../texts.ts'
 import type { AuditCheck } from './audit-check.ts'
 
@@ -143,6 +145,15 @@ const FACTS = [
   'budget',
   'device',
 ] as const
+
+/** An event with its app by name; our own pages are none. */
+export async function withAppName(clients: Pick<Clients, 'find'>, record: AuditRecord): Promise<AuditRecord> {
+  const { client, ...details } = record.details
+  if (typeof client !== 'string') return record
+  if (client === OWN_CLIENT_ID) return { ...record, details }
+  const name = (await clients.find(client))?.metadata.client_name
+  return { ...record, details: { ...details, client: String(name ?? client) } }
+}
 
 /** A row of the table. */
 export function eventRow(texts: Texts, record: AuditRecord): Locals['events'][number] {

@@ -18,14 +18,14 @@ import {
   readAuditQuery,
   writeAuditQuery,
 } from './audit-query.ts'
-import { checkNotice, eventChoice, eventRow } from './audit-words.ts'
+import { checkNotice, eventChoice, eventRow, withAppName } from './audit-words.ts'
 import { adminOf, createAdmins, frameOf } from './console.ts'
 
 const PAGE_ROWS = 25
 const TYPES: Readonly<Record<ExportFormat, string>> = { csv: 'text/csv', jsonl: 'application/jsonl' }
 
 export function auditRoutes(services: Services, guard: Guard): Router {
-  const { database, keyring, paths, views, texts, clock } = services
+  const { clients, database, keyring, paths, views, texts, clock } = services
   const admins = createAdmins(guard)
   const check = createAuditCheck(database, keyring, clock)
   const router = new Router()
@@ -46,7 +46,7 @@ export function auditRoutes(services: Services, guard: Guard): Router {
     ctx.body = views.render('admin-audit', {
       frame,
       checked: checkNotice(texts, checked),
-      ...shown(query, found, page),
+      ...(await shown(query, found, page)),
     })
   })
 
@@ -66,11 +66,11 @@ export function auditRoutes(services: Services, guard: Guard): Router {
   const personOf = async (organisationId: string, { person }: AuditQuery): Promise<Found | undefined> =>
     person === '' ? undefined : findPerson(database, organisationId, person)
 
-  function shown(
+  async function shown(
     query: AuditQuery,
     found: Found | undefined,
     { records, newer, older }: AuditLeaf,
-  ): Omit<ViewLocals['admin-audit'], 'frame' | 'checked'> {
+  ): Promise<Omit<ViewLocals['admin-audit'], 'frame' | 'checked'>> {
     const link = (change: Partial<AuditQuery>) => `${action}${writeAuditQuery(query, change)}`
     return {
       action,
@@ -95,7 +95,7 @@ export function auditRoutes(services: Services, guard: Guard): Router {
             },
           }
         : {}),
-      events: records.map(each => eventRow(texts, each)),
+      events: await Promise.all(records.map(async each => eventRow(texts, await withAppName(clients, each)))),
       pages: {
         ...(newer === undefined ? {} : { previous: link({ place: newer }) }),
         ...(older === undefined ? {} : { next: link({ place: older }) }),

@@ -15,7 +15,7 @@ import { readAuditEvents } from '../store/audit/audit-events.ts'
 import { newId } from '../store/ids.ts'
 import { draftReset } from '../store/recovery/second-factor-resets.ts'
 import { readSessionsOf, type SessionView } from '../store/sessions/account-sessions.ts'
-import { eventRow } from './audit-words.ts'
+import { eventRow, withAppName } from './audit-words.ts'
 import { adminOf, createAdmins, frameFor } from './console.ts'
 
 const EVENTS = 10
@@ -40,7 +40,7 @@ export type Done = keyof typeof DONE
 type Blocks = Awaited<ReturnType<typeof readBlocks>>
 
 export function userPageRoutes(services: Services, guard: Guard): Router {
-  const { config, database, paths, places, views, texts, clock } = services
+  const { clients, config, database, paths, places, views, texts, clock } = services
   const admins = createAdmins(guard)
   const router = new Router()
   const listUrl = `${paths.admin}/users`
@@ -83,7 +83,7 @@ export function userPageRoutes(services: Services, guard: Guard): Router {
       actions: actions(user, url, blocked !== undefined),
       sessions: shown,
       placed: shown.some(each => 'place' in each),
-      events: events.map(each => eventRow(texts, each)),
+      events: await Promise.all(events.map(async each => eventRow(texts, await withAppName(clients, each)))),
     })
   })
 

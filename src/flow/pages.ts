@@ -176,7 +176,16 @@ export async function page(services: Services, visit: Visit, request: PageReques
       }
     }
     case 'passkey-needed':
-      return { name: 'passkey-needed', locals: { action: to('give-up'), app: visit.app } }
+      return {
+        name: 'passkey-needed',
+        locals: {
+          action: to('give-up'),
+          app: visit.app,
+          ...(services.paths.account === undefined
+            ? {}
+            : { passkeyUrl: `${services.paths.account}/passkeys/new` }),
+        },
+      }
     case 'outside':
       if (way === 'identify' || way === 'passkey') return emailPage()
       return {

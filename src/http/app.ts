@@ -10,6 +10,7 @@ import { CommitRefused, sql } from '../store/database.ts'
 import { inUnit } from '../store/unit-of-work.ts'
 import type { TextKey } from '../texts.ts'
 import { type Assets, assetCacheControl } from './assets.ts'
+import { seeOther } from './see-other.ts'
 import { type WayOn, wayOn } from './way-on.ts'
 
 // No form-action: Chromium applies it to the redirects that follow a form, and a login ends at the app (a page that
@@ -89,6 +90,14 @@ export function relatedOrigins({ config }: Services): Middleware {
     const asked = ctx.path === '/.well-known/webauthn' && (ctx.method === 'GET' || ctx.method === 'HEAD')
     if (!asked || origins.length === 0) return next()
     ctx.body = { origins }
+  }
+}
+
+/** The bare address, as somebody types it: there is no page at it, so on to the user's own. */
+export function frontDoor(home: string): Middleware {
+  return async (ctx, next) => {
+    if (ctx.path !== '/' || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next()
+    seeOther(ctx, home)
   }
 }
 

@@ -2,8 +2,10 @@
 
 import { expect } from 'chai'
 import { createAuditCheck } from '../../src/admin/audit-check.ts'
+import { createClient } from '../../src/clients.ts'
 import { type AuditEntry, auditRow } from '../../src/store/audit/audit.ts'
 import { sealAudit } from '../../src/store/audit/audit-sealer.ts'
+import { OWN_CLIENT_ID } from '../../src/store/oidc/own-client.ts'
 import { createKeyring } from '../../src/store/seal.ts'
 import { MINUTE } from '../attacks/ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
@@ -67,12 +69,22 @@ onEveryStage('the page of the audit log', open => {
 
   it('says when, what, who, to whom, from where, with what and why, the newest first', async () => {
     const { organisationId, id } = priya.person
+    const { metadata } = await createClient(stage.directory, {
+      name: 'Fleet desk',
+      redirectUris: ['https://fleetdesk.example/callback'],
+    })
+    await happened(DAY, {
+      event: 'login',
+      organisationId,
+      accountId: ben.id,
+      details: { client: OWN_CLIENT_ID, factors: ['pwd'] },
+    })
     await happened(DAY + HOUR, {
       event: 'login',
       organisationId,
       accountId: ben.id,
       address: '203.0.113.7',
-      details: { client: 'fleetdesk', factors: ['pwd', 'otp'] },
+      details: { client: metadata.client_id, factors: ['pwd', 'otp'] },
     })
     await happened(DAY + 2 * HOUR, {
       event: 'second_factor.reset',
@@ -100,12 +112,16 @@ onEveryStage('the page of the audit log', open => {
         at: '2020-05-14T01:00:00.000Z',
         cells: [
           '2020-05-14 01:00:00',
-          'Logged in App: fleetdesk',
+          'Logged in App: Fleet desk',
           `Ben Okafor ${ben.email}`,
           '–',
           '203.0.113.7',
           'Password, One-time code',
         ],
+      },
+      {
+        at: '2020-05-14T00:00:00.000Z',
+        cells: ['2020-05-14 00:00:00', 'Logged in', `Ben Okafor ${ben.email}`, '–', '–', 'Password'],
       },
     ])
     expect(page.body).not.to.include('rst_hidden')

@@ -27,6 +27,7 @@ import { newId } from '../../src/store/ids.ts'
 import { claimJobs, failJob, finishJob } from '../../src/store/jobs/jobs.ts'
 import { sweep } from '../../src/store/jobs/sweep.ts'
 import { upsertArtefact } from '../../src/store/oidc/artefacts.ts'
+import { OWN_CLIENT_ID } from '../../src/store/oidc/own-client.ts'
 import { insertOrganisation } from '../../src/store/organisations/organisations.ts'
 import {
   countResettable,
@@ -258,10 +259,12 @@ onEveryDatabase('resetting second factors', (open, place) => {
     const authorizations = Object.fromEntries(
       ['told', 'asleep', 'dead', 'deaf'].map(app => [`${app} ${id}`, { sid: `${app} ${id}` }]),
     )
+    // Our own pages were used, too: with the session they have nothing of their own that could last longer.
+    const pages = { [OWN_CLIENT_ID]: { sid: `pages ${id}` } }
     const session = {
       uid: `uid ${id}`,
       id: `c ${id}`,
-      payload: { authorizations },
+      payload: { authorizations: { ...authorizations, ...pages } },
       expiresAt: NOW + 1000,
       owner,
     }

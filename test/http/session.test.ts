@@ -45,6 +45,11 @@ onEveryStage('the guard of our own pages', open => {
 
   const visitor = () => createVisitor(stage.origin)
 
+  it('leads on from the bare address of the server, which has no page', async () => {
+    const { status, location } = await visitor().get('/')
+    expect([status, location]).to.deep.equal([303, `${stage.origin}/account`])
+  })
+
   /** Somebody with both factors, who has just logged in at the account page. */
   async function loggedIn(): Promise<{ person: Person; enrolled: Enrolled; by: Visitor }> {
     const person = await stage.person()

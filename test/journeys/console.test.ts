@@ -52,7 +52,7 @@ describe('journey: the console', function () {
 
     await tab.fill('Search users', 'zoe')
     await tab.press('Search')
-    await tab.read('1 to 1 of 1 users')
+    await tab.read('1 to 1 of 1 user')
     expect(await rows()).to.deep.equal(['Zoë Ng'])
     await tab.fill('Search users', 'okafro')
     await tab.press('Search')

@@ -176,7 +176,7 @@ export interface LoginLocals {
   /** Posts `answer=yes|no`. */
   'set-up-again': { readonly action: string }
   /** Posts nothing; the answer goes back to the app. */
-  'passkey-needed': { readonly action: string; readonly app?: string }
+  'passkey-needed': { readonly action: string; readonly app?: string; readonly passkeyUrl?: string }
   /** Posts nothing, or the hidden `answer`; the answer goes back to the app. */
   outside: {
     readonly action: string

@@ -6,6 +6,7 @@
 
 import type { Database, Param, Statement, Write } from '../database.ts'
 import { enqueue } from '../jobs/jobs.ts'
+import { OWN_CLIENT_ID } from '../oidc/own-client.ts'
 import { sql, write } from '../statement.ts'
 
 /** The kind of these jobs. */
@@ -43,7 +44,8 @@ export function endedSessionOf(payload: string): EndedSession {
   return JSON.parse(payload) as EndedSession
 }
 
-// A client of ours without the address is left out at once; one that the plugin's host knows is looked up by the job.
+// A client of ours without the address is left out at once, and so are our own pages, whose session is the one that
+// ends; a client that the plugin's host knows is looked up by the job.
 const columns =
   'INSERT INTO jobs (id, kind, payload, summary, attempts, run_at, created_at, account_id, client_id)'
 const SQLITE = (which: string) => `${columns}
@@ -54,7 +56,7 @@ const SQLITE = (which: string) => `${columns}
     FROM oidc_sessions s, json_each(s.payload, '$.authorizations') j
     WHERE ${which} AND s.ended_at IS NULL) AS told
   LEFT JOIN clients c ON c.id = told.client_id
-  WHERE told.sid IS NOT NULL
+  WHERE told.sid IS NOT NULL AND told.client_id <> '${OWN_CLIENT_ID}'
     AND (c.id IS NULL OR json_extract(c.metadata, '$.backchannel_logout_uri') IS NOT NULL)
   ON CONFLICT (id) DO NOTHING`
 const POSTGRES = (which: string) => `${columns}
@@ -66,7 +68,7 @@ const POSTGRES = (which: string) => `${columns}
     FROM oidc_sessions s, json_each(CAST(s.payload AS json) -> 'authorizations') j
     WHERE ${which} AND s.ended_at IS NULL) AS told
   LEFT JOIN clients c ON c.id = told.client_id
-  WHERE told.sid IS NOT NULL
+  WHERE told.sid IS NOT NULL AND told.client_id <> '${OWN_CLIENT_ID}'
     AND (c.id IS NULL OR CAST(c.metadata AS json) ->> 'backchannel_logout_uri' IS NOT NULL)
   ON CONFLICT (id) DO NOTHING`
 const OF_ACCOUNT = 's.account_id = ?'

@@ -182,7 +182,11 @@ export const loginSamples = ({ t }: Catalogue): readonly Sample[] => {
       state: 'consent',
       locals: { action: '/sent', answer: 'deny', address: '2001:db8:42:7::a1', app: 'Fleetdesk' },
     },
-    { view: 'passkey-needed', state: '', locals: { action: '/sent', app: 'Fleetdesk' } },
+    {
+      view: 'passkey-needed',
+      state: '',
+      locals: { action: '/sent', app: 'Fleetdesk', passkeyUrl: '/account/passkeys/new' },
+    },
     { view: 'passkey-needed', state: 'unnamed', locals: { action: '/sent' } },
     {
       view: 'consent',
