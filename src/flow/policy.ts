@@ -167,7 +167,7 @@ export function keepResumed(services: Services, ctx: KoaContextWithOIDC): void {
   if (linking !== undefined && sso?.credentialId !== undefined && account !== undefined) {
     const identity = { connectionId: sso.credentialId, subject: linking.subject }
     unit().add(
-      linkIdentity(identity, account, now),
+      linkIdentity(identity, account, linking.twoFactorBy ?? null, now),
       ssoLinked(ctx, account, linking.provider, now),
       tellLinked(services.keyring, account, linking.provider, ctx.ip, now),
     )

@@ -859,7 +859,7 @@ export interface ViewLocals {
     readonly total: number
     /** `share` is in percent, and `start` the sum of those before; all together are 100, or 0 where there is nobody. */
     readonly parts: readonly {
-      readonly kind: 'enrolled' | 'pending' | 'overdue' | 'reset'
+      readonly kind: 'enrolled' | 'provider' | 'pending' | 'overdue' | 'reset'
       readonly text: string
       readonly hint: string
       readonly count: number
@@ -1033,7 +1033,7 @@ export interface ViewLocals {
     readonly email: string
     readonly role: string
     readonly status: string
-    readonly standing: 'set_up' | 'not_set_up' | 'reset_pending'
+    readonly standing: 'set_up' | 'not_set_up' | 'reset_pending' | 'at_provider'
     readonly authenticator: boolean
     /** There is one, and its user said that it is saved. */
     readonly recoveryCode: boolean
@@ -1141,7 +1141,7 @@ export interface ViewLocals {
       readonly email: string
       readonly role: string
       readonly status: string
-      readonly standing: 'set_up' | 'not_set_up' | 'reset_pending'
+      readonly standing: 'set_up' | 'not_set_up' | 'reset_pending' | 'at_provider'
       readonly passkeys: number
       readonly lastLoginAt?: number
       /** Their address takes no mail. */
