@@ -132,7 +132,8 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     search: { action: '/list', q: '', kept: [{ name: 'role', value: 'admin' }] },
     standings: [
       chip(t('users.all'), '38', true),
-      chip(t('standing.set_up'), '31'),
+      chip(t('standing.set_up'), '27'),
+      chip(t('standing.at_provider'), '4'),
       chip(t('standing.not_set_up'), '5'),
       chip(t('standing.reset_pending'), '2'),
     ],
@@ -147,6 +148,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
         ['Aisha Rahman', 'set_up', 2],
         ['Dana Whitlock', 'reset_pending', 1],
         ['Fatou Diallo', 'not_set_up', 0],
+        ['Hana Kim', 'at_provider', 0],
       ] as const
     ).map(([name, standing, passkeys], index) => ({
       id: `usr_${index}`,
@@ -167,7 +169,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       allUrl: '/list?select=all',
       clearUrl: '/list',
     },
-    pages: { from: 1, to: 3, next: '/list?after=x' },
+    pages: { from: 1, to: 4, next: '/list?after=x' },
   } as const
   const action = (text: string, hint: string) => ({ text, hint, href: '/change' })
   const user: ViewLocals['admin-user'] = {
@@ -301,7 +303,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
       { title: t('reset.wont'), users: [person('Jonas Weber', t('reset.why.not_set_up'))] },
     ],
   }
-  const part = (kind: 'enrolled' | 'overdue' | 'reset', count: number, before: number) => ({
+  const part = (kind: 'enrolled' | 'provider' | 'overdue' | 'reset', count: number, before: number) => ({
     kind,
     text: t(`coverage.${kind}`),
     hint: t(`coverage.${kind}.hint`),
@@ -315,7 +317,7 @@ export const sampleLocals = ({ t }: Pick<Texts, 't'>): readonly Sample[] => {
     tabs: tabs('coverage'),
     percent: 81,
     total: 38,
-    parts: [part('enrolled', 31, 0), part('overdue', 5, 31), part('reset', 2, 36)],
+    parts: [part('enrolled', 27, 0), part('provider', 4, 27), part('overdue', 5, 31), part('reset', 2, 36)],
   }
   const result = {
     frame,
