@@ -1,6 +1,8 @@
 // Who stands "at their provider": whose last login there proved two factors, and would do today.
 
+import { setTimeout } from 'node:timers/promises'
 import { expect } from 'chai'
+import pg from 'pg'
 import { insertPasskey, type Passkey, turnOnAuthenticator } from '../../src/store/credentials.ts'
 import { type Database, sql, type Write, write } from '../../src/store/database.ts'
 import { changePlan, insertOrganisation, type Organisation } from '../../src/store/organisations.ts'
@@ -21,7 +23,7 @@ const forget = sql('test_provider_forget', 'DELETE FROM authenticators WHERE acc
 const BY_MFA = 'amr mfa'
 const TRUST = { acr: ['gold'], amr: ['mfa', 'otp'] }
 
-onEveryDatabase('where a user of an identity provider stands', open => {
+onEveryDatabase('where a user of an identity provider stands', (open, where) => {
   let database: Database
   let places = 0
 
@@ -236,26 +238,30 @@ onEveryDatabase('where a user of an identity provider stands', open => {
     expect(one).to.include({ why: 'at_provider' })
   })
 
-  it('X9: is never left standing by a login that ends as the connection is switched off', async () => {
-    const at = await place()
-    const users = await Promise.all(
-      Array.from({ length: 12 }, (_, n) => user(at, n % 2 === 0 ? null : BY_MFA, `user${n}`)),
-    )
-    for (let round = 0; round < 6; round++) {
-      await Promise.all([
-        ...users.map((id, n) =>
-          commit(identities.noteTwoFactor(identityOf(at, id), (n + round) % 2 === 0 ? null : BY_MFA)),
-        ),
-        switchTo(at, 'off'),
-      ])
-      for (const id of users) expect(await standing(at, id)).to.equal('not_set_up')
-      await Promise.all([
-        ...users.map(id => commit(identities.noteTwoFactor(identityOf(at, id), BY_MFA))),
-        switchTo(at, 'on'),
-      ])
-      for (const id of users) expect(await standing(at, id)).to.equal('at_provider')
-    }
-  })
+  // SQLite has one writer at a time.
+  if (where.dialect === 'postgres') {
+    it('X9: is never left standing by a login that ends as the connection is switched off', async () => {
+      const at = await place()
+      const dana = await user(at, null)
+      const login = new pg.Client({ connectionString: await where.url() })
+      await login.connect()
+      try {
+        await login.query('BEGIN')
+        await login.query('UPDATE sso_identities SET two_factor_by = $1 WHERE account_id = $2', [
+          BY_MFA,
+          dana,
+        ])
+        const off = switchTo(at, 'off')
+        // Long enough for it to be done, if nothing kept it.
+        await Promise.race([off, setTimeout(300)])
+        await login.query('COMMIT')
+        await off
+      } finally {
+        await login.end()
+      }
+      expect(await standing(at, dana)).to.equal('not_set_up')
+    })
+  }
 
   /** As the console does it. */
   async function switchTo({ organisation, connection }: Place, status: 'on' | 'off'): Promise<void> {
