@@ -7,14 +7,19 @@ function ownStanding(account) {
   return `CASE WHEN ${account}.second_factor_reset_at IS NOT NULL THEN 2 WHEN ${enrolled(account)} THEN 1 ELSE 0 END`
 }
 
-/** The same, and 3: has nothing here, and proves two factors at the provider. The one place where it is decided. */
-function standing(account, trusted) {
+/** The same, and 3: has nothing here, and proves two factors at the provider. */
+function standing(account, dialect) {
   return `CASE WHEN ${account}.second_factor_reset_at IS NOT NULL THEN 2 WHEN ${enrolled(account)} THEN 1
-    WHEN EXISTS (SELECT 1 FROM sso_identities i JOIN sso_connections c ON c.id = i.connection_id
-      JOIN organisations o ON o.id = c.organisation_id JOIN sso_plans p ON p.plan = lower(trim(o.plan))
-      JOIN sso_domains d ON d.connection_id = c.id AND d.organisation_id = c.organisation_id
-      WHERE i.account_id = ${account}.id AND c.organisation_id = ${account}.organisation_id AND c.status = 'on'
-        AND ${account}.email_key LIKE '%@' || d.proven_domain AND i.two_factor_by IN (${trusted})) THEN 3 ELSE 0 END`
+    WHEN ${proves(account, dialect)} THEN 3 ELSE 0 END`
+}
+
+/** Whether the last login at the provider would do: the one place where it is decided. */
+function proves(account, dialect) {
+  return `EXISTS (SELECT 1 FROM sso_identities i JOIN sso_connections c ON c.id = i.connection_id
+    JOIN organisations o ON o.id = c.organisation_id JOIN sso_plans p ON p.plan = lower(trim(o.plan))
+    JOIN sso_domains d ON d.connection_id = c.id AND d.organisation_id = c.organisation_id
+    WHERE i.account_id = ${account}.id AND c.organisation_id = ${account}.organisation_id AND c.status = 'on'
+      AND ${account}.email_key LIKE '%@' || d.proven_domain AND i.two_factor_by IN (${TRUSTED[dialect]}))`
 }
 
 function enrolled(account) {
@@ -29,13 +34,15 @@ const TRUSTED = {
     jsonb_array_elements_text(k.value) v`,
 }
 
-/** Looks again at everybody of some organisations who has proven two factors at a provider. */
+/**
+ * Looks again at everybody of some organisations who has proven two factors at a provider: of those who have nothing
+ * here nothing else can have changed.
+ */
 function recount(organisations, dialect) {
-  return `UPDATE accounts SET second_factor = ${standing('accounts', TRUSTED[dialect])}
-    WHERE second_factor IN (0, 3) AND id IN (SELECT si.account_id FROM sso_identities si
-      JOIN sso_connections sc ON sc.id = si.connection_id
-      WHERE si.two_factor_by IS NOT NULL AND sc.organisation_id ${organisations})
-    AND second_factor <> ${standing('accounts', TRUSTED[dialect])}`
+  return `UPDATE accounts SET second_factor = 0
+      WHERE organisation_id ${organisations} AND second_factor = 3 AND NOT ${proves('accounts', dialect)};
+    UPDATE accounts SET second_factor = 3
+      WHERE organisation_id ${organisations} AND second_factor = 0 AND ${proves('accounts', dialect)}`
 }
 
 function verbOf(event) {
@@ -119,7 +126,7 @@ const sqlite = {
     ...FACTORS.map(({ name }) => `DROP TRIGGER ${name}`),
     'DROP TRIGGER accounts_reset_standing',
     ...sqliteTriggers(
-      account => standing(account, TRUSTED.sqlite),
+      account => standing(account, 'sqlite'),
       sqliteFactors,
       'second_factor_reset_at, email_key, organisation_id',
     ),
@@ -137,7 +144,7 @@ const sqlite = {
   ],
 }
 
-const pgStanding = account => standing(account, TRUSTED.postgres)
+const pgStanding = account => standing(account, 'postgres')
 const ofRow = `DECLARE account text := CASE TG_OP WHEN 'DELETE' THEN OLD.account_id ELSE NEW.account_id END;`
 const plpgsql = (name, declarations, body) =>
   `CREATE OR REPLACE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $$
