@@ -67,6 +67,7 @@ import type { Database } from './store/database.ts'
 import { readSession } from './store/oidc-sessions.ts'
 import { OWN_API_SCOPES } from './store/own-api.ts'
 import { signingKeys } from './store/signing-keys.ts'
+import { keepSsoPlans } from './store/sso/plans.ts'
 import { unit } from './store/unit-of-work.ts'
 import { casePageRoutes } from './support/case-page.ts'
 import { caseRoutes } from './support/cases.ts'
@@ -112,6 +113,7 @@ export async function buildProvider(
     resolver,
   })
   const keys = await signingKeys(database, services.keyring, clock())
+  await keepSsoPlans(database, config.ssoPlans)
   const provider = new Provider(config.issuer, configuration(services, keys))
   provider.proxy = config.trustProxy !== undefined
 

@@ -14,7 +14,6 @@ import { buildProvider, type Sallyport } from './provider.ts'
 import type { DomainResolver } from './sso/domains.ts'
 import { type Database, openDatabase } from './store/database.ts'
 import { SealBroken } from './store/seal.ts'
-import { keepSsoPlans } from './store/sso/plans.ts'
 
 /** Requests in flight get this long to finish. */
 const DRAIN_MS = 3_000
@@ -57,7 +56,6 @@ export async function startServer(
   const database = await openDatabase(config.databaseUrl)
   try {
     await bringSchemaUpToDate(config, database, log)
-    await keepSsoPlans(database, config.ssoPlans)
     const sallyport = await buildProvider(config, places, database, log, clock, resolver)
     const { services, tellApp } = sallyport
     extend?.(sallyport)

@@ -28,13 +28,7 @@ export interface Progress {
   /** The connection that the named address logs in by. */
   readonly upstream?: string
   /** What a login at the upstream proved, which counts once its user has logged in to the account by what they have here. */
-  readonly linking?: {
-    readonly subject: string
-    readonly fact: Fact
-    /** Of the fact: see `TwoFactorBy` in src/store/sso/identities.ts. */
-    readonly twoFactorBy?: string | null
-    readonly provider: string
-  }
+  readonly linking?: { readonly subject: string; readonly fact: Fact; readonly provider: string }
   /** What was done last, to tell its second post, by a double click, from one that is out of turn. */
   readonly last?: Way
 }

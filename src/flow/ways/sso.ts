@@ -124,7 +124,7 @@ async function settle(services: Services, visit: Visit, answered: Answered): Pro
         ...progress,
         facts: [],
         choices: { ...choices, usePassword: true },
-        linking: { subject: answer.subject, fact: counted, twoFactorBy, provider: connection.name },
+        linking: { subject: answer.subject, fact: counted, provider: connection.name },
       },
       writes: [used],
     }
