@@ -68,6 +68,7 @@ import { createClients } from './store/oidc/clients.ts'
 import { OWN_API_SCOPES } from './store/oidc/own-api.ts'
 import { signingKeys } from './store/oidc/signing-keys.ts'
 import { readSession } from './store/sessions/oidc-sessions.ts'
+import { keepSsoPlans } from './store/sso/plans.ts'
 import { unit } from './store/unit-of-work.ts'
 import { casePageRoutes } from './support/case-page.ts'
 import { caseRoutes } from './support/cases.ts'
@@ -113,6 +114,7 @@ export async function buildProvider(
     resolver,
   })
   const keys = await signingKeys(database, services.keyring, clock())
+  await keepSsoPlans(database, config.ssoPlans)
   const provider = new Provider(config.issuer, configuration(services, keys))
   provider.proxy = config.trustProxy !== undefined
 

@@ -274,6 +274,7 @@ describe('the command line', () => {
             '017-rare-statuses.js',
             '020-email-changes.js',
             '021-sso.js',
+            '022-provider-factors.js',
           ],
         })
       })
@@ -431,7 +432,7 @@ describe('the command line', () => {
         expect(await json(report)).to.deep.include({
           enforced: true,
           enforced_from: '2026-01-02T00:00:00.000Z',
-          users: { set_up: 0, not_set_up: 1, reset_pending: 0 },
+          users: { set_up: 0, not_set_up: 1, reset_pending: 0, at_provider: 0 },
         })
         expect(await refused(['enforcement', 'report', '--org', 'org_none'])).to.include('--org')
       })

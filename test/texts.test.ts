@@ -89,7 +89,7 @@ describe('texts', () => {
         `ownReturn.${end}.text`,
       ]),
       ...['admin', 'technician', 'support'].map(role => `role.${role}`),
-      ...['enrolled', 'pending', 'overdue', 'reset'].flatMap(kind => [
+      ...['enrolled', 'provider', 'pending', 'overdue', 'reset'].flatMap(kind => [
         `coverage.${kind}`,
         `coverage.${kind}.hint`,
       ]),
@@ -98,7 +98,9 @@ describe('texts', () => {
       ...['users', 'coverage'].map(page => `${page}.tab`),
       ...['done', 'skipped', 'waiting'].map(outcome => `reset.result.${outcome}`),
       ...['told', 'waiting', 'failed', 'nobody'].map(state => `reset.app.${state}`),
-      ...['not_active', 'not_set_up', 'reset_pending', 'gone', 'not_allowed'].map(why => `reset.why.${why}`),
+      ...['not_active', 'not_set_up', 'at_provider', 'reset_pending', 'gone', 'not_allowed'].map(
+        why => `reset.why.${why}`,
+      ),
       ...['deactivate', 'reactivate', 'admin', 'technician', 'logOut', 'unlink', 'unblock'].flatMap(
         change => [...['', '.hint', '.question'].map(part => `user.${change}${part}`), `user.done.${change}`],
       ),

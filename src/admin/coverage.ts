@@ -1,4 +1,4 @@
-// Coverage: how many of the organisation's users have a second factor, and what happens to those who have none, since
+// Coverage: how many of the organisation's users have a second factor, here or at their identity provider, and what happens to those who have none, since
 // when or from when on. It shows, and changes nothing: there is nothing here that could put the day off.
 
 import Router from 'koa-router'
@@ -19,14 +19,15 @@ export function coverageRoutes(services: Services, guard: Guard): Router {
       tabsOf(services, organisationId, 'coverage'),
       enforcementReport(database, organisationId, clock()),
     ])
-    const users = report?.users ?? { set_up: 0, not_set_up: 0, reset_pending: 0 }
-    const total = users.set_up + users.not_set_up + users.reset_pending
+    const users = report?.users ?? { set_up: 0, at_provider: 0, not_set_up: 0, reset_pending: 0 }
+    const covered = users.set_up + users.at_provider
+    const total = covered + users.not_set_up + users.reset_pending
     const list = `${paths.admin}/users`
     // Whom nothing stops yet is pending; after the day they set up before they get in.
     const late = report?.enforced === true
     const percent = (count: number) => (total === 0 ? 0 : (count / total) * 100)
     const part = (
-      kind: 'enrolled' | 'pending' | 'overdue' | 'reset',
+      kind: 'enrolled' | 'provider' | 'pending' | 'overdue' | 'reset',
       standing: keyof typeof users,
       before: number,
     ) => ({
@@ -43,12 +44,14 @@ export function coverageRoutes(services: Services, guard: Guard): Router {
       frame,
       tabs,
       // Rounded down: 100 % is everybody.
-      percent: Math.floor(percent(users.set_up)),
+      percent: Math.floor(percent(covered)),
       total,
       parts: [
         part('enrolled', 'set_up', 0),
-        part(late ? 'overdue' : 'pending', 'not_set_up', users.set_up),
-        part('reset', 'reset_pending', users.set_up + users.not_set_up),
+        // Of no interest where nobody comes from a provider.
+        ...(users.at_provider > 0 ? [part('provider', 'at_provider', users.set_up)] : []),
+        part(late ? 'overdue' : 'pending', 'not_set_up', covered),
+        part('reset', 'reset_pending', covered + users.not_set_up),
       ],
       ...(report?.enforcedFrom === undefined ? {} : { enforcedFrom: report.enforcedFrom, enforced: late }),
     })

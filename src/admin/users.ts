@@ -12,7 +12,7 @@ import {
   countUsers,
   MOST_COUNTED,
   readUserPage,
-  STANDINGS,
+  type Standing,
   type UserCount,
   type UserPage,
   type UserSort,
@@ -21,6 +21,13 @@ import { adminOf, createAdmins, frameOf, tabsAndHelp } from './console.ts'
 import { filterOf, pagesOf, readUserQuery, type UserQuery, writeUserQuery } from './user-query.ts'
 
 const PAGE_ROWS = 25
+/** What an admin hopes to see comes first. */
+const SHOWN_STANDINGS = [
+  'set_up',
+  'at_provider',
+  'not_set_up',
+  'reset_pending',
+] as const satisfies readonly Standing[]
 
 export function userRoutes(services: Services, guard: Guard): Router {
   const { database, paths, views, texts } = services
@@ -86,6 +93,9 @@ export function userRoutes(services: Services, guard: Guard): Router {
     }
     const matching = count(each => ofRole(each) && ofStanding(each))
     const total = complete ? texts.number(matching) : `${texts.number(MOST_COUNTED)}+`
+    // Of no interest where nobody comes from a provider.
+    const fromProvider =
+      standing === 'at_provider' || !complete || count(each => each.standing === 'at_provider') > 0
     const others = page.before !== undefined || page.after !== undefined
     return {
       search: {
@@ -98,8 +108,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
       },
       standings: [
         chip(texts.t('users.all'), count(ofRole), { standing: undefined }, standing === undefined),
-        // Set up first: it is what an admin hopes to see.
-        ...[STANDINGS[1], STANDINGS[0], STANDINGS[2]].map(each =>
+        ...SHOWN_STANDINGS.filter(each => each !== 'at_provider' || fromProvider).map(each =>
           chip(
             texts.t(`standing.${each}`),
             count(one => ofRole(one) && one.standing === each),

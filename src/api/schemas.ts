@@ -89,7 +89,7 @@ const role = z.enum(['admin', 'technician'])
 const status = z.enum(STATUSES)
 const secondFactor = z.enum(STANDINGS).meta({
   description:
-    '`set_up`: an authenticator app or a passkey. `reset_pending`: reset, and to be set up at the next login.',
+    '`set_up`: an authenticator app or a passkey. `at_provider`: neither, and at the last login their identity provider said that they proved two factors. `not_set_up`: none of these. `reset_pending`: reset, and to be set up at the next login.',
 })
 
 /** Which users; what is left out is not asked. */
@@ -168,10 +168,13 @@ export const SecondFactorResetUser = z.strictObject({
   name: z.string().nullable().meta({ description: 'Null for nobody of the organisation.' }),
   email: z.string().nullable().meta({ description: 'Null for nobody of the organisation.' }),
   outcome: z.enum(['waiting', 'done', 'skipped']),
-  why: z.enum(['not_found', 'not_active', 'not_set_up', 'reset_pending', 'not_allowed']).nullable().meta({
-    description:
-      'Of one that was skipped. `not_found`: the organisation has no such user. `not_active`: deactivated, locked by its owner, or invited and not yet in. `not_set_up`: there is nothing to reset. `reset_pending`: reset before, and not set up since. `not_allowed`: whoever ordered it is no admin any more.',
-  }),
+  why: z
+    .enum(['not_found', 'not_active', 'not_set_up', 'at_provider', 'reset_pending', 'not_allowed'])
+    .nullable()
+    .meta({
+      description:
+        'Of one that was skipped. `not_found`: the organisation has no such user. `not_active`: deactivated, locked by its owner, or invited and not yet in. `not_set_up`: there is nothing to reset. `at_provider`: nor is there; two factors are proven at their identity provider. `reset_pending`: reset before, and not set up since. `not_allowed`: whoever ordered it is no admin any more.',
+    }),
 })
 
 export const SecondFactorResetUserList = z.strictObject({

@@ -245,6 +245,7 @@ function reportText(report: EnforcementReport, stopped: readonly ListedUser[]): 
       : `2FA ${enforced ? 'has been' : 'will be'} enforced from ${iso(enforcedFrom)}`
   const counts = columns([
     ['set up', `${users.set_up}`],
+    ['two factors at their identity provider', `${users.at_provider}`],
     ['not set up', `${users.not_set_up}`],
     ['reset pending', `${users.reset_pending}`],
     ['of these invited, and not here yet', `${invited}`],

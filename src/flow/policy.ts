@@ -167,7 +167,8 @@ export function keepResumed(services: Services, ctx: KoaContextWithOIDC): void {
   if (linking !== undefined && sso?.credentialId !== undefined && account !== undefined) {
     const identity = { connectionId: sso.credentialId, subject: linking.subject }
     unit().add(
-      linkIdentity(identity, account, now),
+      // Where they stand is said by what is here; by the provider's word from the next login on.
+      linkIdentity(identity, account, null, now),
       ssoLinked(ctx, account, linking.provider, now),
       tellLinked(services.keyring, account, linking.provider, ctx.ip, now),
     )

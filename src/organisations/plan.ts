@@ -9,10 +9,11 @@ export const SPECIAL_PLANS: readonly string[] = ['Enterprise', 'Superpower']
  * @param special as the operator has them; compared without case and outer spaces
  */
 export function isSpecialPlan(plan: string, special: readonly string[]): boolean {
-  const wanted = spelt(plan)
-  return special.some(each => spelt(each) === wanted)
+  const wanted = planKey(plan)
+  return special.some(each => planKey(each) === wanted)
 }
 
-function spelt(plan: string): string {
+/** A plan without case and outer spaces. */
+export function planKey(plan: string): string {
   return plan.normalize('NFC').trim().toLowerCase()
 }

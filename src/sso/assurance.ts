@@ -23,13 +23,11 @@ export function factOf(
   askedAt: number,
   now: number,
 ): Fact | undefined {
-  const { acr, amr, authenticatedAt, session } = answer
+  const { authenticatedAt, session } = answer
   if (authenticatedAt !== undefined && authenticatedAt > now + SKEW_MS) return undefined
-  const trusted =
-    (acr !== undefined && twoFactor.acr.includes(acr)) || amr.some(each => twoFactor.amr.includes(each))
   return {
     factor: 'sso',
-    kind: trusted ? '2fa' : '1fa',
+    kind: trustedIn(answer, twoFactor) === undefined ? '1fa' : '2fa',
     // An upstream that does not say when has its user prove themselves again wherever somebody asks for something fresh.
     verifiedAt: Math.min(authenticatedAt ?? now - UNKNOWN_AGE_MS, now),
     credentialId: id,
@@ -39,4 +37,19 @@ export function factOf(
       ? {}
       : { earlier: true as const }),
   }
+}
+
+/**
+ * The value of an answer by which two factors are proven.
+ *
+ * @returns `acr VALUE` or `amr VALUE`, as triggers of the database look it up among those of the connection; undefined:
+ *   none of its values is trusted
+ */
+export function trustedIn(
+  { acr, amr }: Pick<UpstreamAnswer, 'acr' | 'amr'>,
+  twoFactor: TwoFactorValues,
+): string | undefined {
+  if (acr !== undefined && twoFactor.acr.includes(acr)) return `acr ${acr}`
+  const method = amr.find(each => twoFactor.amr.includes(each))
+  return method === undefined ? undefined : `amr ${method}`
 }

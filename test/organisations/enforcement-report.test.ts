@@ -36,7 +36,7 @@ onEveryDatabase('the report on enforcement', open => {
       organisation: { id: 'org_a', name: 'org_a', plan: 'Team', subscribedAt: null },
       enforced: false,
       enforcedFrom: undefined,
-      users: { not_set_up: 2, set_up: 1, reset_pending: 1 },
+      users: { not_set_up: 2, set_up: 1, reset_pending: 1, at_provider: 0 },
       invited: 1,
       deactivated: 1,
     })

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai'
 import { provenBy } from '../../src/flow/assurance.ts'
-import { factOf } from '../../src/sso/assurance.ts'
+import { factOf, trustedIn } from '../../src/sso/assurance.ts'
 
 const NOW = 1_800_000_000_000
 const MINUTE = 60_000
@@ -19,6 +19,13 @@ describe('what an upstream’s word is worth', () => {
     expect(kindOf({ amr: ['pwd', 'mfa'] })).to.equal('2fa')
     expect(kindOf({ acr: 'mfa', amr: ['gold'] }), 'each among its own').to.equal('1fa')
     expect(kindOf({ acr: 'gold', amr: ['mfa'] }, { acr: [], amr: [] })).to.equal('1fa')
+  })
+
+  it('says by which value, and of what, two factors were proven', () => {
+    const by = (change: object) => trustedIn({ ...answer, ...change }, connection.twoFactor)
+    expect(by({ acr: 'gold', amr: ['mfa'] })).to.equal('acr gold')
+    expect(by({ acr: 'mfa', amr: ['pwd', 'mfa'] })).to.equal('amr mfa')
+    expect(by({ acr: 'mfa', amr: ['gold'] })).to.equal(undefined)
   })
 
   it('X9: is as old as the upstream says, and a year old where it does not say', () => {

@@ -212,6 +212,7 @@ const TABLES = [
   'sso_domains',
   'sso_identities',
   'sso_requests',
+  'sso_plans',
 ] as const
 export type Table = (typeof TABLES)[number]
 const dumps = Object.fromEntries(

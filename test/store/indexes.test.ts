@@ -76,6 +76,9 @@ const COLD = [
   'organisation_any',
   'signing_key_list',
   'signing_key_insert',
+  'sso_plan_list',
+  'sso_plan_insert',
+  'sso_plan_delete',
 ]
 const FILES = [
   'factors/attempts',
@@ -119,6 +122,7 @@ const FILES = [
   'store/sso/domains',
   'store/sso/identities',
   'store/sso/organisations',
+  'store/sso/plans',
   'store/sso/requests',
   'store/sso/sessions',
 ]
@@ -127,6 +131,7 @@ const FILTERS = [
   { words: [] },
   { words: [], role: 'admin' },
   { words: [], standing: 'reset_pending' },
+  { words: [], standing: 'at_provider' },
   { words: [], status: 'invited' },
   { words: [], role: 'admin', standing: 'set_up' },
   { words: ['ben', 'okafor'], role: 'technician' },

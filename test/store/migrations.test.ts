@@ -28,6 +28,7 @@ const ALL = [
   '017-rare-statuses.js',
   '020-email-changes.js',
   '021-sso.js',
+  '022-provider-factors.js',
 ]
 
 const newer = sql(

@@ -6,7 +6,7 @@ import { mailJob } from '../../mail/outbox.ts'
 import { InputError, possibleName } from '../../organisations/directory.ts'
 import { setRole } from '../../organisations/users.ts'
 import type { Services } from '../../services.ts'
-import { factOf } from '../../sso/assurance.ts'
+import { factOf, trustedIn } from '../../sso/assurance.ts'
 import { decideLink, type Link, type LinkRefusal, roleOf } from '../../sso/link.ts'
 import { SsoError, type SsoFault, type UpstreamAnswer } from '../../sso/upstream.ts'
 import type { Returned, Upstreams } from '../../sso/upstreams.ts'
@@ -18,7 +18,14 @@ import { clientActor } from '../../store/organisations/actor.ts'
 import type { Keyring } from '../../store/seal.ts'
 import type { Connection, PlannedConnection } from '../../store/sso/connections.ts'
 import { readDomainStanding } from '../../store/sso/domains.ts'
-import { claimAccount, linkIdentity, linkNewIdentity, readIdentity } from '../../store/sso/identities.ts'
+import {
+  claimAccount,
+  linkIdentity,
+  linkNewIdentity,
+  noteTwoFactor,
+  readIdentity,
+  type TwoFactorBy,
+} from '../../store/sso/identities.ts'
 import { insertSsoRequest, openRequest, type SsoRequest, useAnswer } from '../../store/sso/requests.ts'
 import { type Fact, mergeFacts } from '../assurance.ts'
 import { NO_PROGRESS, type Progress } from '../progress.ts'
@@ -77,7 +84,11 @@ export async function takeAnswer(services: Services, visit: Visit, request: SsoR
     return mismatched(visit, connection, 'other_user', 'a step-up is about the session’s user', [used])
   }
   if (link.kind === 'known') await followGroups(services, connection, answer, link.account)
-  return settle(services, visit, { connection, answer, fact, returned, link, used })
+  // Where something fresh was asked for, what was proven there before is worth what a password is.
+  const counted = returned.fresh && fact.earlier === true ? { ...fact, kind: '1fa' } : fact
+  const fellShort = (returned.twoFactor && fact.kind !== '2fa') || (returned.fresh && fact.earlier === true)
+  const twoFactorBy = counted.kind === '2fa' ? (trustedIn(answer, connection.twoFactor) ?? null) : null
+  return settle(services, visit, { connection, answer, counted, fellShort, twoFactorBy, link, used })
 }
 
 type Failure = SsoFault | 'closed'
@@ -87,20 +98,23 @@ type Mismatch = 'other_user' | 'linked_otherwise' | `link.${LinkRefusal}`
 interface Answered {
   readonly connection: PlannedConnection
   readonly answer: UpstreamAnswer
-  readonly fact: Fact
-  readonly returned: Returned
+  /** What it proves here. */
+  readonly counted: Fact
+  /** It was asked for more. */
+  readonly fellShort: boolean
+  readonly twoFactorBy: TwoFactorBy
   readonly link: Exclude<Link, { kind: 'refused' }>
   readonly used: Write
 }
 
 async function settle(services: Services, visit: Visit, answered: Answered): Promise<Outcome> {
-  const { connection, answer, fact, returned, link, used } = answered
-  const fellShort = (returned.twoFactor && fact.kind !== '2fa') || (returned.fresh && fact.earlier === true)
-  // Where something fresh was asked for, what was proven there before is worth what a password is.
-  const counted = returned.fresh && fact.earlier === true ? { ...fact, kind: '1fa' } : fact
+  const { connection, answer, counted, fellShort, twoFactorBy, link, used } = answered
   const progressOf = (account: Named) => about(visit, account, connection, fellShort, counted)
 
-  if (link.kind === 'known') return { kind: 'advanced', progress: progressOf(link.account), writes: [used] }
+  if (link.kind === 'known') {
+    const noted = noteTwoFactor({ connectionId: connection.id, subject: answer.subject }, twoFactorBy)
+    return { kind: 'advanced', progress: progressOf(link.account), writes: [used, noted] }
+  }
   if (link.kind === 'prove') {
     const { choices, ...progress } = progressOf(link.account)
     return {
@@ -141,7 +155,7 @@ interface Made {
 function linked(
   { database, keyring }: Services,
   visit: Visit,
-  { connection, answer }: Answered,
+  { connection, answer, twoFactorBy }: Answered,
   { account, claim }: Extract<Link, { kind: 'link' }>,
 ): Made {
   const { now } = visit
@@ -150,7 +164,7 @@ function linked(
     account: { ...account, epoch: account.epoch + (claim ? 1 : 0) },
     writes: [
       // First: the account must be as it was read.
-      linkIdentity(identity, account, now),
+      linkIdentity(identity, account, twoFactorBy, now),
       ...(claim ? claimAccount(database.dialect, account, now) : []),
       row(visit, connection, { event: 'sso.linked', accountId: account.id, details: { claim } }),
       tellLinked(keyring, account, connection.name, visit.visitor.address, now),
@@ -173,7 +187,7 @@ export function tellLinked(
 
 function created(
   visit: Visit,
-  { connection, answer }: Answered,
+  { connection, answer, twoFactorBy }: Answered,
   { email, name }: Extract<Link, { kind: 'create' }>,
 ): Made {
   const { now } = visit
@@ -195,7 +209,7 @@ function created(
         },
         now,
       ),
-      linkNewIdentity({ connectionId: connection.id, subject: answer.subject }, account.id, now),
+      linkNewIdentity({ connectionId: connection.id, subject: answer.subject }, account.id, twoFactorBy, now),
       row(visit, connection, { event: 'sso.user_created', accountId: account.id, details: { role } }),
     ],
     fresh: true,

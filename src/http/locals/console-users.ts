@@ -46,7 +46,7 @@ export interface ConsoleUsersLocals {
       readonly email: string
       readonly role: string
       readonly status: string
-      readonly standing: 'set_up' | 'not_set_up' | 'reset_pending'
+      readonly standing: 'set_up' | 'not_set_up' | 'reset_pending' | 'at_provider'
       readonly passkeys: number
       readonly lastLoginAt?: number
       /** Their address takes no mail. */
@@ -78,7 +78,7 @@ export interface ConsoleUsersLocals {
     readonly email: string
     readonly role: string
     readonly status: string
-    readonly standing: 'set_up' | 'not_set_up' | 'reset_pending'
+    readonly standing: 'set_up' | 'not_set_up' | 'reset_pending' | 'at_provider'
     readonly authenticator: boolean
     /** There is one, and its user said that it is saved. */
     readonly recoveryCode: boolean
@@ -202,7 +202,7 @@ export interface ConsoleUsersLocals {
     readonly total: number
     /** `share` is in percent, and `start` the sum of those before; all together are 100, or 0 where there is nobody. */
     readonly parts: readonly {
-      readonly kind: 'enrolled' | 'pending' | 'overdue' | 'reset'
+      readonly kind: 'enrolled' | 'provider' | 'pending' | 'overdue' | 'reset'
       readonly text: string
       readonly hint: string
       readonly count: number

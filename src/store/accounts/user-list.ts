@@ -6,8 +6,12 @@ import type { Database, Param, Row, Statement } from '../database.ts'
 import { sql } from '../statement.ts'
 import { nameKey, type Role, type Status } from './accounts.ts'
 
-/** Where a user stands with the second factor; the place in this list is what the database keeps. */
-export const STANDINGS = ['not_set_up', 'set_up', 'reset_pending'] as const
+/**
+ * Where a user stands with the second factor; the place in this list is what the database keeps, by the triggers of
+ * migration 022. `at_provider`: nothing is set up here, and the last login at their identity provider proved two factors,
+ * by a value that a connection which is on still trusts and addresses of their domain go to.
+ */
+export const STANDINGS = ['not_set_up', 'set_up', 'reset_pending', 'at_provider'] as const
 export type Standing = (typeof STANDINGS)[number]
 
 export const STATUSES = ['active', 'invited', 'locked', 'deactivated'] as const satisfies readonly Status[]

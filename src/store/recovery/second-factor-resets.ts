@@ -15,6 +15,8 @@ export type ResetRefusal =
   /** Deactivated, or invited and not yet in. */
   | 'not_active'
   | 'not_set_up'
+  /** There is nothing here to reset: they prove two factors at their identity provider. */
+  | 'at_provider'
   | 'reset_pending'
   /** Moved elsewhere or removed, since the draft; of users that were named without being seen: there never was one. */
   | 'gone'
@@ -190,6 +192,7 @@ export async function readReset(
 const wouldSkip = `CASE WHEN a.id IS NULL THEN 'gone'
   WHEN a.status <> 'active' THEN 'not_active'
   WHEN a.second_factor = 0 THEN 'not_set_up'
+  WHEN a.second_factor = 3 THEN 'at_provider'
   WHEN a.second_factor = 2 AND ((r.started_at IS NOT NULL AND r.remove_passkeys = 0)
     OR NOT EXISTS (SELECT 1 FROM passkeys p WHERE p.account_id = a.id)) THEN 'reset_pending' END`
 const userColumns = `SELECT u.position, u.account_id, u.outcome, u.why, a.name, a.email, a.epoch, ${wouldSkip} AS would_skip

@@ -12,6 +12,9 @@ export interface Identity {
   readonly subject: string
 }
 
+/** What the last login at an upstream proved two factors by, as `trustedIn` spells it (src/sso/); null: by nothing. */
+export type TwoFactorBy = string | null
+
 const bySubject = sql(
   'sso_identity_by_subject',
   'SELECT account_id FROM sso_identities WHERE connection_id = ? AND subject = ?',
@@ -28,8 +31,8 @@ export async function readIdentity(
 
 const insert = sql(
   'sso_identity_insert',
-  `INSERT INTO sso_identities (connection_id, subject, account_id, created_at)
-   SELECT c.id, CAST(? AS text), a.id, CAST(? AS bigint) FROM sso_connections c JOIN accounts a
+  `INSERT INTO sso_identities (connection_id, subject, account_id, created_at, two_factor_by)
+   SELECT c.id, CAST(? AS text), a.id, CAST(? AS bigint), CAST(? AS text) FROM sso_connections c JOIN accounts a
      ON a.organisation_id = c.organisation_id
    WHERE c.id = ? AND a.id = ? AND a.epoch = ? AND a.status IN ('active', 'invited')
    ON CONFLICT DO NOTHING`,
@@ -42,20 +45,36 @@ const insert = sql(
 export function linkIdentity(
   { connectionId, subject }: Identity,
   { id, epoch }: Pick<Account, 'id' | 'epoch'>,
+  twoFactorBy: TwoFactorBy,
   now: number,
 ): Write {
-  return write(insert, [subject, now, connectionId, id, epoch], 'already_exists')
+  return write(insert, [subject, now, twoFactorBy, connectionId, id, epoch], 'already_exists')
 }
 
 const insertNew = sql(
   'sso_identity_insert_new',
-  `INSERT INTO sso_identities (connection_id, subject, account_id, created_at) VALUES (?, ?, ?, ?)
+  `INSERT INTO sso_identities (connection_id, subject, account_id, created_at, two_factor_by) VALUES (?, ?, ?, ?, ?)
    ON CONFLICT DO NOTHING`,
 )
 
 /** The same for an account that is made in the same commit. */
-export function linkNewIdentity({ connectionId, subject }: Identity, accountId: string, now: number): Write {
-  return write(insertNew, [connectionId, subject, accountId, now], 'already_exists')
+export function linkNewIdentity(
+  { connectionId, subject }: Identity,
+  accountId: string,
+  twoFactorBy: TwoFactorBy,
+  now: number,
+): Write {
+  return write(insertNew, [connectionId, subject, accountId, now, twoFactorBy], 'already_exists')
+}
+
+const note = sql(
+  'sso_identity_note',
+  'UPDATE sso_identities SET two_factor_by = ? WHERE connection_id = ? AND subject = ?',
+)
+
+/** Notes what a login of somebody who is linked has proven: it says where they stand with the second factor. */
+export function noteTwoFactor({ connectionId, subject }: Identity, twoFactorBy: TwoFactorBy): Write {
+  return write(note, [twoFactorBy, connectionId, subject])
 }
 
 const remove = sql('sso_identity_delete', 'DELETE FROM sso_identities WHERE account_id = ?')

@@ -18,7 +18,8 @@ export const consoleUsersSamples = ({ t }: Catalogue): readonly Sample[] => {
     search: { action: '/list', q: '', kept: [{ name: 'role', value: 'admin' }] },
     standings: [
       chip(t('users.all'), '38', true),
-      chip(t('standing.set_up'), '31'),
+      chip(t('standing.set_up'), '27'),
+      chip(t('standing.at_provider'), '4'),
       chip(t('standing.not_set_up'), '5'),
       chip(t('standing.reset_pending'), '2'),
     ],
@@ -33,6 +34,7 @@ export const consoleUsersSamples = ({ t }: Catalogue): readonly Sample[] => {
         ['Aisha Rahman', 'set_up', 2],
         ['Dana Whitlock', 'reset_pending', 1],
         ['Fatou Diallo', 'not_set_up', 0],
+        ['Hana Kim', 'at_provider', 0],
       ] as const
     ).map(([name, standing, passkeys], index) => ({
       id: `usr_${index}`,
@@ -53,7 +55,7 @@ export const consoleUsersSamples = ({ t }: Catalogue): readonly Sample[] => {
       allUrl: '/list?select=all',
       clearUrl: '/list',
     },
-    pages: { from: 1, to: 3, next: '/list?after=x' },
+    pages: { from: 1, to: 4, next: '/list?after=x' },
   } as const
   const invitations: ViewLocals['admin-invitations'] = {
     frame,
@@ -93,7 +95,7 @@ export const consoleUsersSamples = ({ t }: Catalogue): readonly Sample[] => {
       { title: t('reset.wont'), users: [person('Jonas Weber', t('reset.why.not_set_up'))] },
     ],
   }
-  const part = (kind: 'enrolled' | 'overdue' | 'reset', count: number, before: number) => ({
+  const part = (kind: 'enrolled' | 'provider' | 'overdue' | 'reset', count: number, before: number) => ({
     kind,
     text: t(`coverage.${kind}`),
     hint: t(`coverage.${kind}.hint`),
@@ -107,7 +109,7 @@ export const consoleUsersSamples = ({ t }: Catalogue): readonly Sample[] => {
     tabs: tabs('coverage'),
     percent: 81,
     total: 38,
-    parts: [part('enrolled', 31, 0), part('overdue', 5, 31), part('reset', 2, 36)],
+    parts: [part('enrolled', 27, 0), part('provider', 4, 27), part('overdue', 5, 31), part('reset', 2, 36)],
   }
   const result = {
     frame,
