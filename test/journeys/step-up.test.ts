@@ -105,12 +105,16 @@ describe('journey: confirming an action', function () {
     const refused = await app.begin(asking(REQUESTS['secret.view']))
     await tab.open(refused.url)
     await tab.see('You need a passkey for this')
-    await tab.read('When we offer you a passkey, choose “Continue”.')
+    await tab.read(
+      'in your account, on a device with a screen lock, a fingerprint reader or face recognition.',
+    )
+    const add = tab.page.getByRole('link', { name: 'Add a passkey', exact: true })
+    expect(await add.getAttribute('href')).to.equal('/account/passkeys/new')
     await tab.press('Back to Fleetdesk')
     await tab.see('Fleetdesk: not logged in')
     expect((await refused.answer).error).to.equal('unmet_authentication_requirements')
 
-    // As the page says: log in again, where there is a device that can.
+    // Or by the offer at the next login, where there is a device that can.
     await tab.forget()
     await virtualAuthenticator(tab.page)
     const login = await app.begin()

@@ -26,6 +26,8 @@ export interface Tab {
   open(url: string): Promise<void>
   /** Opens the demo app, and chooses "Log in" there. */
   start(): Promise<void>
+  /** Waits until the app has been told of a logout: it offers a login. */
+  letGo(): Promise<void>
   /** Waits for the page with this level-1 heading, and judges it. */
   see(heading: string): Promise<void>
   /** Waits for a sentence on the page, and judges the page with it. */
@@ -97,6 +99,16 @@ async function tabOf(stage: Stage, context: BrowserContext, options: BrowserCont
     async start() {
       await page.goto(stage.demoOrigin)
       await tab.follow('Log in')
+    },
+    async letGo() {
+      const offered = page.getByRole('link', { name: 'Log in', exact: true })
+      const end = Date.now() + 15_000
+      for (;;) {
+        await page.goto(stage.demoOrigin)
+        if ((await offered.count()) > 0) return
+        if (Date.now() > end) throw new Error('the app was not told of the logout')
+        await page.waitForTimeout(200)
+      }
     },
     async see(heading) {
       const found = page.getByRole('heading', { level: 1, name: heading, exact: true })

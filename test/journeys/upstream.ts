@@ -36,9 +36,9 @@ export async function logInBy(
   await tab.see(`Welcome to ${app.name}`)
 }
 
-/** Within two seconds the app has been told of a logout: it offers a login, and nobody is known here. */
-export async function seeLoggedOut(tab: Tab, pressed: number): Promise<void> {
-  await tab.page.waitForTimeout(Math.max(0, pressed + 2_000 - Date.now()))
+/** The app is told of a logout, and nobody is known here. */
+export async function seeLoggedOut(tab: Tab): Promise<void> {
+  await tab.letGo()
   await tab.start()
   await tab.see('Log in')
 }
