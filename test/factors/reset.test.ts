@@ -50,6 +50,7 @@ import {
   ONE_WINS,
   onEveryDatabase,
   outcomeOf,
+  PASSKEY,
   roundTrips,
   rowsOf,
   SECRET_KEY,
@@ -131,21 +132,7 @@ onEveryDatabase('resetting second factors', (open, place) => {
   }
 
   const passkey = (accountId: string) =>
-    insertPasskey(
-      {
-        credentialId: newId('job'),
-        accountId,
-        rpId: 'localhost',
-        publicKey: '',
-        counter: 0,
-        transports: [],
-        aaguid: '',
-        backupEligible: false,
-        backedUp: false,
-        name: 'Key',
-      },
-      NOW,
-    )
+    insertPasskey({ ...PASSKEY, credentialId: newId('job'), accountId }, NOW)
 
   async function draft(userIds: readonly string[], actorId = admin, now = NOW): Promise<ResetOrder> {
     const order = { id: newId('rst'), organisationId, actorId }

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { insertAccount, type NewAccount, readAccount } from '../../src/store/accounts/accounts.ts'
+import type { Passkey } from '../../src/store/accounts/credentials.ts'
 import {
   CommitRefused,
   type Database,
@@ -98,6 +99,17 @@ function provide(
 /** 14 May 2026, 09:31 UTC: now, for tests that move the clock themselves. */
 export const NOW = Date.UTC(2026, 4, 14, 9, 31)
 export const SECRET_KEY = 'a-secret-key-for-tests-of-32-characters'
+/** A passkey as it is stored, of nobody yet; no login can be made with it. */
+export const PASSKEY: Omit<Passkey, 'accountId' | 'credentialId'> = {
+  rpId: 'localhost',
+  publicKey: 'key',
+  counter: 0,
+  transports: [],
+  aaguid: '',
+  backupEligible: false,
+  backedUp: false,
+  name: 'Passkey',
+}
 
 /** Fifty requests at once, in turn on each of the replicas: how many went through, and why the others did not. */
 export async function fifty(

@@ -14,6 +14,7 @@ import {
   NOW,
   onEveryDatabase,
   outcomeOf,
+  PASSKEY,
   person,
   roundTrips,
   rowsOf,
@@ -112,18 +113,7 @@ onEveryDatabase('the database', open => {
 
   it('stores nothing of a commit that breaks a constraint, and takes the next one', async () => {
     const orphan = insertPasskey(
-      {
-        credentialId: `credential of nobody ${kind}`,
-        accountId: 'usr_nobody',
-        rpId: 'localhost',
-        publicKey: 'key',
-        counter: 0,
-        transports: [],
-        aaguid: '',
-        backupEligible: false,
-        backedUp: false,
-        name: 'Passkey',
-      },
+      { ...PASSKEY, credentialId: `credential of nobody ${kind}`, accountId: 'usr_nobody' },
       NOW,
     )
     const untouched = await leavesNothing(database, async () => {

@@ -3,7 +3,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { expect } from 'chai'
 import pg from 'pg'
-import { insertPasskey, type Passkey, turnOnAuthenticator } from '../../src/store/accounts/credentials.ts'
+import { insertPasskey, turnOnAuthenticator } from '../../src/store/accounts/credentials.ts'
 import { readUserDetails } from '../../src/store/accounts/user-details.ts'
 import { countStandings, countUsers, everyUser, readUserPage } from '../../src/store/accounts/user-list.ts'
 import { type Database, sql, type Write, write } from '../../src/store/database.ts'
@@ -18,7 +18,7 @@ import * as domains from '../../src/store/sso/domains.ts'
 import * as identities from '../../src/store/sso/identities.ts'
 import { holdOrganisation, readSsoOrganisation } from '../../src/store/sso/organisations.ts'
 import { keepSsoPlans } from '../../src/store/sso/plans.ts'
-import { account, NOW, onEveryDatabase, person } from './contract.ts'
+import { account, NOW, onEveryDatabase, PASSKEY, person } from './contract.ts'
 
 const move = sql('test_provider_move', 'UPDATE accounts SET email = ?, email_key = ? WHERE id = ?')
 const reset = sql('test_provider_reset', 'UPDATE accounts SET second_factor_reset_at = ? WHERE id = ?')
@@ -289,14 +289,3 @@ onEveryDatabase('where a user of an identity provider stands', (open, where) => 
     }
   })
 })
-
-const PASSKEY: Omit<Passkey, 'accountId' | 'credentialId'> = {
-  rpId: 'localhost',
-  publicKey: '',
-  counter: 0,
-  transports: [],
-  aaguid: '',
-  backupEligible: false,
-  backedUp: false,
-  name: 'key',
-}

@@ -20,7 +20,17 @@ import { createClients } from '../../src/store/oidc/clients.ts'
 import { insertOrganisation } from '../../src/store/organisations/organisations.ts'
 import { createKeyring } from '../../src/store/seal.ts'
 import { inUnit } from '../../src/store/unit-of-work.ts'
-import { account, fifty, NOW, ONE_WINS, onEveryDatabase, person, rowsOf, SECRET_KEY } from './contract.ts'
+import {
+  account,
+  fifty,
+  NOW,
+  ONE_WINS,
+  onEveryDatabase,
+  PASSKEY,
+  person,
+  rowsOf,
+  SECRET_KEY,
+} from './contract.ts'
 
 function adapterOn(database: Database): (model: string) => Adapter {
   const clients = createClients(database, createKeyring([SECRET_KEY]), () => NOW)
@@ -98,18 +108,7 @@ onEveryDatabase('of fifty parallel requests to two replicas', open => {
 
   it('P7: one moves the counter of a passkey on', async () => {
     const credentialId = `credential of ${id}`
-    const passkey = {
-      credentialId,
-      accountId: id,
-      rpId: 'localhost',
-      publicKey: 'key',
-      counter: 6,
-      transports: [],
-      aaguid: '',
-      backupEligible: false,
-      backedUp: false,
-      name: 'Passkey',
-    }
+    const passkey = { ...PASSKEY, credentialId, accountId: id, counter: 6 }
     await database.commit([insertPasskey(passkey, NOW)])
     const outcome = await fifty(replicas, each => each.commit([usePasskey(passkey, 7, false, NOW)]))
     expect(outcome).to.deep.equal(ONE_WINS)
@@ -122,16 +121,12 @@ onEveryDatabase('of fifty parallel requests to two replicas', open => {
       each.commit([
         insertPasskey(
           {
+            ...PASSKEY,
             credentialId: `same for ${id}`,
             accountId: index % 3 === 0 ? id : other,
-            rpId: 'localhost',
             publicKey: `key ${index}`,
-            counter: 0,
-            transports: [],
-            aaguid: '',
             backupEligible: true,
             backedUp: true,
-            name: 'Passkey',
           },
           NOW,
         ),

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { insertAccount, nameKey } from '../../../src/store/accounts/accounts.ts'
-import { insertPasskey, type Passkey, turnOnAuthenticator } from '../../../src/store/accounts/credentials.ts'
+import { insertPasskey, turnOnAuthenticator } from '../../../src/store/accounts/credentials.ts'
 import {
   countUsers,
   type ListedUser,
@@ -12,7 +12,7 @@ import {
 } from '../../../src/store/accounts/user-list.ts'
 import { type Database, sql, write } from '../../../src/store/database.ts'
 import { insertOrganisation } from '../../../src/store/organisations/organisations.ts'
-import { NOW, onEveryDatabase } from '../contract.ts'
+import { NOW, onEveryDatabase, PASSKEY } from '../contract.ts'
 
 const reset = sql('test_list_reset', 'UPDATE accounts SET second_factor_reset_at = ? WHERE id = ?')
 const loggedIn = sql('test_list_login', 'UPDATE accounts SET last_login_at = ? WHERE id = ?')
@@ -65,24 +65,10 @@ onEveryDatabase('the list of users', open => {
     ])
     // One after the other: on PostgreSQL a commit changes a row once.
     if (n % 3 === 0) await database.commit(turnOnAuthenticator({ id, epoch: 0 }, `sealed ${n}`, 1, NOW))
-    if (n % 4 === 1) await database.commit([insertPasskey(passkey(id, `key ${n}`), NOW)])
+    if (n % 4 === 1)
+      await database.commit([insertPasskey({ ...PASSKEY, accountId: id, credentialId: `key ${n}` }, NOW)])
     if (n % 7 === 6) await database.commit([write(reset, [NOW, id])])
     if (n % 5 !== 0) await database.commit([write(loggedIn, [NOW + (n % 6) * 1_000_000_000, id])])
-  }
-
-  function passkey(accountId: string, credentialId: string): Passkey {
-    return {
-      credentialId,
-      accountId,
-      rpId: 'localhost',
-      publicKey: '',
-      counter: 0,
-      transports: [],
-      aaguid: '',
-      backupEligible: false,
-      backedUp: false,
-      name: 'key',
-    }
   }
 
   /** All pages from the first to the last, and back again. */
