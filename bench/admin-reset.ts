@@ -62,12 +62,7 @@ async function resetAll(database: Database, round: number): Promise<{ ms: number
   const order = { id: `rst_${round}`, organisationId: ORGANISATION, actorId: 'operator' }
   const ids = await addUsers(database, round)
   await database.commit(draftReset(database.dialect, order, ids, Date.now()))
-  await orderReset(
-    { database, keyring },
-    { ...order, reason: 'bench', removePasskeys: false },
-    [],
-    Date.now(),
-  )
+  await orderReset({ database }, { ...order, reason: 'bench', removePasskeys: false }, [], Date.now())
   let writes = 0
   database.observe((kind, statements) => {
     if (kind === 'commit') writes = Math.max(writes, statements.length)

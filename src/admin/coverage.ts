@@ -1,5 +1,6 @@
-// Coverage: how many of the organisation's users have a second factor, here or at their identity provider, and what happens to those who have none, since
-// when or from when on. It shows, and changes nothing: there is nothing here that could put the day off.
+// Coverage: how many of the organisation's users have a second factor, here or at their identity provider, and what
+// happens to those who have none, since when or from when on. It shows, and changes nothing: there is nothing here that
+// could put the day off.
 
 import Router from 'koa-router'
 import type { Guard } from '../http/session.ts'

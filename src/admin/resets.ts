@@ -52,7 +52,7 @@ const LOOK_EVERY_MS = 100
 type UserLine = ViewLocals['admin-reset-result']['users'][number]
 
 export function resetRoutes(services: Services, guard: Guard): Router {
-  const { database, paths, views, texts, clock, keyring } = services
+  const { database, paths, views, texts, clock } = services
   const admins = createAdmins(guard)
   const router = new Router()
   const home = `${paths.admin}`
@@ -119,7 +119,7 @@ export function resetRoutes(services: Services, guard: Guard): Router {
       address: ctx.ip,
     }
     try {
-      await orderReset({ database, keyring }, order, sent.taken, clock())
+      await orderReset({ database }, order, sent.taken, clock())
       await settledSoon(account.organisationId, reset)
     } catch (error) {
       // Somebody was faster, in another tab: what came of it is shown.

@@ -32,7 +32,7 @@ const FRESH_SECONDS = 300
 const TO_FOLLOW = [OWN_API_SCOPE.users, OWN_API_SCOPE.resets] as const
 
 export function resetRoutes(router: Router, services: Services, access: Access): void {
-  const { clock, config, database, keyring } = services
+  const { clock, config, database } = services
 
   router.post('/v1/organisations/:id/second-factor-resets', async ctx => {
     const caller = await access.toOrganisation(ctx, [OWN_API_SCOPE.resets], FRESH_SECONDS)
@@ -47,7 +47,7 @@ export function resetRoutes(router: Router, services: Services, access: Access):
     const id = await answerOnce(services, ctx, caller, body, async keep => {
       const order = { id: newId('rst'), organisationId, actorId, reason, removePasskeys, address: ctx.ip }
       const choice = users === undefined ? { filter: filterFor(filter) } : { users }
-      await orderResetOf({ database, keyring }, order, choice, keep(order.id), clock())
+      await orderResetOf({ database }, order, choice, keep(order.id), clock())
       return order.id
     })
     ctx.status = 202

@@ -68,7 +68,7 @@ export function reasonLine(text: string): string {
  * @throws CommitRefused `already_used` if it was started before, is too old, or is not this actor's
  */
 export async function orderReset(
-  { database }: ResetGround,
+  { database }: Pick<ResetGround, 'database'>,
   order: ResetOrder,
   also: readonly Write[],
   now: number,
@@ -85,7 +85,7 @@ export async function orderReset(
  * @throws CommitRefused if one of `also` is refused
  */
 export async function orderResetOf(
-  { database }: ResetGround,
+  { database }: Pick<ResetGround, 'database'>,
   order: ResetOrder,
   choice: ResetChoice,
   also: readonly Write[],

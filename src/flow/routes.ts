@@ -1,6 +1,6 @@
 // The hosted prompts over HTTP. GET asks `nextStep` and shows its page, or finishes; POST verifies one thing, commits
-// it, and answers 303 to GET, or finishes where nothing is left to do. A POST that `nextStep` does not offer now is refused. What the library keeps of an
-// interaction is touched here and in `policy.ts` only.
+// it, and answers 303 to GET, or finishes where nothing is left to do. A POST that `nextStep` does not offer now is
+// refused. What the library keeps of an interaction is touched here and in `policy.ts` only.
 
 import type { Context } from 'koa'
 import Router from 'koa-router'
@@ -49,13 +49,15 @@ import { sso, takeAnswer, usePassword } from './ways/sso.ts'
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
 
 interface WayIn {
-  /** Those of its form. */
+  /** Those that its form has. */
   readonly fields: readonly string[]
+  /** Who verifies it. */
   readonly handler: Handler
   /** What it stores of the account decides no step: what comes next is known before it is stored. */
   readonly provesOnly?: true
 }
 
+/** Every way. */
 const WAYS: Record<Way, WayIn> = {
   identify: { fields: ['email', 'webauthn'], handler: identify },
   sso: { fields: ['anew'], handler: sso },
@@ -195,12 +197,13 @@ export function interactionRoutes(provider: Provider, services: Services): Route
       case 'advanced': {
         const progress = { ...outcome.progress, last: way }
         const last = lastOf(visit, way, progress)
-        if (last !== undefined) {
-          const message = await tried(outcome, () => finish(ctx, last, outcome.writes))
-          return message && show(ctx, details, visit, failure(ctx, way, message, form))
-        }
-        const message = await tried(outcome, () => commit(ctx, visit, { ...outcome, progress }))
+        const message = await tried(outcome, () =>
+          last === undefined
+            ? commit(ctx, visit, { ...outcome, progress })
+            : finish(ctx, last, outcome.writes),
+        )
         if (message !== undefined) return show(ctx, details, visit, failure(ctx, way, message, form))
+        if (last !== undefined) return
         if (way === 'identify' && progress.upstream !== undefined) {
           // Whoever has said who they are goes on to their identity provider at once.
           const next = await visitOf(ctx, details, progress)

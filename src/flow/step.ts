@@ -273,7 +273,10 @@ function firstSetUp(facts: Facts, enrolment: Enrolment, policy: Policy, proven: 
     : { kind: 'set-up', ways: ['set-up'] }
 }
 
-/** Whether anything was proven as freshly as is asked: else whoever finds a session open would confirm by a factor of their own. */
+/**
+ * Whether anything was proven as freshly as is asked: else whoever finds a session open would confirm by a factor of
+ * their own.
+ */
 function freshEnough({ since }: Goal, held: readonly Fact[], { verified }: Facts): boolean {
   return meets('1fa', held, since) || provenBy('1fa', verified, verified)
 }

@@ -91,7 +91,6 @@ export function logOutHandler(
         after = some.at(-1) ?? after
         if (signal.aborted) break
       }
-      // Their apps wait to be told.
       if (signal.aborted || clock() - startedAt >= sliceMs) {
         await database.commit([enqueueSlice({ ...slice, after }, clock())])
         return { ok: true }

@@ -17,7 +17,7 @@ export interface LinkFacts {
   readonly linked: Account | undefined
   /** The account with the answer's address. */
   readonly byEmail: Account | undefined
-  /** Of the answer's address; of the account's, where somebody is linked. */
+  /** Of the answer's address; where somebody is linked, of the account's, if it decides: if it is `ssoOnly`. */
   readonly domain: DomainStanding
 }
 

@@ -73,6 +73,9 @@ export async function openDatabase(url: string): Promise<Database> {
       'commit',
       writes.map(each => each.statement.name),
     )
+  const tellOf = (writes: readonly Write[]): void => {
+    for (const { enqueues } of writes) if (enqueues !== undefined) tell(listeners, enqueues)
+  }
 
   return {
     dialect,
@@ -84,13 +87,13 @@ export async function openDatabase(url: string): Promise<Database> {
       if (writes.length === 0) return
       observed(writes)
       await driver.commit(writes)
-      tell(listeners, writes)
+      tellOf(writes)
     },
     async commitTelling(writes) {
       if (writes.length === 0) return []
       observed(writes)
       const rows = await driver.commitTelling(writes)
-      tell(listeners, writes)
+      tellOf(writes)
       return rows
     },
     observe(next) {
@@ -128,9 +131,8 @@ function listen(listeners: Set<JobListener>, listener: JobListener): () => void 
   return () => void listeners.delete(listener)
 }
 
-function tell(listeners: ReadonlySet<JobListener>, writes: readonly Write[]): void {
-  const kinds = new Set(writes.flatMap(each => each.enqueues ?? []))
-  for (const kind of kinds) for (const each of listeners) each(kind)
+function tell(listeners: ReadonlySet<JobListener>, kind: string): void {
+  for (const each of listeners) each(kind)
 }
 
 /** A database that is opened when it is first needed; whoever asks meanwhile waits. */
@@ -147,9 +149,7 @@ export function deferDatabase(url: string, openIt: () => Promise<Database>): Def
   const opened = (): Promise<Database> => {
     opening ??= openIt().then(database => {
       database.observe(observer)
-      database.onEnqueued(kind => {
-        for (const each of listeners) each(kind)
-      })
+      database.onEnqueued(kind => tell(listeners, kind))
       return database
     })
     return opening

@@ -58,11 +58,11 @@ onEveryStage('attacks around a reset', open => {
 
   /** Orders the reset of one user as the operator does, and waits until the server has done it. */
   async function reset(person: Person, removePasskeys = false): Promise<void> {
-    const { database, keyring, clock } = stage.running.services
+    const { database, clock } = stage.running.services
     const { id: accountId, organisationId } = person
     const order = { id: newId('rst'), organisationId, actorId: 'operator', reason: 'Lost', removePasskeys }
     await database.commit(draftReset(database.dialect, order, [accountId], clock()))
-    await orderReset({ database, keyring }, order, [], clock())
+    await orderReset({ database }, order, [], clock())
     for (const end = Date.now() + 10_000; Date.now() < end; await sleep(10)) {
       const now = await readReset(database, organisationId, order.id, clock())
       if (now?.state !== 'finished') continue

@@ -270,7 +270,7 @@ export async function linkFor(
   const { email, subject } = answer
   const linkedId = await readIdentity(database, { connectionId: connection.id, subject })
   const linked = linkedId === undefined ? undefined : await accounts.find(linkedId)
-  const address = linked === undefined ? email : emailKey(linked.email)
+  const address = linked === undefined ? email : linked.ssoOnly ? emailKey(linked.email) : undefined
   return decideLink({
     answer,
     connection,
