@@ -17,7 +17,7 @@ export async function nameBreakGlass(
   named: boolean,
   specialPlans: readonly string[],
 ): Promise<{ readonly admin: SsoAdmin; readonly changed: boolean }> {
-  const rules = { specialPlans: named ? specialPlans : undefined, breakGlass: true }
+  const rules = { specialPlans: named ? specialPlans : undefined, oneAtATime: true }
   const { result, changed } = await changeSso(directory, choice, rules, async organisation => {
     const who = { id: userId, organisationId: organisation.id }
     const admin = await readSsoAdmin(directory.database, who)

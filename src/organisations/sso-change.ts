@@ -5,7 +5,7 @@
 import { type AuditEntry, auditRow } from '../store/audit/audit.ts'
 import { CommitRefused, type Write } from '../store/database.ts'
 import {
-  holdBreakGlass,
+  holdAlone,
   holdOrganisation,
   readSsoOrganisation,
   type SsoOrganisation,
@@ -57,8 +57,8 @@ export interface PlannedSso<T> {
 interface Rules {
   /** Plans that single sign-on comes with; undefined: the change is allowed on every plan. */
   readonly specialPlans: readonly string[] | undefined
-  /** The change depends on who is a break-glass admin. */
-  readonly breakGlass?: boolean
+  /** The change depends on others like it: who is a break-glass admin, how many there are. One at a time gets through. */
+  readonly oneAtATime?: boolean
 }
 
 /** Whoever loses against another looks again; in each round one gets through. */
@@ -71,7 +71,7 @@ const TRIES = 20
 export async function changeSso<T>(
   { database, clock, actor }: Pick<Directory, 'database' | 'clock' | 'actor'>,
   { organisationId, address, also = [] }: SsoChoice,
-  { specialPlans, breakGlass = false }: Rules,
+  { specialPlans, oneAtATime = false }: Rules,
   plan: (organisation: SsoOrganisation, now: number) => Promise<PlannedSso<T> | { readonly unchanged: T }>,
 ): Promise<{ readonly result: T; readonly changed: boolean }> {
   for (let tries = 1, used = 0; ; tries++) {
@@ -90,7 +90,7 @@ export async function changeSso<T>(
     if ('unchanged' in planned) return { result: planned.unchanged, changed: false }
     const { writes, event, details, accountId, result } = planned
     const row = { event, organisationId, accountId, actorId: actor, address, details }
-    const hold = breakGlass ? holdBreakGlass : holdOrganisation
+    const hold = oneAtATime ? holdAlone : holdOrganisation
     try {
       await database.commit([hold(organisation, actor), ...writes, ...also, auditRow(row, now)])
       return { result, changed: true }

@@ -44,7 +44,8 @@ export async function createConnection(
   const { organisationId } = choice
   const id = newId('sso')
   const keys = protocol === 'saml' ? await newSamlKeys(productName, clock()) : undefined
-  const { result } = await changeSso(directory, choice, { specialPlans }, async (_, now) => {
+  const rules = { specialPlans, oneAtATime: true }
+  const { result } = await changeSso(directory, choice, rules, async (_, now) => {
     if ((await readConnections(database, organisationId)).length >= MOST_CONNECTIONS) {
       throw ssoFault('connection', 'too_many', `would be one more than ${MOST_CONNECTIONS}`)
     }

@@ -38,7 +38,8 @@ export async function addDomain(
   const domain = readDomainName(typed)
   if (domain === undefined) throw ssoFault('domain', 'malformed', `${JSON.stringify(typed)} is no domain`)
   const { organisationId } = choice
-  const { result } = await changeSso(directory, choice, { specialPlans }, async (_, now) => {
+  const rules = { specialPlans, oneAtATime: true }
+  const { result } = await changeSso(directory, choice, rules, async (_, now) => {
     const held = await readDomains(directory.database, organisationId)
     if (held.some(each => each.domain === domain)) {
       throw ssoFault('domain', 'have_it', `${domain} is there already`)
@@ -107,7 +108,7 @@ export async function setDomain(
     directory,
     choice,
     // To take a domain from its provider is possible on every plan.
-    { specialPlans: connectionId === null ? undefined : specialPlans, breakGlass: ssoOnly },
+    { specialPlans: connectionId === null ? undefined : specialPlans, oneAtATime: ssoOnly },
     async organisation => {
       const held = await domainOf(directory, choice)
       const only = ssoOnly && connectionId !== null

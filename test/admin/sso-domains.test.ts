@@ -120,7 +120,11 @@ onEveryStage('domains of single sign-on', open => {
     const twice = newName()
     const both = await Promise.all([0, 1].map(() => priya.by.post(`${SSO}/domains/new`, { domain: twice })))
     expect(both.map(each => each.status).toSorted()).to.deep.equal([303, 400])
-    for (let left = 48; left > 0; left--) await ground.domain(priya, newName())
+    for (let left = 47; left > 0; left--) await ground.domain(priya, newName())
+    const last = await Promise.all(
+      Array.from({ length: 8 }, () => priya.by.post(`${SSO}/domains/new`, { domain: newName() })),
+    )
+    expect(last.filter(each => each.status === 303)).to.have.length(1)
     const more = await priya.by.post(`${SSO}/domains/new`, { domain: newName() })
     expect(more.status).to.equal(400)
     expect(text(more)).to.include('there are as many as one organisation can have')

@@ -79,7 +79,7 @@ export async function ssoStatements(database: Database, dialect: Dialect, keyrin
     identities.unlinkAccount('usr_1'),
     ...identities.claimAccount(dialect, account, NOW),
     organisations.holdOrganisation(organisation, 'usr_2'),
-    organisations.holdBreakGlass(organisation, 'usr_2'),
+    organisations.holdAlone(organisation, 'usr_2'),
     organisations.setBreakGlass(who, true),
     organisations.setBreakGlass(who, false),
     requests.insertSsoRequest(keyring, asked, {}, NOW),

@@ -82,8 +82,12 @@ export function holdOrganisation({ id, plan }: SsoOrganisation, actorId: string)
   return write(hold, [id, plan, ...actorParams(actorId, id)], 'account_changed')
 }
 
-/** The same for a change that depends on the break-glass admins; refused also if an active admin was taken away since. */
-export function holdBreakGlass({ id, plan, adminsVersion }: SsoOrganisation, actorId: string): Write {
+/**
+ * The same for a change that depends on the break-glass admins, or on a count; refused also if another such change came
+ * between, or an active admin was taken away since. A count in the statement alone would not do: on PostgreSQL whoever
+ * waits for another counts what was there before.
+ */
+export function holdAlone({ id, plan, adminsVersion }: SsoOrganisation, actorId: string): Write {
   return write(holdAdmins, [id, plan, adminsVersion, ...actorParams(actorId, id)], 'account_changed')
 }
 
@@ -141,7 +145,7 @@ const takeOff = sql(
 )
 
 /**
- * Goes with {@link holdBreakGlass}. Refused as `account_changed` if it is so already; if who is named is no active admin
+ * Goes with {@link holdAlone}. Refused as `account_changed` if it is so already; if who is named is no active admin
  * with a password and a second factor; or if who is taken off is the last, where a domain is for single sign-on only.
  */
 export function setBreakGlass(
