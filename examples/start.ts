@@ -1,7 +1,7 @@
 // `npm start`: the server, and beside it a demo app that logs its users in by it and has them confirm what matters. Both
 // end together.
 
-import { loadConfig } from '../src/config.ts'
+import { loadConfig } from '../src/config/config.ts'
 import type { Directory } from '../src/organisations/directory.ts'
 import { announceFirstRun, runUntilStopped, StartRefused, startServer } from '../src/server.ts'
 import { createDemo } from './demo/app.ts'

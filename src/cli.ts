@@ -5,11 +5,11 @@
 import { readFileSync } from 'node:fs'
 import { type Command, columns, helpOf, type Io, readFlags, UsageError } from './cli/command.ts'
 import { commands, inputFault } from './cli/commands.ts'
-import { ConfigError } from './config.ts'
+import { ConfigError } from './config/problems.ts'
+import { didYouMean } from './did-you-mean.ts'
 import { AppError } from './errors.ts'
 import { describeError } from './log.ts'
 import { InputError } from './organisations/directory.ts'
-import { didYouMean } from './setting-values.ts'
 import { SealBroken } from './store/seal.ts'
 
 const PROGRAM = 'sallyport'

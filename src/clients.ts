@@ -5,10 +5,10 @@
 
 import { randomInt } from 'node:crypto'
 import { ACTION_TYPE } from './actions/binding.ts'
+import { didYouMean } from './did-you-mean.ts'
 import { type ScopeRules, scopeRulesFault } from './flow/asked.ts'
 import { ACR_ALIASES, type Level, levelOf } from './flow/assurance.ts'
 import { type Directory, InputError } from './organisations/directory.ts'
-import { didYouMean } from './setting-values.ts'
 import { auditRow } from './store/audit/audit.ts'
 import { CommitRefused } from './store/database.ts'
 import { type ClientMetadata, createClients, type StoredClient } from './store/oidc/clients.ts'

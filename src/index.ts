@@ -2,7 +2,7 @@
 // own.
 
 import { startBackground } from './background.ts'
-import { type Config, loadConfig } from './config.ts'
+import { type Config, loadConfig } from './config/config.ts'
 import { createLog, type Log } from './log.ts'
 import { configuredPlaces } from './places.ts'
 import { buildProvider, type Sallyport } from './provider.ts'
@@ -11,7 +11,8 @@ import { openDatabase } from './store/database.ts'
 export type { HostAccounts, HostUser } from './accounts.ts'
 export type { ProtectedAction } from './actions/registry.ts'
 export type { Rule } from './actions/rules.ts'
-export { type Config, ConfigError, loadConfig } from './config.ts'
+export { type Config, loadConfig } from './config/config.ts'
+export { ConfigError } from './config/problems.ts'
 export { AppError, ERRORS, type ErrorCode } from './errors.ts'
 export { ACR, type Level } from './flow/assurance.ts'
 export { type Mounted, type SecondFactor, type SecondFactorOptions, secondFactor } from './plugin.ts'

@@ -5,7 +5,7 @@
 import { randomFillSync } from 'node:crypto'
 import type Koa from 'koa'
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
-import type { LogLevel } from './config.ts'
+import type { LogLevel } from './config/settings.ts'
 import { AppError } from './errors.ts'
 
 export type Log = Logger

@@ -5,9 +5,9 @@
 import { readFileSync } from 'node:fs'
 import { BlockList, isIP } from 'node:net'
 import { type CityResponse, Reader } from 'mmdb-lib'
-import { type Config, ConfigError } from './config.ts'
+import type { Config } from './config/config.ts'
+import { ConfigError, Problem } from './config/problems.ts'
 import { plainAddress } from './organisations/access-list.ts'
-import { Problem } from './setting-values.ts'
 import { covers, type Texts } from './texts.ts'
 
 export interface Places {

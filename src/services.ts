@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino'
 import type { AccountSource } from './accounts.ts'
-import type { Config } from './config.ts'
+import type { Config } from './config/config.ts'
 import { type Assets, createAssets } from './http/assets.ts'
 import { createLanguages, type Languages } from './http/language.ts'
 import { createViews, type Views } from './http/views.ts'

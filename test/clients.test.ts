@@ -7,7 +7,7 @@ import {
   registerClient,
   updateClient,
 } from '../src/clients.ts'
-import { loadConfig } from '../src/config.ts'
+import { loadConfig } from '../src/config/config.ts'
 import { createLog } from '../src/log.ts'
 import { type Directory, InputError } from '../src/organisations/directory.ts'
 import { noPlaces } from '../src/places.ts'

@@ -125,9 +125,9 @@ describe('the structure of the source', () => {
     ['the package for apps', /^step-up\//],
     [
       'the pure core',
-      /^(errors|program|paths|texts|csv|smtp-url|setting-values|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|support\/case-state|organisations\/(access-list|enforcement|password-rule|plan|session-policy))\.ts$/,
+      /^(errors|program|paths|texts|csv|did-you-mean|flow\/(assurance|step|asked)|actions\/(rules|titles|binding)|support\/case-state|organisations\/(access-list|enforcement|password-rule|plan|session-policy))\.ts$/,
     ],
-    ['configuration, log, places', /^(config|log|places)\.ts$/],
+    ['configuration, log, places', /^config\/|^(log|places)\.ts$/],
     ['store, factors, mail, upstreams', /^(store|factors|mail|sso)\//],
     [
       'accounts, organisations, clients',

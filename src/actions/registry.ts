@@ -1,8 +1,8 @@
 // Which actions an app may have confirmed: what its developers wrote in a file, judged before it is stored, so that
 // nothing reaches a page that was not looked at. Leaves out what a request makes of an action (requested.ts).
 
+import { didYouMean } from '../did-you-mean.ts'
 import { InputError } from '../organisations/directory.ts'
-import { didYouMean } from '../setting-values.ts'
 import { type Rule, readRule } from './rules.ts'
 import { isBalanced, placeholdersOf, textFault } from './titles.ts'
 

@@ -3,7 +3,7 @@
 
 import type { Readable, Writable } from 'node:stream'
 import { parseArgs } from 'node:util'
-import { didYouMean } from '../setting-values.ts'
+import { didYouMean } from '../did-you-mean.ts'
 
 /** Where a command reads and writes. */
 export interface Io {

@@ -1,7 +1,8 @@
 // The commands: each reads its flags, calls one function of the product and prints what came of it. No rule is made
 // here; what may be created is judged by `organisations/directory.ts` and `clients.ts`.
 
-import { checkConfig, loadConfig, settingRows } from '../config.ts'
+import { checkConfig, loadConfig } from '../config/config.ts'
+import { settingRows } from '../config/settings.ts'
 import { diagnose, reportOf } from '../doctor.ts'
 import {
   createAgent,

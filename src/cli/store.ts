@@ -1,7 +1,7 @@
 // The store as a command needs it: opened, migrated, its keys the right ones, and closed again whatever happens.
 
 import { existsSync } from 'node:fs'
-import { type Config, loadConfig } from '../config.ts'
+import { type Config, loadConfig } from '../config/config.ts'
 import { AppError } from '../errors.ts'
 import type { Directory } from '../organisations/directory.ts'
 import { PROGRAM } from '../program.ts'

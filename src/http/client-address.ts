@@ -3,7 +3,7 @@
 
 import { BlockList, isIP } from 'node:net'
 import type { Middleware } from 'koa'
-import type { TrustProxy } from '../config.ts'
+import type { TrustProxy } from '../config/config.ts'
 
 const FORWARDED = [
   'forwarded',

@@ -6,7 +6,7 @@
 import { chmod, mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
-import { smtpOptions } from '../smtp-url.ts'
+import { smtpOptions } from '../config/smtp-url.ts'
 import type { JobLog } from '../store/jobs/job-worker.ts'
 import { parseAddress } from './address.ts'
 

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { simpleParser } from 'mailparser'
 import pino from 'pino'
+import { smtpOptions } from '../../src/config/smtp-url.ts'
 import { createMailer, type Mail, MailNotSent } from '../../src/mail/mailer.ts'
-import { smtpOptions } from '../../src/smtp-url.ts'
 import { startSmtp } from '../support/smtp.ts'
 
 const silent = pino({ level: 'silent' })

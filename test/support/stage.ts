@@ -9,7 +9,7 @@ import { type ParsedMail, simpleParser } from 'mailparser'
 import type { DestinationStream } from 'pino'
 import { createDemo, type Demo } from '../../examples/demo/app.ts'
 import { CLIENT_ID, registerDemo } from '../../examples/registration.ts'
-import { loadConfig } from '../../src/config.ts'
+import { loadConfig } from '../../src/config/config.ts'
 import { createLog } from '../../src/log.ts'
 import {
   createOrganisation,

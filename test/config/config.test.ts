@@ -2,15 +2,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import {
-  type Config,
-  ConfigError,
-  checkConfig,
-  describeConfig,
-  loadConfig,
-  settingRows,
-} from '../src/config.ts'
-import { didYouMean } from '../src/setting-values.ts'
+import { type Config, checkConfig, loadConfig } from '../../src/config/config.ts'
+import { ConfigError } from '../../src/config/problems.ts'
+import { describeConfig, settingRows } from '../../src/config/settings.ts'
+import { didYouMean } from '../../src/did-you-mean.ts'
 
 const KEY = 'k'.repeat(32)
 const production = {

@@ -1,16 +1,15 @@
 // How the text of a setting is read: one reader per kind of value, each of which says what is wrong as the end of a
-// sentence that begins with the setting's name. Leaves out which settings there are (config.ts).
+// sentence that begins with the setting's name. Leaves out which settings there are (settings.ts).
 
 import { BlockList, isIP } from 'node:net'
 import { resolve } from 'node:path'
+import { ACR, LEVELS, type Level } from '../flow/assurance.ts'
 import type { TrustProxy } from './config.ts'
-import { ACR, LEVELS, type Level } from './flow/assurance.ts'
+import { Problem } from './problems.ts'
 import { smtpOptions } from './smtp-url.ts'
 
-/** What is wrong with a value, as the end of a sentence that begins with the setting's name. Never holds the value of a secret. */
-export class Problem extends Error {}
-
-const KEY_LENGTH = 32
+/** The fewest characters of a secret key. */
+export const KEY_LENGTH = 32
 
 export function oneOf<const Values extends readonly string[]>(
   values: Values,
@@ -205,35 +204,4 @@ export function aliases(text: string): Record<string, Level> {
       return [name, level]
     }),
   )
-}
-
-/** ` (did you mean X?)` if one of `known` is close to `word`, else nothing. */
-export function didYouMean(word: string, known: readonly string[]): string {
-  const [nearest] = known
-    .map(each => ({ each, distance: editDistance(word.toLowerCase(), each.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance)
-  const limit = Math.max(2, Math.ceil(word.length / 4))
-  return nearest !== undefined && nearest.distance <= limit ? ` (did you mean ${nearest.each}?)` : ''
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours that make `b` out of `a`. */
-export function editDistance(a: string, b: string): number {
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)]
-  const at = (i: number, j: number) => rows[i]?.[j] ?? Number.POSITIVE_INFINITY
-  for (let i = 1; i <= a.length; i++) {
-    rows[i] = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1]
-      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
-      rows[i]?.push(
-        Math.min(
-          at(i - 1, j) + 1,
-          at(i, j - 1) + 1,
-          at(i - 1, j - 1) + (same ? 0 : 1),
-          swapped ? at(i - 2, j - 2) + 1 : Number.POSITIVE_INFINITY,
-        ),
-      )
-    }
-  }
-  return at(a.length, b.length)
 }
