@@ -23,6 +23,7 @@ const PROGRAM = 'sallyport'
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   let where = PROGRAM
   try {
+    if (argv[0] === 'help') return await main([...argv.slice(1), '--help'], io)
     const words = leadingWords(argv)
     const command = commands.find(each => startsWith(words, each.words))
     if (command === undefined) return overview(words, argv, io)

@@ -221,6 +221,8 @@ describe('the command line', () => {
     }
     const group = await run(['user', '--help'])
     expect(group.stdout).to.include('user create').and.not.to.include('org create')
+    expect(await run(['help']), 'by a word').to.deep.equal(all)
+    expect(await run(['help', 'user'])).to.deep.equal(group)
     const one = await run(['client', 'create', '--help'])
     expect(one.code).to.equal(0)
     for (const flag of ['--redirect-uri <', '--public', '--metadata <', '--json'])

@@ -143,7 +143,7 @@ ${story(result)}`
   }
   const title = undoneWords[result.task.kind]
   const way = html`<p><a class="button primary" href="${result.task.page}">Back</a></p>`
-  const why = { cancelled: html`<p>You chose Cancel, and everything is as it was.</p>`, unmet }
+  const why = { cancelled: html`<p>You chose Cancel, and everything is as it was.</p>`, unmet: unmet(user) }
   return page(
     title,
     html`<h1>${title}</h1>
@@ -153,15 +153,17 @@ ${way}`,
   )
 }
 
-const unmet = html`<p>This takes a passkey, and your account has none yet. A passkey is your fingerprint, your face or the screen
+function unmet({ claims }: User): Markup {
+  const passkeys = new URL('/account/passkeys', String(claims.iss)).href
+  return html`<p>This takes a passkey, and your account has none yet. A passkey is your fingerprint, your face or the screen
 lock of your device, in place of a password and a code.</p>
 <h2>How to get one</h2>
 <ol>
-<li>Choose <b>Log out</b> above, and log out of Sallyport too.</li>
-<li>Log in again, with your password and a code, on a device with a fingerprint reader, face recognition or a screen lock.</li>
-<li>When Sallyport offers you a passkey, choose <b>Continue</b>. Then come back and try this again. After a
-<b>Not now</b> it offers one again in 30 days.</li>
+<li>Open <a href="${passkeys}">your passkeys at Sallyport</a>, on a device with a fingerprint reader, face recognition or a
+screen lock.</li>
+<li>Choose <b>Add a passkey</b>. Then come back and try this again.</li>
 </ol>`
+}
 
 /** What the provider told the console about its user. */
 export function accountPage(user: User): string {
