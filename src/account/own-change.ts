@@ -2,7 +2,7 @@
 // what to do where a conditional write was too late. Leaves out the changes.
 
 import type { Context } from 'koa'
-import { ACR } from '../flow/assurance.ts'
+import { ACR, FRESH_MS } from '../flow/assurance.ts'
 import type { Occasion } from '../flow/ways/outcome.ts'
 import { deviceCookies } from '../http/device.ts'
 import { seeOther } from '../http/see-other.ts'
@@ -18,7 +18,7 @@ import type { Refusal } from '../store/statement.ts'
 import { homeOf } from './frame.ts'
 
 /** To change something: seconds. A password alone never meets it. */
-export const FRESH = { acr: ACR['2fa'], maxAge: 300 } as const
+export const FRESH = { acr: ACR['2fa'], maxAge: FRESH_MS / 1000 } as const
 
 /** Between the two presses of a double click, and the first one's work. */
 export const A_MOMENT_MS = 10_000

@@ -70,6 +70,9 @@ export function meets(level: Level, facts: readonly Fact[], since = Number.NEGAT
   return reached !== undefined && reached >= since
 }
 
+/** How old a factor may be that a change to somebody's factors stands on. */
+export const FRESH_MS = 5 * 60_000
+
 /**
  * Whether some of the facts meet a level by themselves, or complete it: a code does, with a first factor or a passkey
  * of before.

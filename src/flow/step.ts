@@ -3,7 +3,7 @@
 // may be taken now. Pure: no clock, no storage, no HTTP. Steps never name one another.
 
 import { type Demand, lacking } from '../actions/rules.ts'
-import { type Fact, LEVELS, type Level, meets, provenBy, throughGate } from './assurance.ts'
+import { type Fact, FRESH_MS, LEVELS, type Level, meets, provenBy, throughGate } from './assurance.ts'
 
 /** What the account has to prove itself with. */
 export interface Enrolment {
@@ -124,6 +124,9 @@ export type StepKind =
   | 'confirm'
   | 'done'
 
+/** How long a new authenticator may stand on a recovery code: an app for it has to be found and installed. */
+export const SET_UP_MS = 10 * 60_000
+
 export interface Step {
   readonly kind: StepKind
   readonly ways: readonly Way[]
@@ -171,7 +174,7 @@ function decide(facts: Facts, policy: Policy, now: number): Step {
 
   // Whoever holds a second factor proves it, before anything else is set up or let through.
   if (!throughGate(held)) {
-    const step = prove(facts, enrolment, policy)
+    const step = prove(facts, enrolment, policy, now)
     if (step !== undefined) return step
   }
 
@@ -181,7 +184,7 @@ function decide(facts: Facts, policy: Policy, now: number): Step {
   if (facts.newRecoveryCode) {
     return { kind: 'recovery-code', ways: ['recovery-code-saved'] }
   }
-  if (has('recovery') && !has('otp', verified)) {
+  if (opensSetUp(held, now) && !has('otp', verified)) {
     if (choices.setUpAgain === 'yes') return { kind: 'set-up', ways: ['set-up', 'set-up-again'] }
     if (choices.setUpAgain === undefined && has('recovery', verified)) {
       return { kind: 'set-up-again', ways: ['set-up-again'] }
@@ -189,12 +192,12 @@ function decide(facts: Facts, policy: Policy, now: number): Step {
   }
 
   if (policy.goal !== undefined && !meets(policy.goal.level, held, policy.goal.since)) {
-    return reach(policy.goal, held, facts, enrolment, policy)
+    return reach(policy.goal, { held, now }, facts, enrolment, policy)
   }
   const demand = demandIn(policy)
   if (demand !== undefined) {
     const lacks = lacking(demand, { verified, held, confirmed: choices.confirmed })
-    if (lacks === 'factor') return reach(goalOf(demand), held, facts, enrolment, policy)
+    if (lacks === 'factor') return reach(goalOf(demand), { held, now }, facts, enrolment, policy)
     if (lacks === 'confirmation') return { kind: 'confirm', ways: ['confirm'] }
   }
 
@@ -220,7 +223,7 @@ function counts(fact: Fact, resetPending: boolean): boolean {
 }
 
 /** The step that proves a second factor or sets one up; undefined if neither is due. */
-function prove(facts: Facts, enrolment: Enrolment, policy: Policy): Step | undefined {
+function prove(facts: Facts, enrolment: Enrolment, policy: Policy, now: number): Step | undefined {
   const { choices } = facts
   // What can't be met is said before anything is asked for or set up in vain.
   const level = asksFor(policy)
@@ -236,9 +239,10 @@ function prove(facts: Facts, enrolment: Enrolment, policy: Policy): Step | undef
   const mayPutOff = !policy.enforced && !asksForTwo && !enrolment.resetPending && enrolment.passkeys === 0
   // A step-up asks for what is missing and nothing else: there it is put off without a word.
   if (mayPutOff && (choices.setUpPutOff || policy.prompt === 'step_up')) return undefined
+  const demand = demandIn(policy)
+  const asked = [policy.goal, demand && goalOf(demand)].map(goal => goal?.since ?? Number.NEGATIVE_INFINITY)
   const held = [...facts.session, ...facts.verified]
-  const proven = policy.goal === undefined || freshEnough(policy.goal, held, facts)
-  const step = firstSetUp(facts, enrolment, policy, proven)
+  const step = firstSetUp(facts, enrolment, policy, freshEnough(Math.max(...asked), { held, now }, facts))
   return mayPutOff && step.kind === 'set-up'
     ? { kind: 'set-up', ways: ['set-up', 'put-off'], putOffUntil: policy.graceUntil }
     : step
@@ -273,12 +277,22 @@ function firstSetUp(facts: Facts, enrolment: Enrolment, policy: Policy, proven: 
     : { kind: 'set-up', ways: ['set-up'] }
 }
 
+interface Held {
+  readonly held: readonly Fact[]
+  readonly now: number
+}
+
 /**
- * Whether anything was proven as freshly as is asked: else whoever finds a session open would confirm by a factor of
- * their own.
+ * Whether anything was proven as freshly as what is set up counts from then on, whatever was asked: else whoever finds a
+ * session open would have a factor of their own.
  */
-function freshEnough({ since }: Goal, held: readonly Fact[], { verified }: Facts): boolean {
-  return meets('1fa', held, since) || provenBy('1fa', verified, verified)
+function freshEnough(since: number, { held, now }: Held, { verified }: Facts): boolean {
+  return meets('1fa', held, Math.max(since, now - FRESH_MS)) || provenBy('1fa', verified, verified)
+}
+
+/** Whether a recovery code was used so lately that a new authenticator may stand on it. */
+function opensSetUp(facts: readonly Fact[], now: number): boolean {
+  return facts.some(each => each.factor === 'recovery' && each.verifiedAt >= now - SET_UP_MS)
 }
 
 function mailboxProven(facts: Facts): boolean {
@@ -286,7 +300,7 @@ function mailboxProven(facts: Facts): boolean {
 }
 
 /** The step towards the level that the app asked for, from somebody who is through the gate. */
-function reach(goal: Goal, held: readonly Fact[], facts: Facts, enrolment: Enrolment, policy: Policy): Step {
+function reach(goal: Goal, { held, now }: Held, facts: Facts, enrolment: Enrolment, policy: Policy): Step {
   const enrolled = enrolment.authenticator || enrolment.passkeys > 0
   if (goal.level === 'phr') {
     return enrolment.passkeys > 0 ? { kind: 'passkey-first', ways: ['passkey'] } : passkeyNeeded()
@@ -301,15 +315,14 @@ function reach(goal: Goal, held: readonly Fact[], facts: Facts, enrolment: Enrol
   if (!enrolment.authenticator) {
     return enrolled
       ? { kind: 'passkey-first', ways: upstream ? ['passkey', 'sso'] : ['passkey'] }
-      : firstSetUp(facts, enrolment, policy, freshEnough(goal, held, facts))
+      : firstSetUp(facts, enrolment, policy, freshEnough(goal.since, { held, now }, facts))
   }
   const step = code(enrolment)
-  // A recovery code never raises a level: only a new authenticator, or the old one found again, does. Where something
-  // fresh is asked, the recovery code that a new authenticator stands on must be fresh too.
+  // A recovery code never raises a level: only a new authenticator, or the old one found again, does. The recovery code
+  // that a new one stands on is of this request, or as fresh as what is asked.
   const ways = [...step.ways.filter(way => way !== 'recovery'), ...(upstream ? (['sso'] as const) : [])]
-  const recovered =
-    facts.verified.some(each => each.factor === 'recovery') ||
-    held.some(each => each.factor === 'recovery' && each.verifiedAt >= goal.since)
+  const lately = held.filter(each => each.verifiedAt >= goal.since)
+  const recovered = opensSetUp(facts.verified, now) || opensSetUp(lately, now)
   return { kind: 'code', ways: recovered ? [...ways, 'set-up-again'] : ways }
 }
 
@@ -337,15 +350,16 @@ function code(enrolment: Enrolment): Step {
   return { kind: 'code', ways }
 }
 
-/** Adding a passkey, for somebody who has just proven two factors in this request, and who did not say "Not now". */
+/** Adding a passkey, for somebody who has proven two factors in this request, the last of them just now, and did not say "Not now". */
 function passkeyOffer(facts: Facts, enrolment: Enrolment, policy: Policy, now: number): Step | undefined {
+  const lately = facts.verified.filter(each => each.verifiedAt >= now - FRESH_MS)
   const may =
     policy.prompt === 'login' &&
     facts.platformAuthenticator &&
     facts.choices.passkeyOffer === undefined &&
     now >= policy.passkeyOfferAfter &&
     // What an upstream proved before says who was there then.
-    provenBy('2fa', facts.verified, facts.verified)
+    provenBy('2fa', lately, facts.verified)
   if (!may) return undefined
   const kind = 'passkey-offer'
   if (enrolment.passkeys === 0) {

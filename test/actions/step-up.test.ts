@@ -15,6 +15,8 @@ import {
   codeOf,
   givePasskey,
   halfLogin,
+  MAILED_CODE,
+  mailed,
   rows,
   type Victim,
   victim,
@@ -33,7 +35,15 @@ import {
 import { onEveryStage } from '../support/every-stage.ts'
 import { code } from '../support/one-time-codes.ts'
 import { PASSWORD, type Stage } from '../support/stage.ts'
-import { type Begun, createVisitor, logIn, relyingParty, uidOf, type Visitor } from '../support/visitor.ts'
+import {
+  type Begun,
+  createVisitor,
+  logIn,
+  relyingParty,
+  textOf,
+  uidOf,
+  type Visitor,
+} from '../support/visitor.ts'
 
 const MINUTE = 60_000
 const DELETE = REQUESTS['device.delete']
@@ -135,11 +145,11 @@ onEveryStage('confirming an action', open => {
       ['otp', 'fresh', { off: 'proof', within: 'proof', always: 'code', passkey: 'passkey needed' }],
       ['passkey', 'fresh', { off: 'proof', within: 'proof', always: 'code', passkey: 'passkey' }],
       ['recovery', 'fresh', { off: 'proof', within: 'code', always: 'code', passkey: 'passkey needed' }],
-      ['grace', 'fresh', { off: 'proof', within: 'set up', always: 'set up', passkey: 'passkey needed' }],
+      ['grace', 'fresh', { off: 'proof', within: 'set up', always: 'mailed code', passkey: 'passkey needed' }],
       ['otp', 'old', { off: 'proof', within: 'code', always: 'code', passkey: 'passkey needed' }],
       ['passkey', 'old', { off: 'proof', within: 'code', always: 'code', passkey: 'passkey' }],
       ['recovery', 'old', { off: 'proof', within: 'code', always: 'code', passkey: 'passkey needed' }],
-      ['grace', 'old', { off: 'proof', within: 'set up', always: 'set up', passkey: 'passkey needed' }],
+      ['grace', 'old', { off: 'proof', within: 'mailed code', always: 'mailed code', passkey: 'passkey needed' }],
     ]
     let aged = false
     for (const [session, age, row] of table) {
@@ -279,8 +289,11 @@ onEveryStage('confirming an action', open => {
       await visitor.post(`${base}/set-up`, { later: 'yes' })
       await visitor.follow(base)
       const asked = await ask(visitor, DELETE)
-      expect(asked.came).to.equal('set up')
-      const secret = /<output id="key"[^>]*>([^<]+)</.exec(asked.page.body)?.[1]?.replaceAll(' ', '') ?? ''
+      expect(asked.came).to.equal('mailed code')
+      const mailbox = await mailed(stage, person, MAILED_CODE)
+      await visitor.post(`${asked.base}/mailed-code`, { code: mailbox })
+      const setUp = await visitor.follow(asked.base)
+      const secret = textOf(setUp.body, 'key').replaceAll(' ', '')
       await visitor.post(`${asked.base}/set-up`, { code: code(secret, stage.now()) })
       await visitor.post(`${asked.base}/recovery-code-saved`, { saved: 'yes' })
       const page = await visitor.follow(asked.base)

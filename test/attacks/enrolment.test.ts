@@ -328,6 +328,55 @@ describe('attacks on the enrolment', function () {
       expect((await visitor.post(`${base}/mailed-code`, { code: '000000' })).status).to.equal(400)
     })
 
+    it('takes no recovery code of two hours ago for a new authenticator, by whichever door', async () => {
+      const { person, recoveryCode } = await victim(stage, party)
+      const owner = createVisitor(stage.origin)
+      const { base } = await throughPassword(owner, '/account', person.email)
+      await owner.post(`${base}/recovery`, { code: recoveryCode })
+      await owner.post(`${base}/recovery-code-saved`, { saved: 'yes' })
+      await owner.post(`${base}/set-up-again`, { answer: 'no' })
+      await owner.follow(base)
+      stage.advance(120 * MINUTE)
+      const forTwo = (await party.begin({ acr_values: 'urn:sallyport:acr:2fa' })).url
+      for (const door of ['/account/set-up', '/account/email', forTwo]) {
+        const at = `/interaction/${uidOf((await owner.follow(door)).url)}`
+        expect((await owner.post(`${at}/set-up-again`, { answer: 'yes' })).status, door).to.equal(409)
+        expect((await owner.post(`${at}/set-up`, { code: '123456' })).status, door).to.equal(409)
+      }
+      expect(await audited(stage, 'authenticator.set_up', person)).to.equal(1)
+    })
+
+    it('asks a password session of two hours ago for the mailbox first, by whichever door', async () => {
+      const person = await stage.person({ graceUntil: 'tomorrow' })
+      const owner = createVisitor(stage.origin)
+      const { base } = await throughPassword(owner, '/account', person.email)
+      await owner.post(`${base}/put-off`, {})
+      await owner.follow(base)
+      stage.advance(120 * MINUTE)
+      for (const door of ['/account/set-up', '/account/email']) {
+        const page = await owner.follow(door)
+        expect(page.heading, door).to.equal('Check your email')
+        const at = `/interaction/${uidOf(page.url)}`
+        expect((await owner.post(`${at}/set-up`, { code: '123456' })).status, door).to.equal(409)
+      }
+      expect(await hasAuthenticator(person)).to.equal(false)
+    })
+
+    it('adds no passkey on the word of two factors that were proven twenty minutes ago', async () => {
+      const one = await victim(stage, party)
+      const visitor = createVisitor(stage.origin)
+      const { url } = await visitor.follow((await party.begin()).url)
+      const base = `/interaction/${uidOf(url)}`
+      await visitor.post(`${base}/identify`, { email: one.person.email, webauthn: 'platform' })
+      await visitor.post(`${base}/password`, { password: PASSWORD, webauthn: 'platform' })
+      stage.advance(30_000)
+      await visitor.post(`${base}/otp`, { code: codeOf(stage, one) })
+      expect((await visitor.follow(base)).heading).to.equal('Log in faster with a passkey')
+      stage.advance(20 * MINUTE)
+      expect((await visitor.post(`${base}/passkey-registration`, { response: '{}' })).status).to.equal(409)
+      expect(await audited(stage, 'passkey.added', one.person)).to.equal(0)
+    })
+
     it('offers no set-up to a session that did not recover in it', async () => {
       const { person, secret, visitor } = await victim(stage, party)
       const up = await visitor.follow(

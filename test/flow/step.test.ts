@@ -117,6 +117,7 @@ describe('the next step', () => {
     ['of an authenticator just set up', { enrolled: APP, verified: TWO, newRecoveryCode: true }, 'recovery-code', 'recovery-code-saved'],
     ['of a saved code, in a browser that can', { enrolled: APP, verified: TWO, ...CAN }, 'passkey-offer', 'passkey-registration', 'passkey-upgrade', 'passkey-declined'],
     ['of a saved code, in a browser that cannot', { enrolled: APP, verified: TWO }, 'done'],
+    ['E4: of the same, six minutes later', { enrolled: APP, verified: TWO.map(each => ({ ...each, verifiedAt: NOW - 6 * MINUTE })), ...CAN }, 'done'],
     ['of a declined passkey', { enrolled: APP, verified: TWO, ...CAN, choices: { passkeyOffer: 'declined' } }, 'done'],
     ['of a passkey declined in the last 30 days', { enrolled: APP, verified: TWO, ...CAN, passkeyOfferAfter: NOW + 1 }, 'done'],
     // the access list
@@ -178,6 +179,7 @@ describe('the next step', () => {
     ['of a recovery code used', { enrolled: APP, verified: RECOVERED, newRecoveryCode: true }, 'recovery-code', 'recovery-code-saved'],
     ['of its successor saved', { enrolled: APP, verified: RECOVERED }, 'set-up-again', 'set-up-again'],
     ['of setting up again', { enrolled: APP, verified: RECOVERED, choices: { setUpAgain: 'yes' } }, 'set-up', 'set-up', 'set-up-again'],
+    ['E4: of setting up again, eleven minutes after the recovery code', { enrolled: APP, verified: RECOVERED.map(each => ({ ...each, verifiedAt: NOW - 11 * MINUTE })), choices: { setUpAgain: 'yes' } }, 'done'],
     ['of not setting up again', { enrolled: APP, verified: RECOVERED, choices: { setUpAgain: 'no' }, ...CAN }, 'done'],
     ['of not setting up again, asked for two factors', { enrolled: APP, verified: RECOVERED, choices: { setUpAgain: 'no' }, goal: asks('2fa') }, 'code', 'otp', 'set-up-again'],
     ['of an authenticator set up again', { enrolled: APP, verified: verified('pwd', 'recovery', 'otp'), choices: { setUpAgain: 'yes' }, goal: asks('2fa') }, 'done'],
@@ -189,8 +191,11 @@ describe('the next step', () => {
     ['of a code from before a reset', { enrolled: RESET, verified: TWO }, 'mailed-code', 'mailed-code', 'send-code'],
     ['of a recovery code from before a reset', { enrolled: RESET, verified: RECOVERED }, 'mailed-code', 'mailed-code', 'send-code'],
     // the session, and what the app asks
-    ['E8: of a grace session when the day is over', { session: session('pwd') }, 'set-up', 'set-up'],
-    ['of a grace session asked for two factors', { session: session('pwd'), ...GRACE, ...STEP_UP, goal: asks('2fa') }, 'set-up', 'set-up', 'cancel'],
+    ['E8: of a grace session of just now when the day is over', { session: verified('pwd') }, 'set-up', 'set-up'],
+    ['E8: of one of long ago: whoever finds a browser open sets nothing up', { session: session('pwd') }, 'mailed-code', 'mailed-code', 'send-code'],
+    ['of the same with its mailbox proven', { session: session('pwd'), verified: verified('mail') }, 'set-up', 'set-up'],
+    ['of a grace session of just now asked for two factors', { session: verified('pwd'), ...GRACE, ...STEP_UP, goal: asks('2fa') }, 'set-up', 'set-up', 'cancel'],
+    ['of a grace session of long ago asked for two factors', { session: session('pwd'), ...GRACE, ...STEP_UP, goal: asks('2fa') }, 'mailed-code', 'mailed-code', 'send-code', 'cancel'],
     ['of a grace session asked for a new factor, and for nothing else', { session: session('pwd'), ...GRACE, ...STEP_UP, goal: asks('1fa', FRESH) }, 'password', 'password', 'cancel'],
     ['of a session asked for a new code', { enrolled: APP, session: HELD_TWO, ...STEP_UP, goal: asks('2fa', FRESH) }, 'code', 'otp', 'cancel'],
     ['of a session with a passkey asked for a new code', { enrolled: BOTH, session: HELD_TWO, ...STEP_UP, goal: asks('2fa', FRESH) }, 'code', 'otp', 'passkey', 'cancel'],
@@ -203,7 +208,9 @@ describe('the next step', () => {
     ['of a session asked for a passkey', { enrolled: BOTH, session: HELD_TWO, ...STEP_UP, goal: asks('phr') }, 'passkey-first', 'passkey', 'cancel'],
     ['S3: of a session asked for a passkey that it has not', { enrolled: APP, session: HELD_TWO, ...STEP_UP, goal: asks('phr') }, 'passkey-needed', 'give-up', 'cancel'],
     ['S3: of a password asked for a passkey: nothing is set up in vain', { verified: PWD, goal: asks('phr') }, 'passkey-needed', 'give-up'],
-    ['of a recovery session asked for two factors', { enrolled: APP, session: HELD_RECOVERY, ...STEP_UP, goal: asks('2fa') }, 'code', 'otp', 'set-up-again', 'cancel'],
+    ['of a recovery session of just now asked for two factors', { enrolled: APP, session: RECOVERED, ...STEP_UP, goal: asks('2fa') }, 'code', 'otp', 'set-up-again', 'cancel'],
+    ['E4: of a recovery session of long ago asked for two factors', { enrolled: APP, session: HELD_RECOVERY, ...STEP_UP, goal: asks('2fa') }, 'code', 'otp', 'cancel'],
+    ['E4: of the same, which said before that it sets up again', { enrolled: APP, session: HELD_RECOVERY, ...STEP_UP, goal: asks('2fa'), choices: { setUpAgain: 'yes' } }, 'code', 'otp', 'cancel'],
     ['E4: of a recovery session asked for two new factors', { enrolled: APP, session: HELD_RECOVERY, ...STEP_UP, goal: asks('2fa', FRESH) }, 'code', 'otp', 'cancel'],
     ['of a recovery session asked for a new factor', { enrolled: APP, session: HELD_RECOVERY, ...STEP_UP, goal: asks('1fa', FRESH) }, 'password', 'password', 'cancel'],
     // a protected action
@@ -219,7 +226,8 @@ describe('the next step', () => {
     ['of a passkey in the same request', { enrolled: KEY, verified: PASSKEY, ...EVERY_TIME }, 'confirm', 'confirm', 'cancel'],
     ['of a passkey of before', { enrolled: KEY, session: PASSKEY, ...EVERY_TIME }, 'passkey-first', 'passkey', 'cancel'],
     ['of a passkey of before and a code', { enrolled: BOTH, session: PASSKEY, verified: verified('otp'), ...EVERY_TIME }, 'confirm', 'confirm', 'cancel'],
-    ['of a grace session, for an action every time', { session: session('pwd'), ...GRACE, ...EVERY_TIME }, 'set-up', 'set-up', 'cancel'],
+    ['S3: of a grace session, for an action every time', { session: verified('pwd'), ...GRACE, ...EVERY_TIME }, 'mailed-code', 'mailed-code', 'send-code', 'cancel'],
+    ['of the same with its mailbox proven', { session: verified('pwd'), verified: verified('mail'), ...GRACE, ...EVERY_TIME }, 'set-up', 'set-up', 'cancel'],
     ['of an authenticator set up for it', { enrolled: APP, session: session('pwd'), verified: verified('otp'), ...GRACE, ...EVERY_TIME }, 'confirm', 'confirm', 'cancel'],
     ['of a recovery session, for an action every time', { enrolled: APP, session: HELD_RECOVERY, ...EVERY_TIME }, 'code', 'otp', 'cancel'],
     ['S3: of a code given for an action by passkey, by somebody who has none', { enrolled: APP, session: HELD_TWO, verified: TWO, ...BY_PASSKEY }, 'passkey-needed', 'give-up', 'cancel'],
@@ -433,13 +441,8 @@ describe('the next step, in every combination', function () {
       must: each => each.mailbox,
     },
     {
-      name: 'E4: setting up where something fresh is asked needs something as fresh, or the mailbox',
-      when: each =>
-        offers(each, 'set-up') &&
-        each.policy.goal?.since === FRESH &&
-        !each.second &&
-        !each.policy.demand &&
-        each.policy.emailProof !== 'never',
+      name: 'E4: setting up needs something fresh, whatever is asked, or the mailbox',
+      when: each => offers(each, 'set-up') && !each.second && each.policy.emailProof !== 'never',
       must: each => each.mailbox || each.facts.verified.length > 0,
     },
     {

@@ -168,14 +168,26 @@ describe('where a visit stands', () => {
 describe('the gate and the level', () => {
   const sessions = {
     'grace pwd': { factors: ['pwd'], enrolled: {} },
+    'grace pwd of just now': { factors: ['pwd'], enrolled: {}, ago: 60_000 },
     recovery: {
       factors: ['pwd', 'recovery'],
       enrolled: { authenticator: AUTHENTICATOR, recoveryCode: { hash: 'a hash', saved: true } },
+    },
+    'recovery of just now': {
+      factors: ['pwd', 'recovery'],
+      enrolled: { authenticator: AUTHENTICATOR, recoveryCode: { hash: 'a hash', saved: true } },
+      ago: 60_000,
     },
     'pwd+otp': { factors: ['pwd', 'otp'], enrolled: { authenticator: AUTHENTICATOR } },
     passkey: { factors: ['passkey'], enrolled: { passkeys: 1 } },
   } as const
   type Session = keyof typeof sessions
+  interface SessionOf {
+    readonly factors: readonly Fact['factor'][]
+    readonly enrolled: Partial<Account>
+    /** Milliseconds since they were proven; an hour if it is left out. */
+    readonly ago?: number
+  }
   type Asked = 'nothing' | '2fa' | 'phr'
   /** A token with its acr; or the prompt, its step and the step's ways. `none`: what `prompt=none` is about. */
   type Cell = { token: string } | { prompt: Request['prompt']; step: string; none: 'gate' | 'acr' }
@@ -184,21 +196,35 @@ describe('the gate and the level', () => {
   const stepUp = (step: string): Cell => ({ prompt: 'step_up', step, none: 'acr' })
   const noPasskey = stepUp('passkey-needed: give-up cancel')
   const setUpAgain = stepUp('code: otp set-up-again cancel')
+  const codeAlone = stepUp('code: otp cancel')
+  const mailed = 'mailed-code: mailed-code send-code'
 
   const table: Record<'before' | 'after', Record<Session, Record<Asked, Cell>>> = {
     before: {
-      'grace pwd': { nothing: token('1fa'), '2fa': stepUp('set-up: set-up cancel'), phr: noPasskey },
-      recovery: { nothing: token('1fa'), '2fa': setUpAgain, phr: noPasskey },
+      'grace pwd': { nothing: token('1fa'), '2fa': stepUp(`${mailed} cancel`), phr: noPasskey },
+      'grace pwd of just now': {
+        nothing: token('1fa'),
+        '2fa': stepUp('set-up: set-up cancel'),
+        phr: noPasskey,
+      },
+      recovery: { nothing: token('1fa'), '2fa': codeAlone, phr: noPasskey },
+      'recovery of just now': { nothing: token('1fa'), '2fa': setUpAgain, phr: noPasskey },
       'pwd+otp': { nothing: token('2fa'), '2fa': token('2fa'), phr: noPasskey },
       passkey: { nothing: token('phr'), '2fa': token('2fa'), phr: token('phr') },
     },
     after: {
       'grace pwd': {
+        nothing: gate(mailed),
+        '2fa': gate(mailed),
+        phr: gate('passkey-needed: give-up'),
+      },
+      'grace pwd of just now': {
         nothing: gate('set-up: set-up'),
         '2fa': gate('set-up: set-up'),
         phr: gate('passkey-needed: give-up'),
       },
-      recovery: { nothing: token('1fa'), '2fa': setUpAgain, phr: noPasskey },
+      recovery: { nothing: token('1fa'), '2fa': codeAlone, phr: noPasskey },
+      'recovery of just now': { nothing: token('1fa'), '2fa': setUpAgain, phr: noPasskey },
       'pwd+otp': { nothing: token('2fa'), '2fa': token('2fa'), phr: noPasskey },
       passkey: { nothing: token('phr'), '2fa': token('2fa'), phr: token('phr') },
     },
@@ -209,10 +235,10 @@ describe('the gate and the level', () => {
     for (const name of Object.keys(sessions) as Session[])
       for (const asked of ['nothing', '2fa', 'phr'] as const) {
         const cell = table[when][name][asked]
-        const { factors, enrolled } = sessions[name]
+        const { factors, enrolled, ago = HOUR }: SessionOf = sessions[name]
         const subscribedAt = when === 'before' ? NOW - DAY + 1 : NOW - DAY
         const account: Account = { ...ACCOUNT, ...enrolled, subscribedAt }
-        const facts = held(NOW - HOUR, ...factors)
+        const facts = held(NOW - ago, ...factors)
         const acr = asked === 'nothing' ? [] : [[ACR[asked]]]
         const where = `a ${name} session ${when} the day is over, asked for ${asked}`
         const play = (prompt: Request['prompt']) =>
@@ -250,7 +276,7 @@ describe('the gate and the level', () => {
       }
 
   it('is tabled for each session, before and after, each level, with and without prompt=none', () => {
-    expect(cells).to.equal(4 * 2 * 3 * 2)
+    expect(cells).to.equal(6 * 2 * 3 * 2)
   })
 })
 

@@ -67,6 +67,7 @@ export type Came =
   | 'confirm'
   | 'passkey needed'
   | 'set up'
+  | 'mailed code'
   | 'log in'
   | 'consent'
   | `error ${string}`
@@ -78,6 +79,7 @@ export function cameTo({ url, heading = '', body }: Answer & { url: string }): C
     return error === null ? 'proof' : `error ${error}`
   }
   if (/^Set up/.test(heading)) return 'set up'
+  if (heading === 'Check your email') return 'mailed code'
   if (heading === 'You need a passkey for this') return 'passkey needed'
   if (heading === 'Log in' || heading === 'Enter your password') return 'log in'
   if (/^Allow /.test(heading)) return 'consent'
