@@ -128,6 +128,8 @@ export async function readAccountByEmail(database: Database, email: string): Pro
   return accountOf((await database.read(byEmail, [emailKey(email)]))[0])
 }
 
+// That nobody has the address is asked beside the index: who waits there for the one that gives it up does not see, on
+// PostgreSQL, that it may be taken back.
 const insert = sql(
   'account_insert',
   `INSERT INTO accounts (id, organisation_id, email, email_key, name, name_key, role, status, password_hash,
@@ -135,6 +137,7 @@ const insert = sql(
    SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS bigint), CAST(? AS bigint), CAST(? AS bigint)
    WHERE NOT EXISTS (SELECT 1 FROM email_changes h WHERE h.old_key = ? AND h.changed_at IS NOT NULL
      AND h.ended_at IS NULL AND h.expires_at > ?)
+     AND NOT EXISTS (SELECT 1 FROM accounts x WHERE x.email_key = ?)
    ON CONFLICT (email_key) DO NOTHING`,
 )
 
@@ -162,6 +165,7 @@ export function insertAccount(account: NewAccount, now: number): Write {
       now,
       emailKey(account.email),
       now,
+      emailKey(account.email),
     ],
     'already_exists',
   )

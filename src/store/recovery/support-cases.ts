@@ -205,6 +205,8 @@ export async function readLockedOut(
   }
 }
 
+// That none is open is asked beside the index: who waits there for one that is being stopped does not see, on PostgreSQL,
+// that it was.
 const open = sql(
   'support_case_insert',
   `INSERT INTO support_cases (id, account_id, epoch, reason, needs_second, opened_at, wait_until)
@@ -212,6 +214,7 @@ const open = sql(
    FROM accounts a WHERE a.id = ? AND a.epoch = ? AND a.status = 'active' AND NOT EXISTS
      (SELECT 1 FROM support_cases x WHERE x.account_id = a.id AND x.closed_why = 'stopped' AND x.epoch = a.epoch
         AND x.closed_at > ?)
+     AND NOT EXISTS (SELECT 1 FROM support_cases x WHERE x.account_id = a.id AND x.closed_at IS NULL AND x.used_at IS NULL)
    ON CONFLICT (account_id) WHERE closed_at IS NULL AND used_at IS NULL DO NOTHING`,
 )
 
