@@ -11,6 +11,7 @@ import {
   afterTheWait,
   agentOf,
   approve,
+  approvedCase,
   caseRow,
   linkTo,
   openedCase,
@@ -138,6 +139,15 @@ onEveryStage('support agents', open => {
     await afterTheWait(stage, sam)
     await approve(sam, other)
     expect(await caseRow(stage, other)).to.include({ first_agent: sam.person.id, approved_at: null })
+  })
+
+  it('cannot reset alone who became an admin after the approval: the link of one agent works no more', async () => {
+    const lost = await alone()
+    const { number, link } = await approvedCase(stage, party, sam, lost.person)
+    await change(stage, "UPDATE accounts SET role = 'admin' WHERE id = ?", [lost.person.id])
+    expect((await createVisitor(stage.origin).post(link, { password: PASSWORD })).status).to.equal(404)
+    expect(await caseRow(stage, number)).to.include({ second_agent: null, used_at: null })
+    expect(await audited(stage, 'second_factor.reset', lost.person)).to.equal(0)
   })
 
   it('decides nothing about a case of their own', async () => {

@@ -103,7 +103,7 @@ onEveryStage('stopping a support case', open => {
     const forged = [
       link.slice(0, -1),
       `${link}A`,
-      link.replace(/cas_./, 'cas_f'),
+      link.replace(/cas_(.)/, (_, first) => (first === 'f' ? 'cas_0' : 'cas_f')),
       '/link/support-stop/x',
       '/link/support-stop/cas_1.%00',
     ]

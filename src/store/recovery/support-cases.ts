@@ -309,9 +309,11 @@ export function closeCaseBy(id: string, agentId: string, note: string, now: numb
   return write(closeByAgent, [now, agentId, note, id, agentId, agentId], 'already_used')
 }
 
+// Whoever became an admin or an agent after one approval needs the second one still.
 const use = sql(
   'support_case_use',
-  `UPDATE support_cases SET used_at = ? WHERE link_until > ? AND ${mayGoOn}`,
+  `UPDATE support_cases SET used_at = ? WHERE link_until > ? AND ${mayGoOn}
+   AND (second_agent IS NOT NULL OR NOT ${isPrivileged})`,
 )
 
 /** The link was used. Must stand before what it does to the account. Refused as `already_used`. */
