@@ -1,0 +1,59 @@
+// A session that ends at an identity provider, which says so by SAML and the user's browser: here it ends too.
+
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect } from 'chai'
+import { member, openSamlLiar, type SamlLiar, send, ssoActs } from '../attacks/sso-ground.ts'
+import { onEveryStage } from '../support/every-stage.ts'
+import type { Stage } from '../support/stage.ts'
+import { type RelyingParty, relyingParty } from '../support/visitor.ts'
+
+onEveryStage('a logout by SAML', open => {
+  let stage: Stage
+  let party: RelyingParty
+  const { fresh, start, whoIs } = ssoActs(() => ({ stage, party }))
+
+  before(async () => {
+    stage = await open()
+    party = await relyingParty(stage)
+  })
+
+  type Saml = NonNullable<Parameters<typeof openSamlLiar>[1]>['saml']
+  const provider = (saml: Saml = { sloUrl: 'https://idp.example/slo' }) =>
+    openSamlLiar(stage, { saml, connection: { twoFactor: { acr: ['mfa'], amr: [] } } })
+
+  /** The browser of somebody who has logged in there. */
+  async function loggedIn(heron: SamlLiar, session = '_session') {
+    const person = await member(stage, heron, 'dana')
+    const { visitor, away } = await send(fresh(), await start(), person.email)
+    const { location = '' } = await heron.post(heron.answer(away, { context: 'mfa', session }))
+    await visitor.follow(location)
+    expect(await whoIs(visitor)).to.equal(person.id)
+    return visitor
+  }
+
+  it('holds by the keys that the identity provider has now', async () => {
+    let asked = 0
+    const server = createServer((_, response) => {
+      asked++
+      response.end(heron.metadata())
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const sloUrl = 'https://idp.example/slo'
+    const heron = await provider({ sloUrl, metadataUrl: `http://127.0.0.1:${port}/` })
+    try {
+      const visitor = await loggedIn(heron)
+      await heron.rotate()
+      const answer = await heron.logOut(['_session'])
+      expect(answer.location).to.match(/^https:\/\/idp\.example\/slo\?SAMLResponse=/)
+      expect(await whoIs(visitor)).to.equal(undefined)
+      expect(asked).to.equal(1)
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
+  })
+})
