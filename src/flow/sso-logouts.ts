@@ -6,6 +6,7 @@ import type { Context } from 'koa'
 import Router from 'koa-router'
 import { AppError } from '../errors.ts'
 import { readForm } from '../http/forms.ts'
+import { loggedOutPage } from '../http/protocol-pages.ts'
 import { seeOther } from '../http/see-other.ts'
 import { noteFailure } from '../log.ts'
 import type { Services } from '../services.ts'
@@ -19,7 +20,8 @@ import { digest } from '../store/ids.ts'
 import { endUpstreamSessions } from '../store/sso/sessions.ts'
 import { connectionOf, MOST_SAML_BYTES } from './sso-callbacks.ts'
 
-export function ssoLogoutRoutes({ clock, database }: Services, upstreams: Upstreams): Router {
+export function ssoLogoutRoutes(services: Services, upstreams: Upstreams): Router {
+  const { clock, database } = services
   const router = new Router()
 
   router.post('/sso/oidc/:id/logout', async ctx => {
@@ -48,7 +50,9 @@ export function ssoLogoutRoutes({ clock, database }: Services, upstreams: Upstre
         const { subject, sessions } = request
         const once = spend('saml-logout', digest(`${connection.id} ${request.id}`), request.expiresAt)
         await endUpstreamSessions(database, { connection, subject, sessions, once }, clock())
-        seeOther(ctx, await upstreams.answerLogoutRequest(connection, request))
+        const answer = await upstreams.answerLogoutRequest(connection, request)
+        if (answer === undefined) loggedOutPage(services, ctx)
+        else seeOther(ctx, answer)
       } catch (error) {
         if (!doesNotHold(error)) throw error
         throw new AppError('bad_request', 'a logout that does not hold', { cause: error })

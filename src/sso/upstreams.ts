@@ -78,8 +78,8 @@ export interface Upstreams {
   ): Promise<saml.SamlAnswer>
   /** @throws SsoError */
   verifyLogoutRequest(connection: Connection, arrival: saml.LogoutArrival): Promise<saml.LogoutRequest>
-  /** Where the browser goes with the answer to it. @throws SsoError */
-  answerLogoutRequest(connection: Connection, request: saml.LogoutRequest): Promise<string>
+  /** Where the browser goes with the answer to it; undefined: the identity provider has no address for it. */
+  answerLogoutRequest(connection: Connection, request: saml.LogoutRequest): Promise<string | undefined>
   /** Ours, for the upstream's admin: XML. */
   samlMetadata(connection: Connection): string
 }

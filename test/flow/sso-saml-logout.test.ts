@@ -56,4 +56,13 @@ onEveryStage('a logout by SAML', open => {
       server.close()
     }
   })
+
+  it('ends on a page of ours where the identity provider has no address for the answer', async () => {
+    const heron = await provider({})
+    const visitor = await loggedIn(heron)
+    const answer = await heron.logOut(['_session'])
+    expect(answer.status).to.equal(200)
+    expect(answer.heading).to.equal('You are logged out')
+    expect(await whoIs(visitor)).to.equal(undefined)
+  })
 })
