@@ -65,4 +65,14 @@ onEveryStage('a logout by SAML', open => {
     expect(answer.heading).to.equal('You are logged out')
     expect(await whoIs(visitor)).to.equal(undefined)
   })
+
+  it('ends the session that it names, however long the name is', async () => {
+    const heron = await provider()
+    const long = `_${'a'.repeat(601)}`
+    const visitor = await loggedIn(heron, long)
+    await heron.logOut([`${long.slice(0, -1)}b`])
+    expect(await whoIs(visitor), 'another').not.to.equal(undefined)
+    await heron.logOut([long])
+    expect(await whoIs(visitor)).to.equal(undefined)
+  })
 })
