@@ -19,6 +19,7 @@ import { CommitRefused } from '../store/database.ts'
 import { digest } from '../store/ids.ts'
 import { endUpstreamSessions } from '../store/sso/sessions.ts'
 import { connectionOf, MOST_SAML_BYTES } from './sso-callbacks.ts'
+import { recordSsoRefusal } from './sso-refusals.ts'
 
 export function ssoLogoutRoutes(services: Services, upstreams: Upstreams): Router {
   const { clock, database } = services
@@ -36,6 +37,7 @@ export function ssoLogoutRoutes(services: Services, upstreams: Upstreams): Route
     } catch (error) {
       if (!doesNotHold(error)) throw error
       noteFailure(ctx, error)
+      await recordSsoRefusal(services, ctx, connection, refusalOf(error))
       // Section 2.8
       ctx.status = 400
       ctx.body = { error: 'invalid_request' }
@@ -55,6 +57,7 @@ export function ssoLogoutRoutes(services: Services, upstreams: Upstreams): Route
         else seeOther(ctx, answer)
       } catch (error) {
         if (!doesNotHold(error)) throw error
+        await recordSsoRefusal(services, ctx, connection, refusalOf(error))
         throw new AppError('bad_request', 'a logout that does not hold', { cause: error })
       }
     })
@@ -77,4 +80,8 @@ async function logoutArrival(ctx: Context): Promise<LogoutArrival> {
 /** It is none of the upstream's, or was taken before. */
 function doesNotHold(error: unknown): error is SsoError | CommitRefused {
   return error instanceof SsoError || error instanceof CommitRefused
+}
+
+function refusalOf(error: SsoError | CommitRefused): Pick<SsoError, 'fault' | 'detail'> {
+  return error instanceof SsoError ? error : { fault: 'replayed', detail: 'the logout was taken before' }
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
+import { rows } from '../attacks/ground.ts'
 import { member, openSamlLiar, type SamlLiar, send, ssoActs } from '../attacks/sso-ground.ts'
 import { onEveryStage } from '../support/every-stage.ts'
 import type { Stage } from '../support/stage.ts'
@@ -74,5 +75,30 @@ onEveryStage('a logout by SAML', open => {
     expect(await whoIs(visitor), 'another').not.to.equal(undefined)
     await heron.logOut([long])
     expect(await whoIs(visitor)).to.equal(undefined)
+  })
+
+  it('that is refused has a row in the audit log, once a minute', async () => {
+    const heron = await provider()
+    await heron.rotate()
+    const refused = () =>
+      rows(stage, "SELECT details FROM audit_events WHERE event = 'sso.failed' AND organisation_id = ?", [
+        heron.organisationId,
+      ])
+    for (let times = 0; times < 3; times++) expect((await heron.logOut([])).status).to.equal(400)
+    expect((await refused()).map(each => JSON.parse(String(each.details)).fault)).to.deep.equal(['invalid'])
+    stage.advance(61_000)
+    await heron.logOut([])
+    expect(await refused()).to.have.length(2)
+  })
+
+  it('has a row, too, for a login that began there and is refused', async () => {
+    const heron = await provider({ idpInitiated: true })
+    const form = heron.answer(undefined, { audience: 'somebody else' })
+    expect((await heron.post(form)).status).to.equal(400)
+    expect(
+      await rows(stage, "SELECT id FROM audit_events WHERE event = 'sso.failed' AND organisation_id = ?", [
+        heron.organisationId,
+      ]),
+    ).to.have.length(1)
   })
 })
