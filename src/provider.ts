@@ -50,7 +50,7 @@ import {
 import { browserName } from './http/browser-name.ts'
 import { clientAddress } from './http/client-address.ts'
 import { cookieSignatures } from './http/cookie-signatures.ts'
-import { loggedOutPage, logoutPage, protocolError } from './http/protocol-pages.ts'
+import { appOf, loggedOutPage, logoutPage, protocolError } from './http/protocol-pages.ts'
 import { createGuard } from './http/session.ts'
 import { rememberApp } from './http/way-on.ts'
 import { type Log, requestLog } from './log.ts'
@@ -322,7 +322,7 @@ function configuration(services: Services, keys: Awaited<ReturnType<typeof signi
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: (ctx, form) => logoutPage(services, ctx, form),
-        postLogoutSuccessSource: ctx => loggedOutPage(services, ctx),
+        postLogoutSuccessSource: async ctx => loggedOutPage(services, ctx, appOf(ctx)),
       },
     },
     renderError: (ctx, out, error) => protocolError(services, ctx, out, error),

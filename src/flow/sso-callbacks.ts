@@ -25,6 +25,7 @@ import {
   takeRequest,
 } from '../store/sso/requests.ts'
 import { unit } from '../store/unit-of-work.ts'
+import { recordSsoRefusal } from './sso-refusals.ts'
 
 /** A message of 256 KB, in base64 and encoded for a form. */
 export const MOST_SAML_BYTES = 512 * 1024
@@ -104,6 +105,7 @@ export function ssoCallbackRoutes(services: Services, upstreams: Upstreams): Rou
       seeOther(ctx, await startPage(services, relayState, email))
     } catch (error) {
       if (!(error instanceof SsoError)) throw error
+      await recordSsoRefusal(services, ctx, connection, error)
       throw new AppError('interaction_expired', error.message, { cause: error })
     }
   }

@@ -6,6 +6,7 @@ import type { Context } from 'koa'
 import Router from 'koa-router'
 import { AppError } from '../errors.ts'
 import { readForm } from '../http/forms.ts'
+import { loggedOutPage } from '../http/protocol-pages.ts'
 import { seeOther } from '../http/see-other.ts'
 import { noteFailure } from '../log.ts'
 import type { Services } from '../services.ts'
@@ -18,8 +19,10 @@ import { CommitRefused } from '../store/database.ts'
 import { digest } from '../store/ids.ts'
 import { endUpstreamSessions } from '../store/sso/sessions.ts'
 import { connectionOf, MOST_SAML_BYTES } from './sso-callbacks.ts'
+import { recordSsoRefusal } from './sso-refusals.ts'
 
-export function ssoLogoutRoutes({ clock, database }: Services, upstreams: Upstreams): Router {
+export function ssoLogoutRoutes(services: Services, upstreams: Upstreams): Router {
+  const { clock, database } = services
   const router = new Router()
 
   router.post('/sso/oidc/:id/logout', async ctx => {
@@ -34,6 +37,7 @@ export function ssoLogoutRoutes({ clock, database }: Services, upstreams: Upstre
     } catch (error) {
       if (!doesNotHold(error)) throw error
       noteFailure(ctx, error)
+      await recordSsoRefusal(services, ctx, connection, refusalOf(error))
       // Section 2.8
       ctx.status = 400
       ctx.body = { error: 'invalid_request' }
@@ -48,9 +52,12 @@ export function ssoLogoutRoutes({ clock, database }: Services, upstreams: Upstre
         const { subject, sessions } = request
         const once = spend('saml-logout', digest(`${connection.id} ${request.id}`), request.expiresAt)
         await endUpstreamSessions(database, { connection, subject, sessions, once }, clock())
-        seeOther(ctx, await upstreams.answerLogoutRequest(connection, request))
+        const answer = await upstreams.answerLogoutRequest(connection, request)
+        if (answer === undefined) loggedOutPage(services, ctx)
+        else seeOther(ctx, answer)
       } catch (error) {
         if (!doesNotHold(error)) throw error
+        await recordSsoRefusal(services, ctx, connection, refusalOf(error))
         throw new AppError('bad_request', 'a logout that does not hold', { cause: error })
       }
     })
@@ -73,4 +80,8 @@ async function logoutArrival(ctx: Context): Promise<LogoutArrival> {
 /** It is none of the upstream's, or was taken before. */
 function doesNotHold(error: unknown): error is SsoError | CommitRefused {
   return error instanceof SsoError || error instanceof CommitRefused
+}
+
+function refusalOf(error: SsoError | CommitRefused): Pick<SsoError, 'fault' | 'detail'> {
+  return error instanceof SsoError ? error : { fault: 'replayed', detail: 'the logout was taken before' }
 }

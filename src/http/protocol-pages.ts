@@ -1,6 +1,7 @@
 // Pages that the library asks for: logging out, and its own errors that cannot go back to an app. In its place they
 // would be developers' pages that load a font from elsewhere.
 
+import type { Context } from 'koa'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import { noteFailure } from '../log.ts'
 import type { Services } from '../services.ts'
@@ -14,16 +15,20 @@ export async function logoutPage(services: Services, ctx: KoaContextWithOIDC, fo
   ctx.body = services.views.render('logout', { formHtml: form, ...appOf(ctx) })
 }
 
-export async function loggedOutPage(services: Services, ctx: KoaContextWithOIDC): Promise<void> {
+/** @param app that the user is logged out of, too */
+export function loggedOutPage(
+  { paths, views }: Services,
+  ctx: Context,
+  { app }: { app?: string } = {},
+): void {
   ctx.type = 'html'
-  const { account } = services.paths
-  ctx.body = services.views.render('logged-out', {
-    ...appOf(ctx),
-    ...(account === undefined ? {} : { accountUrl: account }),
+  ctx.body = views.render('logged-out', {
+    ...(app === undefined ? {} : { app }),
+    ...(paths.account === undefined ? {} : { accountUrl: paths.account }),
   })
 }
 
-function appOf(ctx: KoaContextWithOIDC): { app?: string } {
+export function appOf(ctx: KoaContextWithOIDC): { app?: string } {
   const { client } = ctx.oidc
   // Our own pages are no app of the user's.
   if (client?.clientName === undefined || client.clientId === OWN_CLIENT_ID) return {}

@@ -21,6 +21,7 @@ import { cachedSession, noteSeen } from '../store/oidc/adapter.ts'
 import { OWN_CLIENT_ID } from '../store/oidc/own-client.ts'
 import { unit } from '../store/unit-of-work.ts'
 import { readForm, requireSameOrigin } from './forms.ts'
+import { loggedOutPage } from './protocol-pages.ts'
 import { seeOther } from './see-other.ts'
 import { createWaysBack } from './way-back.ts'
 
@@ -271,8 +272,7 @@ export function createGuard(provider: Provider, services: Services): Guard {
         const { account } = paths
         // The provider comes here, too, from "Stay logged in".
         if (account !== undefined && (await currentSession(ctx)) !== undefined) return seeOther(ctx, account)
-        ctx.type = 'html'
-        ctx.body = services.views.render('logged-out', account === undefined ? {} : { accountUrl: account })
+        loggedOutPage(services, ctx)
       })
       return router.routes() as Middleware
     },

@@ -3,9 +3,9 @@
 
 import type { Fact } from '../flow/assurance.ts'
 import type { TwoFactorValues } from '../store/sso/connections.ts'
+import { keptSession } from '../store/sso/sessions.ts'
 import type { UpstreamAnswer } from './upstream.ts'
 
-const LONGEST_SESSION = 600
 /** Longer than anything that is asked for as fresh. */
 const UNKNOWN_AGE_MS = 365 * 24 * 60 * 60 * 1000
 /** How far an upstream's clock may be from ours. */
@@ -31,8 +31,7 @@ export function factOf(
     // An upstream that does not say when has its user prove themselves again wherever somebody asks for something fresh.
     verifiedAt: Math.min(authenticatedAt ?? now - UNKNOWN_AGE_MS, now),
     credentialId: id,
-    // One that is longer than anybody's is not kept: then a logout there ends what is the user's, not one session.
-    ...(session === undefined || session.length > LONGEST_SESSION ? {} : { upstreamSession: session }),
+    ...(session === undefined ? {} : { upstreamSession: keptSession(session) }),
     ...(authenticatedAt !== undefined && authenticatedAt >= askedAt - SKEW_MS
       ? {}
       : { earlier: true as const }),

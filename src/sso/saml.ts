@@ -304,19 +304,18 @@ async function signedWithin(
 }
 
 /**
- * Answers a LogoutRequest: where the browser goes then.
+ * Answers a LogoutRequest.
  *
  * @param success whether all sessions that were named have ended, here and at the apps
- * @throws {SsoError} configuration: the identity provider has no address for it
+ * @returns where the browser goes then; undefined: the identity provider has no address for it
  */
 export async function logoutResponse(
   settings: SamlSettings,
   ours: SamlIdentity,
   request: Pick<LogoutRequest, 'id' | 'relayState'>,
   success = true,
-): Promise<string> {
-  if (settings.sloUrl === undefined)
-    throw new SsoError('configuration', 'The identity provider has no address for logouts by redirect.')
+): Promise<string | undefined> {
+  if (settings.sloUrl === undefined) return undefined
   const library = new SAML({ ...libraryOptions(settings, ours), privateKey: ours.privateKey })
   const asked = { ID: request.id, issuer: '', nameID: '', nameIDFormat: '' }
   return library.getLogoutResponseUrlAsync(asked, request.relayState ?? '', {}, success)

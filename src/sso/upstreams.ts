@@ -78,8 +78,8 @@ export interface Upstreams {
   ): Promise<saml.SamlAnswer>
   /** @throws SsoError */
   verifyLogoutRequest(connection: Connection, arrival: saml.LogoutArrival): Promise<saml.LogoutRequest>
-  /** Where the browser goes with the answer to it. @throws SsoError */
-  answerLogoutRequest(connection: Connection, request: saml.LogoutRequest): Promise<string>
+  /** Where the browser goes with the answer to it; undefined: the identity provider has no address for it. */
+  answerLogoutRequest(connection: Connection, request: saml.LogoutRequest): Promise<string | undefined>
   /** Ours, for the upstream's admin: XML. */
   samlMetadata(connection: Connection): string
 }
@@ -134,6 +134,21 @@ export function createUpstreams(
     }
   }
 
+  /** Verifies by the keys that are stored, then by those that it has now: it may have changed them. */
+  async function withItsKeys<T>(
+    connection: Connection,
+    verify: (settings: saml.SamlSettings) => Promise<T>,
+  ): Promise<T> {
+    const held = samlSettings(samlOf(connection))
+    try {
+      return await verify(held)
+    } catch (error) {
+      const newer = error instanceof SsoError && error.fault === 'invalid' && (await refreshed(connection))
+      if (!newer) throw error
+      return verify(samlSettings(newer))
+    }
+  }
+
   return {
     ofAddress: email => ofDomain(domainOf(email)),
     find: async id => usable(await readConnection(database, id)),
@@ -161,20 +176,14 @@ export function createUpstreams(
       }
       const ours = samlIdentity(connection)
       const expectedRequestId = pending?.samlRequestId
-      const verify = (settings: StoredSaml) =>
-        saml.finish(samlSettings(settings), ours, { SAMLResponse, expectedRequestId, now: clock() })
-      const held = samlOf(connection)
-      try {
-        return await verify(held)
-      } catch (error) {
-        // It may have changed its keys since its metadata was read.
-        const newer = error instanceof SsoError && error.fault === 'invalid' && (await refreshed(connection))
-        if (!newer) throw error
-        return verify(newer)
-      }
+      return withItsKeys(connection, settings =>
+        saml.finish(settings, ours, { SAMLResponse, expectedRequestId, now: clock() }),
+      )
     },
-    verifyLogoutRequest: async (connection, arrival) =>
-      saml.verifyLogoutRequest(samlSettings(samlOf(connection)), samlIdentity(connection), arrival, clock()),
+    verifyLogoutRequest: (connection, arrival) =>
+      withItsKeys(connection, settings =>
+        saml.verifyLogoutRequest(settings, samlIdentity(connection), arrival, clock()),
+      ),
     answerLogoutRequest: async (connection, request) =>
       saml.logoutResponse(samlSettings(samlOf(connection)), samlIdentity(connection), request),
     samlMetadata: connection => saml.ourMetadata(samlIdentity(connection)),

@@ -6,16 +6,20 @@ import { inflateRawSync } from 'node:zlib'
 import { expect } from 'chai'
 import { createUser } from '../../src/organisations/directory.ts'
 import { newSamlKeys } from '../../src/sso/saml.ts'
+import type { StoredSaml } from '../../src/sso/settings.ts'
 import { newId } from '../../src/store/ids.ts'
 import { type HostileUpstream, seconds, startHostileUpstream } from '../support/hostile-upstream.ts'
 import {
   assertion,
   base64,
+  logoutRequest,
   PASSWORD_CONTEXT,
   PERSISTENT,
   response,
   type Said,
   signed,
+  signedQuery,
+  x509Data,
 } from '../support/saml-signer.ts'
 import { connect, type SsoGround, type SsoOptions } from '../support/sso.ts'
 import { PASSWORD, type Person, type Stage } from '../support/stage.ts'
@@ -143,15 +147,25 @@ export interface SamlLiar extends Omit<SsoGround, 'upstream'> {
   answer(away: string | undefined, said?: Partial<Said>): Record<string, string>
   /** Posts an answer as another site has a browser do it. */
   post(form: Record<string, string>, visitor?: Visitor): Promise<Answer>
+  /** Says, by a browser's redirect, that sessions of its user dana have ended. */
+  logOut(sessions: readonly string[]): Promise<Answer>
+  /** Signs with another key from now on. */
+  rotate(): Promise<void>
+  /** Its metadata as it is now. */
+  metadata(): string
 }
 
 const IDP = 'https://idp.example/saml'
 
 export async function openSamlLiar(
   stage: Stage,
-  { idpInitiated = false, ...options }: SsoOptions & { idpInitiated?: boolean } = {},
+  {
+    saml = {},
+    ...options
+  }: SsoOptions & { saml?: Pick<StoredSaml, 'idpInitiated' | 'metadataUrl' | 'sloUrl'> } = {},
 ): Promise<SamlLiar> {
-  const [idp, ours] = await Promise.all([newSamlKeys('idp', stage.now()), newSamlKeys('us', stage.now())])
+  let idp = await newSamlKeys('idp', stage.now())
+  const ours = await newSamlKeys('us', stage.now())
   const { paths } = stage.running.services
   const connectionId = newId('sso')
   const acs = `${stage.origin}${paths.ssoSaml(connectionId, 'acs')}`
@@ -160,7 +174,7 @@ export async function openSamlLiar(
     entityId: IDP,
     ssoUrl: 'https://idp.example/sso',
     certificates: [idp.certificate],
-    idpInitiated,
+    ...saml,
     ourCertificate: ours.certificate,
   }
   const connected = await connect(
@@ -213,6 +227,28 @@ export async function openSamlLiar(
     },
     post: (form, visitor = createVisitor(stage.origin)) =>
       visitor.post(acs, form, { 'sec-fetch-site': 'cross-site', origin: 'https://idp.example' }),
+    logOut(sessions) {
+      const slo = `${stage.origin}${paths.ssoSaml(connectionId, 'slo')}`
+      const xml = logoutRequest({
+        id: `_${randomUUID()}`,
+        issuer: IDP,
+        destination: slo,
+        issued: new Date(stage.now()),
+        notOnOrAfter: undefined,
+        nameId: 'dana',
+        nameIdFormat: PERSISTENT,
+        sessions,
+      })
+      return createVisitor(stage.origin).get(`${slo}?${signedQuery(xml, { key: idp.privateKey })}`)
+    },
+    async rotate() {
+      idp = await newSamlKeys('idp', stage.now())
+    },
+    metadata() {
+      const service = (name: string, url?: string) =>
+        url && `<${name} Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="${url}"/>`
+      return `<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" xmlns:ds="http://www.w3.org/2000/09/xmldsig#" entityID="${IDP}"><IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><KeyDescriptor use="signing"><ds:KeyInfo>${x509Data(idp.certificate)}</ds:KeyInfo></KeyDescriptor>${service('SingleLogoutService', saml.sloUrl) ?? ''}${service('SingleSignOnService', settings.ssoUrl)}</IDPSSODescriptor></EntityDescriptor>`
+    },
     close: async () => undefined,
   }
 }

@@ -50,7 +50,7 @@ onEveryStage('attacks on single sign-on', open => {
     })
 
     it('X6 an assertion that was taken is not taken again, though its id alone says so', async () => {
-      const heron = await saml({ idpInitiated: true })
+      const heron = await saml({ saml: { idpInitiated: true } })
       await member(stage, heron, 'dana')
       const form = heron.answer(undefined, { inResponseTo: undefined })
       const answers = await Promise.all(Array.from({ length: 10 }, () => heron.post(form)))
@@ -94,7 +94,7 @@ onEveryStage('attacks on single sign-on', open => {
     })
 
     it('X6 a login that begins there logs nobody in, and leads nowhere but where an app is registered', async () => {
-      const heron = await saml({ idpInitiated: true })
+      const heron = await saml({ saml: { idpInitiated: true } })
       const person = await member(stage, heron, 'dana')
       const startPage = 'https://app.example/start?from=sallyport'
       const registered = await relyingParty(stage, { metadata: { initiate_login_uri: startPage } })
@@ -129,7 +129,7 @@ onEveryStage('attacks on single sign-on', open => {
     })
 
     it('X8 is refused where its connection was switched off, or speaks another protocol', async () => {
-      const heron = await saml({ idpInitiated: true })
+      const heron = await saml({ saml: { idpInitiated: true } })
       const other = await liar()
       const person = await member(stage, heron, 'dana')
       const { away } = await send(fresh(), await start(), person.email)

@@ -13,7 +13,8 @@ export const AUDIT_MEANINGS: Readonly<Record<AuditEvent, string>> = {
   'sso.unlinked':
     'An admin took the link to the user at the identity provider, and logged them out everywhere.',
   'sso.user_created': 'An account was made for somebody who came by single sign-on.',
-  'sso.failed': 'A login by single sign-on did not succeed, for the reason named.',
+  'sso.failed':
+    'A login by single sign-on, or a logout that was said to come from there, did not succeed, for the reason named.',
   'sso.session_ended':
     'The identity provider said that the user logged out there: sessions here ended with it.',
   'session.ended': 'Logged out another of their sessions, from their account page.',

@@ -2,9 +2,18 @@
 
 import { auditRow } from '../audit/audit.ts'
 import { CommitRefused, type Database, type Row, type Write } from '../database.ts'
+import { digest } from '../ids.ts'
 import { endSessionOf } from '../sessions/account-sessions.ts'
 import { sql } from '../statement.ts'
 import type { Connection } from './connections.ts'
+
+/** Whoever calls a session something longer is believed, yet it is not kept as it came. */
+const LONGEST = 600
+
+/** What an upstream calls a session, as it is kept and looked for. */
+export function keptSession(session: string): string {
+  return session.length > LONGEST ? digest(session) : session
+}
 
 /** So many end at once. */
 const MOST = 20
@@ -47,7 +56,7 @@ export async function endUpstreamSessions(
 ): Promise<number> {
   let ended = 0
   for (let tries = 0, due: readonly Write[] = [once]; ; ) {
-    const rows = await found(database, connection.id, subject, sessions)
+    const rows = await found(database, connection.id, subject, sessions.map(keptSession))
     if (rows.length === 0 && due.length === 0) return ended
     const ends = rows.flatMap(row =>
       end(database, connection, String(row.account_id), String(row.session_uid), now),
