@@ -135,29 +135,54 @@ export interface UserCount {
   readonly count: number
 }
 
-/**
- * How many users match the words, by role and standing, whatever the filter says of those two.
- *
- * @returns `complete` is false if there are more than {@link MOST_COUNTED}: then the counts are of some of them
- */
+export interface UserCounts {
+  /** Of those who match the words, by role and standing, whatever the filter says of those two. */
+  readonly counts: readonly UserCount[]
+  /** There are no more of them than {@link MOST_COUNTED}; else the counts are of some of them. */
+  readonly complete: boolean
+  /** How many match the whole filter; one more than {@link MOST_COUNTED} says more. */
+  readonly matching: number
+}
+
+/** How many users match. Those of a filter are counted apart only where all together are too many. */
 export async function countUsers(
   database: Database,
   organisationId: string,
-  words: readonly string[],
-): Promise<{ counts: readonly UserCount[]; complete: boolean }> {
-  const where = chosen(organisationId, { words })
+  { role, standing, ...filter }: UserFilter,
+): Promise<UserCounts> {
+  const counts = await counted(database, organisationId, filter)
+  const complete = total(counts) <= MOST_COUNTED
+  const narrowed = role !== undefined || standing !== undefined
+  const matching =
+    complete || !narrowed
+      ? counts.filter(
+          each => (role ?? each.role) === each.role && (standing ?? each.standing) === each.standing,
+        )
+      : await counted(database, organisationId, { ...filter, role, standing })
+  return { counts, complete, matching: total(matching) }
+}
+
+function total(counts: readonly UserCount[]): number {
+  return counts.reduce((sum, each) => sum + each.count, 0)
+}
+
+async function counted(
+  database: Database,
+  organisationId: string,
+  filter: UserFilter,
+): Promise<readonly UserCount[]> {
+  const where = chosen(organisationId, filter, MOST_COUNTED + 1)
   const statement = declared(
     `SELECT role, second_factor, count(*) AS n FROM
        (SELECT role, second_factor FROM ${where.from} WHERE ${where.text} LIMIT ${MOST_COUNTED + 1}) AS counted
      GROUP BY role, second_factor`,
   )
   const rows = await database.read(statement, where.params)
-  const counts = rows.map(row => ({
+  return rows.map(row => ({
     role: row.role as Role,
     standing: standingOf(row),
     count: Number(row.n),
   }))
-  return { counts, complete: counts.reduce((sum, each) => sum + each.count, 0) <= MOST_COUNTED }
 }
 
 export interface StandingCount {
@@ -195,10 +220,11 @@ interface Chosen {
 function chosen(
   organisationId: string,
   filter: UserFilter,
+  most = MOST_FOUND,
 ): Chosen & { readonly from: string; readonly as: 'a' | 'found' } {
   if (filter.words.length === 0) return { ...condition(organisationId, filter), from: 'accounts a', as: 'a' }
   const found = tests(organisationId, filter, 'b')
-  const from = `(SELECT b.* FROM accounts b WHERE ${found.text.join(' AND ')} LIMIT ${MOST_FOUND}) AS found`
+  const from = `(SELECT b.* FROM accounts b WHERE ${found.text.join(' AND ')} LIMIT ${most}) AS found`
   return { from, as: 'found', text: 'found.organisation_id = ?', params: [...found.params, organisationId] }
 }
 

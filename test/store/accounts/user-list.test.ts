@@ -181,12 +181,12 @@ onEveryDatabase('the list of users', open => {
   })
 
   it('counts by role and standing what matches the words', async () => {
-    const { counts, complete } = await countUsers(database, 'org_a', [])
-    expect(complete).to.equal(true)
+    const { counts, complete, matching } = await countUsers(database, 'org_a', { words: [] })
+    expect({ complete, matching }).to.deep.equal({ complete: true, matching: 40 })
     expect(counts.reduce((sum, each) => sum + each.count, 0)).to.equal(40)
     const pending = counts.filter(each => each.standing === 'reset_pending')
     expect(pending.reduce((sum, each) => sum + each.count, 0)).to.equal(5)
-    const okafors = await countUsers(database, 'org_a', ['okafor'])
+    const okafors = await countUsers(database, 'org_a', { words: ['okafor'] })
     expect(okafors.counts.reduce((sum, each) => sum + each.count, 0)).to.equal(5)
   })
 
@@ -231,6 +231,15 @@ onEveryDatabase('the list of users', open => {
 
     it('finds by a common word the few that a filter leaves', async () => {
       expect(await ids({ words: ['@large'], role: 'admin' })).to.deep.equal(['zz_1'])
+    })
+
+    it('counts the few that a filter leaves, and says more of those it does not count', async () => {
+      for (const words of [[], ['@large']]) {
+        const few = await countUsers(database, 'org_l', { words, role: 'admin' })
+        expect(few).to.include({ complete: false, matching: 1 })
+        const many = await countUsers(database, 'org_l', { words, standing: 'not_set_up' })
+        expect(many).to.include({ complete: false, matching: 10_001 })
+      }
     })
   })
 
