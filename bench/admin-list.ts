@@ -97,7 +97,7 @@ async function listing(database: Database): Promise<string[]> {
     }
     table['the counts'] = [
       ...(table['the counts'] ?? []),
-      await milliseconds(() => countUsers(database, org, [])),
+      await milliseconds(() => countUsers(database, org, { words: [] })),
     ]
     const started = performance.now()
     const draft = { id: `all_${size}`, organisationId: org, actorId: 'x' }

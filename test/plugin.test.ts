@@ -524,6 +524,26 @@ describe('the plugin in an existing deployment', function () {
       }
     })
 
+    it('leaves the console out where the host says so, and keeps the account page', async () => {
+      const plugin = plugged({}, { admin: false })
+      const provider = new Provider('https://login.example', plugin.configuration)
+      const { ready, close } = plugin.mount(provider)
+      await ready
+      const server = createServer(provider.callback())
+      await new Promise<void>(resolve => server.listen(0, 'localhost', resolve))
+      try {
+        const { port } = server.address() as AddressInfo
+        const status = async (path: string) =>
+          (await fetch(`http://localhost:${port}${path}`, { redirect: 'manual' })).status
+        for (const path of ['/admin', '/admin/users', '/admin/sso'])
+          expect(await status(path), path).to.equal(404)
+        expect(await status('/account')).not.to.equal(404)
+      } finally {
+        server.close()
+        await close()
+      }
+    })
+
     const resources: Configuration['features'] = {
       resourceIndicators: { enabled: true, getResourceServerInfo: async () => ({ scope: '' }) },
     }

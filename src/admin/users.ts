@@ -14,6 +14,7 @@ import {
   readUserPage,
   type Standing,
   type UserCount,
+  type UserCounts,
   type UserPage,
   type UserSort,
 } from '../store/accounts/user-list.ts'
@@ -47,7 +48,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
       frameOf(services, guard, ctx, 'users'),
       tabsAndHelp(services, organisationId, 'users'),
       readUserPage(database, organisationId, filter, query.order, PAGE_ROWS, query.place),
-      countUsers(database, organisationId, filter.words),
+      countUsers(database, organisationId, filter),
     ])
     ctx.type = 'html'
     ctx.body = views.render('admin-users', {
@@ -65,7 +66,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
   function listed(
     query: UserQuery,
     page: UserPage,
-    { counts, complete }: Awaited<ReturnType<typeof countUsers>>,
+    { counts, complete, matching }: UserCounts,
   ): Omit<ViewLocals['admin-users'], 'frame' | 'tabs' | 'inviteUrl' | 'asking'> {
     const action = `${home}/users`
     const link = (change: Partial<UserQuery>) => `${action}${writeUserQuery(query, change)}`
@@ -91,8 +92,7 @@ export function userRoutes(services: Services, guard: Guard): Router {
         ...(sorted ? { sort: order.descending ? 'descending' : 'ascending' } : {}),
       }
     }
-    const matching = count(each => ofRole(each) && ofStanding(each))
-    const total = complete ? texts.number(matching) : `${texts.number(MOST_COUNTED)}+`
+    const total = matching > MOST_COUNTED ? `${texts.number(MOST_COUNTED)}+` : texts.number(matching)
     // Of no interest where nobody comes from a provider.
     const fromProvider =
       standing === 'at_provider' || !complete || count(each => each.standing === 'at_provider') > 0

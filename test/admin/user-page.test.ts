@@ -74,6 +74,9 @@ onEveryStage('a user’s page', open => {
     for (const id of [ben.id, 'usr_0', 'x'.repeat(65), '%00', '..%2fusers']) {
       expect((await mallory.by.get(`/admin/users/${id}`)).status, id).to.equal(404)
     }
+    // Who is somebody else's is looked for as nobody is, and nothing more is read of them.
+    const { reads, statements } = await countWork(stage, () => mallory.by.get(pageOf(ben)))
+    expect(reads, statements.join()).to.equal(2)
     for (const path of ['deactivate', 'admin', 'unblock', 'log-out', 'reset', 'remove-passkey']) {
       const answer = await mallory.by.post(`${pageOf(ben)}/${path}`, {})
       expect(answer.status, path).to.equal(404)

@@ -116,7 +116,7 @@ onEveryDatabase('where a user of an identity provider stands', (open, where) => 
     const filter = { words: ['dana'], standing: 'at_provider' } as const
     for await (const each of everyUser(database, at.organisation.id, filter)) found.push(each.id)
     expect(found).to.deep.equal([dana])
-    const { counts } = await countUsers(database, at.organisation.id, [])
+    const { counts } = await countUsers(database, at.organisation.id, { words: [] })
     expect(counts).to.have.deep.members([
       { role: 'technician', standing: 'at_provider', count: 1 },
       { role: 'technician', standing: 'not_set_up', count: 2 },

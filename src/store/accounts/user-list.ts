@@ -75,7 +75,7 @@ export interface UserPage {
 }
 
 const WORDS = 4
-/** A search looks at this many users at most, before it sorts. */
+/** A search shows this many users at most: so many are taken before they are sorted. */
 const MOST_FOUND = 10_000
 /** Counts stop here. */
 export const MOST_COUNTED = 10_000
@@ -135,29 +135,54 @@ export interface UserCount {
   readonly count: number
 }
 
-/**
- * How many users match the words, by role and standing, whatever the filter says of those two.
- *
- * @returns `complete` is false if there are more than {@link MOST_COUNTED}: then the counts are of some of them
- */
+export interface UserCounts {
+  /** Of those who match the words, by role and standing, whatever the filter says of those two. */
+  readonly counts: readonly UserCount[]
+  /** There are no more of them than {@link MOST_COUNTED}; else the counts are of some of them. */
+  readonly complete: boolean
+  /** How many match the whole filter; one more than {@link MOST_COUNTED} says more. */
+  readonly matching: number
+}
+
+/** How many users match. Those of a filter are counted apart only where all together are too many. */
 export async function countUsers(
   database: Database,
   organisationId: string,
-  words: readonly string[],
-): Promise<{ counts: readonly UserCount[]; complete: boolean }> {
-  const where = chosen(organisationId, { words })
+  { role, standing, ...filter }: UserFilter,
+): Promise<UserCounts> {
+  const counts = await counted(database, organisationId, filter)
+  const complete = total(counts) <= MOST_COUNTED
+  const narrowed = role !== undefined || standing !== undefined
+  const matching =
+    complete || !narrowed
+      ? counts.filter(
+          each => (role ?? each.role) === each.role && (standing ?? each.standing) === each.standing,
+        )
+      : await counted(database, organisationId, { ...filter, role, standing })
+  return { counts, complete, matching: total(matching) }
+}
+
+function total(counts: readonly UserCount[]): number {
+  return counts.reduce((sum, each) => sum + each.count, 0)
+}
+
+async function counted(
+  database: Database,
+  organisationId: string,
+  filter: UserFilter,
+): Promise<readonly UserCount[]> {
+  const where = chosen(organisationId, filter, MOST_COUNTED + 1)
   const statement = declared(
     `SELECT role, second_factor, count(*) AS n FROM
        (SELECT role, second_factor FROM ${where.from} WHERE ${where.text} LIMIT ${MOST_COUNTED + 1}) AS counted
      GROUP BY role, second_factor`,
   )
   const rows = await database.read(statement, where.params)
-  const counts = rows.map(row => ({
+  return rows.map(row => ({
     role: row.role as Role,
     standing: standingOf(row),
     count: Number(row.n),
   }))
-  return { counts, complete: counts.reduce((sum, each) => sum + each.count, 0) <= MOST_COUNTED }
 }
 
 export interface StandingCount {
@@ -190,45 +215,37 @@ interface Chosen {
 /**
  * What a page is read from, and a condition. Of a search, those that are found are taken first, by the
  * index of words: a database would rather walk all users in the order of the page, and look for words in each.
+ * The limit is of those who have all words and pass the filters.
  */
 function chosen(
   organisationId: string,
-  { words, ...filter }: UserFilter,
+  filter: UserFilter,
+  most = MOST_FOUND,
 ): Chosen & { readonly from: string; readonly as: 'a' | 'found' } {
-  if (words.length === 0)
-    return { ...condition(organisationId, { words, ...filter }), from: 'accounts a', as: 'a' }
-  const rest = condition(organisationId, { words: [], ...filter }, 'found')
-  const found = words.slice(0, WORDS).map(word => holding('b', organisationId, word, `LIMIT ${MOST_FOUND}`))
-  const from = `(SELECT b.* FROM accounts b WHERE ${found.map(each => each.text).join(' AND ')} LIMIT ${MOST_FOUND}) AS found`
-  return {
-    from,
-    as: 'found',
-    text: rest.text,
-    params: [...found.flatMap(each => each.params), ...rest.params],
-  }
-}
-
-/** The condition that an account has a word that begins so. */
-function holding(account: string, organisationId: string, word: string, limit = ''): Chosen {
-  return {
-    text: `${account}.id IN (SELECT w.account_id FROM account_words w
-      WHERE w.organisation_id = ? AND w.word >= ? AND w.word < ? ${limit})`,
-    params: [organisationId, word, `${word}${LAST}`],
-  }
+  if (filter.words.length === 0) return { ...condition(organisationId, filter), from: 'accounts a', as: 'a' }
+  const found = tests(organisationId, filter, 'b')
+  const from = `(SELECT b.* FROM accounts b WHERE ${found.text.join(' AND ')} LIMIT ${most}) AS found`
+  return { from, as: 'found', text: 'found.organisation_id = ?', params: [...found.params, organisationId] }
 }
 
 /** For statements that choose all users who match: a condition on accounts, and its parameters. */
-export function condition(
+export function condition(organisationId: string, filter: UserFilter): Chosen {
+  const { text, params } = tests(organisationId, filter, 'a')
+  return { text: ['a.organisation_id = ?', ...text].join(' AND '), params: [organisationId, ...params] }
+}
+
+/** What a filter asks of an account, but for its organisation, which its words are of. */
+function tests(
   organisationId: string,
   { words, role, standing, status }: UserFilter,
-  account = 'a',
-): Chosen {
-  const text = [`${account}.organisation_id = ?`]
-  const params: Param[] = [organisationId]
+  account: string,
+): { readonly text: string[]; readonly params: Param[] } {
+  const text: string[] = []
+  const params: Param[] = []
   for (const word of words.slice(0, WORDS)) {
-    const each = holding(account, organisationId, word)
-    text.push(each.text)
-    params.push(...each.params)
+    text.push(`${account}.id IN (SELECT w.account_id FROM account_words w
+      WHERE w.organisation_id = ? AND w.word >= ? AND w.word < ?)`)
+    params.push(organisationId, word, `${word}${LAST}`)
   }
   if (role !== undefined) {
     text.push(`${account}.role = ?`)
@@ -241,7 +258,7 @@ export function condition(
   // As a word of the statement, which the index of the few who are not active begins with.
   const known = STATUSES.find(each => each === status)
   if (known !== undefined) text.push(`${account}.status = '${known}'`)
-  return { text: text.join(' AND '), params }
+  return { text, params }
 }
 
 const READ_AT_ONCE = 500

@@ -18,6 +18,12 @@ const reset = sql('test_list_reset', 'UPDATE accounts SET second_factor_reset_at
 const loggedIn = sql('test_list_login', 'UPDATE accounts SET last_login_at = ? WHERE id = ?')
 const forget = sql('test_list_forget', 'DELETE FROM authenticators WHERE account_id = ?')
 const rename = sql('test_list_rename', 'UPDATE accounts SET name = ?, name_key = ? WHERE id = ?')
+const crowd = sql(
+  'test_list_crowd',
+  `INSERT INTO accounts (id, organisation_id, email, email_key, name, name_key, role, status, created_at)
+   WITH RECURSIVE n (i) AS (SELECT 100000 UNION ALL SELECT i + 1 FROM n WHERE i < 110099)
+   SELECT 'l_' || i, 'org_l', 'l' || i || '@large.example', 'l' || i || '@large.example', 'User', 'user', 'technician', 'active', 0 FROM n`,
+)
 const remove = sql('test_list_remove', 'DELETE FROM accounts WHERE id = ?')
 
 const NAMES = [
@@ -175,13 +181,66 @@ onEveryDatabase('the list of users', open => {
   })
 
   it('counts by role and standing what matches the words', async () => {
-    const { counts, complete } = await countUsers(database, 'org_a', [])
-    expect(complete).to.equal(true)
+    const { counts, complete, matching } = await countUsers(database, 'org_a', { words: [] })
+    expect({ complete, matching }).to.deep.equal({ complete: true, matching: 40 })
     expect(counts.reduce((sum, each) => sum + each.count, 0)).to.equal(40)
     const pending = counts.filter(each => each.standing === 'reset_pending')
     expect(pending.reduce((sum, each) => sum + each.count, 0)).to.equal(5)
-    const okafors = await countUsers(database, 'org_a', ['okafor'])
+    const okafors = await countUsers(database, 'org_a', { words: ['okafor'] })
     expect(okafors.counts.reduce((sum, each) => sum + each.count, 0)).to.equal(5)
+  })
+
+  describe('of more users than a search looks at', () => {
+    const by = { by: 'name', descending: false } as const
+
+    before(async () => {
+      await database.commit([
+        insertOrganisation({ id: 'org_l', name: 'Large', plan: 'Team', subscribedAt: null }, NOW),
+        write(crowd, []),
+      ])
+      // The last by every index.
+      for (const [id, role] of [
+        ['zz_1', 'admin'],
+        ['zz_2', 'technician'],
+      ] as const) {
+        await database.commit([
+          insertAccount(
+            {
+              id,
+              organisationId: 'org_l',
+              email: `zelda.${id}@large.example`,
+              name: 'Zelda Quist',
+              role,
+              status: 'active',
+              passwordHash: null,
+              mailboxProvenAt: null,
+            },
+            NOW,
+          ),
+        ])
+      }
+    })
+
+    const ids = async (filter: UserFilter) =>
+      (await readUserPage(database, 'org_l', filter, by, 25)).users.map(each => each.id)
+
+    it('finds who has a rare word and a common one, in either order', async () => {
+      expect(await ids({ words: ['zelda', '@large'] })).to.deep.equal(['zz_1', 'zz_2'])
+      expect(await ids({ words: ['@large', 'zelda'] })).to.deep.equal(['zz_1', 'zz_2'])
+    })
+
+    it('finds by a common word the few that a filter leaves', async () => {
+      expect(await ids({ words: ['@large'], role: 'admin' })).to.deep.equal(['zz_1'])
+    })
+
+    it('counts the few that a filter leaves, and says more of those it does not count', async () => {
+      for (const words of [[], ['@large']]) {
+        const few = await countUsers(database, 'org_l', { words, role: 'admin' })
+        expect(few).to.include({ complete: false, matching: 1 })
+        const many = await countUsers(database, 'org_l', { words, standing: 'not_set_up' })
+        expect(many).to.include({ complete: false, matching: 10_001 })
+      }
+    })
   })
 
   it('knows nobody of another organisation', async () => {
