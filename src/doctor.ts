@@ -105,7 +105,7 @@ async function checkSecretKeys(database: Database, keyring: Keyring): Promise<Ch
   } catch (error) {
     if (!(error instanceof SealBroken)) throw error
     const cure = 'put the key that was in use back into SALLYPORT_SECRET_KEYS, behind the new one'
-    return failed('secret keys', 'they do not open the signing keys in the database', cure)
+    return failed('secret keys', error.message, cure)
   }
 }
 

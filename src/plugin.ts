@@ -35,6 +35,8 @@ import { type Database, deferDatabase, openDatabase } from './store/database.ts'
 import { createAdapter } from './store/oidc/adapter.ts'
 import type { ClientMetadata, Clients, StoredClient } from './store/oidc/clients.ts'
 import { OWN_CLIENT_ID } from './store/oidc/own-client.ts'
+import { createKeyring } from './store/seal.ts'
+import { useSecretKeys } from './store/secret-keys.ts'
 
 export interface SecondFactorOptions {
   /** The issuer that the provider is constructed with; below its path our pages are. */
@@ -76,7 +78,7 @@ export interface SecondFactorOptions {
 }
 
 export interface Mounted {
-  /** Resolves when the database is open and migrated; rejects if it can't be. */
+  /** Resolves when the database is open and migrated; rejects if it can't be, or if a secret key of it is missing. */
   readonly ready: Promise<void>
   /** Finishes the mails in hand and closes the database. */
   close(): Promise<void>
@@ -126,7 +128,7 @@ export function secondFactor(host: Configuration, options: SecondFactorOptions):
   const actions = actionsOf(host, options)
   const config = configOf(options)
   const log = options.log ?? createLog('silent')
-  const database = deferDatabase(config.databaseUrl, () => openMigrated(config.databaseUrl))
+  const database = deferDatabase(config.databaseUrl, () => openMigrated(config))
   let provider: Provider | undefined
   const services = createServices(config, database, log, Date.now, {
     accounts: () =>
@@ -182,10 +184,17 @@ function placesOf({ placesFile }: SecondFactorOptions): Places {
   }
 }
 
-async function openMigrated(url: string): Promise<Database> {
-  const database = await openDatabase(url)
-  await database.migrate()
-  return database
+/** @throws SealBroken if a secret key is missing that this database was sealed with */
+async function openMigrated({ databaseUrl, secretKeys }: Config): Promise<Database> {
+  const database = await openDatabase(databaseUrl)
+  try {
+    await database.migrate()
+    await useSecretKeys(database, createKeyring(secretKeys), Date.now())
+    return database
+  } catch (error) {
+    await database.close()
+    throw error
+  }
 }
 
 function configOf(options: SecondFactorOptions): Config {

@@ -67,6 +67,7 @@ import { comesFrom, createAdapter, noteSeen } from './store/oidc/adapter.ts'
 import { createClients } from './store/oidc/clients.ts'
 import { OWN_API_SCOPES } from './store/oidc/own-api.ts'
 import { signingKeys } from './store/oidc/signing-keys.ts'
+import { checkSecretKeys, useSecretKeys } from './store/secret-keys.ts'
 import { readSession } from './store/sessions/oidc-sessions.ts'
 import { keepSsoPlans } from './store/sso/plans.ts'
 import { unit } from './store/unit-of-work.ts'
@@ -113,7 +114,9 @@ export async function buildProvider(
     places,
     resolver,
   })
+  await checkSecretKeys(database, services.keyring)
   const keys = await signingKeys(database, services.keyring, clock())
+  await useSecretKeys(database, services.keyring, clock())
   await keepSsoPlans(database, config.ssoPlans)
   const provider = new Provider(config.issuer, configuration(services, keys))
   provider.proxy = config.trustProxy !== undefined

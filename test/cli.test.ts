@@ -277,6 +277,7 @@ describe('the command line', () => {
             '020-email-changes.js',
             '021-sso.js',
             '022-provider-factors.js',
+            '024-secret-keys.js',
           ],
         })
       })
@@ -957,6 +958,23 @@ describe('the command line', () => {
       const { code, of } = await checkup()
       expect(code).to.equal(1)
       expect(of('secret keys')?.outcome).to.equal('failed')
+    })
+
+    it('names a secret key that has sealed and is gone, though an older one opens the signing keys', async () => {
+      await run(['migrate'])
+      env.SALLYPORT_SECRET_KEYS = `${'n'.repeat(32)},${KEYS}`
+      expect((await checkup()).of('secret keys')).to.equal(undefined)
+      env.SALLYPORT_SECRET_KEYS = `${'o'.repeat(32)},${KEYS}`
+      // To look is not to use.
+      expect((await checkup()).of('secret keys')).to.equal(undefined)
+      await run(['client', 'list'])
+      env.SALLYPORT_SECRET_KEYS = `${'n'.repeat(32)},${KEYS}`
+      expect((await checkup()).of('secret keys')?.cause).to.match(/the key [0-9a-f]{16}, used since \d{4}-/)
+      for (const args of [['client', 'list'], ['migrate']]) {
+        const { code, stderr } = await run(args)
+        expect(code).to.equal(2)
+        expect(stderr).to.match(/the key [0-9a-f]{16}, used since \d{4}-/)
+      }
     })
 
     it('says that the mail server does not answer, without its password', async () => {

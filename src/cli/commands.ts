@@ -15,6 +15,7 @@ import {
 } from '../organisations/directory.ts'
 import { signingKeys } from '../store/oidc/signing-keys.ts'
 import { createKeyring } from '../store/seal.ts'
+import { checkSecretKeys, useSecretKeys } from '../store/secret-keys.ts'
 import {
   actionsList,
   actionsSet,
@@ -55,7 +56,10 @@ const migrate: Command = {
       if (newer !== undefined) throw new UsageError(newer)
       const done = pending.length > 0 ? await database.migrate() : []
       // From here on, whatever is sealed in this database is sealed by these keys: others are refused by name.
-      await signingKeys(database, createKeyring(config.secretKeys), Date.now())
+      const keyring = createKeyring(config.secretKeys)
+      await checkSecretKeys(database, keyring)
+      await signingKeys(database, keyring, Date.now())
+      await useSecretKeys(database, keyring, Date.now())
       return done
     })
     const people = ran.length > 0 ? `Migrated: ${ran.join(', ')}\n` : 'The database is up to date.\n'

@@ -8,6 +8,7 @@ import { PROGRAM } from '../program.ts'
 import { type Database, openDatabase, sql } from '../store/database.ts'
 import { signingKeys } from '../store/oidc/signing-keys.ts'
 import { createKeyring, type Keyring } from '../store/seal.ts'
+import { checkSecretKeys, useSecretKeys } from '../store/secret-keys.ts'
 import { type Io, locationOf, UsageError } from './command.ts'
 
 /** @throws ConfigError; UsageError for a database that is not migrated; SealBroken for the wrong secret keys */
@@ -23,6 +24,7 @@ export async function withDirectory<T>(
     if (schema !== undefined) throw new UsageError(schema)
     const keyring = createKeyring(config.secretKeys)
     await checkKeys(database, keyring)
+    await useSecretKeys(database, keyring, Date.now())
     const { productName } = config
     return work({ database, keyring, clock: Date.now, actor: 'operator', productName }, config)
   })
@@ -76,13 +78,14 @@ export function schemaFault({
 const anyKey = sql('signing_key_any', 'SELECT kid FROM signing_keys LIMIT 1')
 
 /**
- * Whether the configured secret keys are the ones that the database was sealed with. Makes no keys.
+ * Whether the configured secret keys are the ones that the database was sealed with. Writes nothing.
  *
  * @returns false while nothing is sealed
  * @throws SealBroken
  */
 export async function checkKeys(database: Database, keyring: Keyring): Promise<boolean> {
   if ((await database.read(anyKey, [])).length === 0) return false
+  await checkSecretKeys(database, keyring)
   await signingKeys(database, keyring, Date.now())
   return true
 }

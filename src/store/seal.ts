@@ -27,6 +27,7 @@ export type Purpose =
   | 'dpop-nonce'
   | 'digest'
   | 'audit'
+  | 'id'
 
 export type NewestFirst<T> = readonly [T, ...T[]]
 
@@ -44,12 +45,10 @@ export interface Keyring {
   signedBy(purpose: Purpose, text: string, signature: string): number
 }
 
-/** A sealed value that none of the configured keys opens. */
+/** A sealed value that none of the configured keys opens, or a key of sealed values that is not among them. */
 export class SealBroken extends Error {
-  constructor(place: Place) {
-    super(
-      `SALLYPORT_SECRET_KEYS does not open ${place[0]}.${place[1]}: was a key taken out that is still in use?`,
-    )
+  constructor(what: string) {
+    super(`SALLYPORT_SECRET_KEYS does not open ${what}: was a key taken out that is still in use?`)
     this.name = 'SealBroken'
   }
 }
@@ -94,7 +93,7 @@ export function createKeyring(secretKeys: NewestFirst<string>): Keyring {
           if (opened !== undefined) return opened
         }
       }
-      throw new SealBroken(place)
+      throw new SealBroken(`${place[0]}.${place[1]}`)
     },
     sign: (purpose, text) => mac(keyObjects(purpose)[0], text),
     verify: (purpose, text, signature) => signedBy(purpose, text, signature) >= 0,

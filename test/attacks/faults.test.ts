@@ -35,6 +35,7 @@ import { type Mortal, startMortal } from './mortal.ts'
 
 const KEY = 'first-secret-key-of-the-tests-0123456789'
 const NEW_KEY = 'second-secret-key-of-the-tests-9876543210'
+const THIRD_KEY = 'third-secret-key-of-the-tests-5566778899001'
 const NEW_PASSWORD = 'seven herons polish copper kettles'
 
 describe('faults', function () {
@@ -227,7 +228,7 @@ describe('faults', function () {
       }
     })
 
-    it('F14, F15 and a new secret key leave sessions, codes, tokens, hints, links and factors as good as before', async () => {
+    it('F15: a new secret key leaves sessions, codes, tokens, hints, links and factors as good as before, and none may go', async () => {
       const owner = await victim(stage, party)
       const begun = await party.begin({ scope: 'openid offline_access', prompt: 'consent' })
       const page = await owner.visitor.follow(begun.url)
@@ -269,6 +270,12 @@ describe('faults', function () {
       expect(await mortal.start({ SALLYPORT_SECRET_KEYS: NEW_KEY })).to.equal(2)
       expect(mortal.output().slice(said)).to.include('SALLYPORT_SECRET_KEYS does not open')
       expect(mortal.output().slice(said)).not.to.match(/\bat .+:\d+:\d+/)
+      // Its seals are of users' factors alone: without it their right codes would be wrong ones.
+      const ended = mortal.output().length
+      expect(await mortal.start({ SALLYPORT_SECRET_KEYS: `${THIRD_KEY},${KEY}` })).to.equal(2)
+      expect(mortal.output().slice(ended)).to.match(
+        /^SALLYPORT_SECRET_KEYS does not open what was sealed by the key [0-9a-f]{16}, used since [\d-]{10}: .+$/m,
+      )
       expect(await mortal.start({ SALLYPORT_SECRET_KEYS: `${NEW_KEY},${KEY}` })).to.equal(undefined)
     })
   })

@@ -211,6 +211,7 @@ const TABLES = [
   'api_clients',
   'action_rules',
   'signing_keys',
+  'secret_keys',
   'oidc_sessions',
   'oidc_artefacts',
   'pending_forms',
