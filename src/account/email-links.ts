@@ -88,7 +88,10 @@ export function emailLinkRoutes(services: Services): Router {
       return askToStop(ctx, now)
     }
     if (!made) {
-      const lock = paths.link('lock', lockToken(keyring, account.id, clock()))
+      const lock = paths.link(
+        'lock',
+        lockToken(keyring, { accountId: account.id, email: change.from }, clock()),
+      )
       return page(ctx, t('emailStopped.lead', { email: change.from }), {
         heading: t('emailStopped.heading'),
         effects: [t('emailStopped.lock')],

@@ -96,7 +96,9 @@ export function mailHandler({
       return { ok: false, reason: 'not sent in time: what is in it no longer works', permanent: true }
     }
     const token =
-      accountId === undefined || !lockable ? undefined : lockToken(keyring, accountId, contents.at)
+      accountId === undefined || !lockable
+        ? undefined
+        : lockToken(keyring, { accountId, email: to }, contents.at)
     const mail = templates.render(template, to, contents, token)
     try {
       await mailer.send({ id: job.id, to, date: job.createdAt, ...mail }, signal)

@@ -156,6 +156,72 @@ onEveryStage('attacks around a locked account', open => {
     expect(await statusOf(dana.person)).to.equal('locked')
   })
 
+  const CHANGE_LINK = /http\S+\/link\/email-change\/[\w-]+/
+  const STOP_LINK = /http\S+\/link\/email-stop\/[\w.-]+/
+
+  /** Whoever is in changes the address to one of theirs. */
+  async function stealAddress({ visitor }: Victim, email: string): Promise<void> {
+    await visitor.post('/account/email', { email })
+    const confirm = new URL(await mailed(stage, { email }, CHANGE_LINK)).pathname
+    expect((await press(confirm)).heading).to.equal('Your address is changed')
+  }
+
+  it('in a mailbox whose address a thief has changed puts the address back, and the new password goes there', async () => {
+    const dana = await victim(stage, party)
+    const link = await linkOf(dana)
+    const thiefs = 'lock-thief@evil.example'
+    const opened = await createVisitor(stage.origin).get(link)
+    expect(opened.heading).to.equal('Lock your account?')
+    await stealAddress(dana, thiefs)
+    await stealAddress(dana, `second-${thiefs}`)
+
+    // Also on the page that was open before.
+    for (const led of [await press(link), await createVisitor(stage.origin).get(link)]) {
+      expect(led.status).to.equal(303)
+      const asked = await createVisitor(stage.origin).follow(led.location ?? '')
+      expect(asked.heading).to.equal('Put the old address back?')
+      expect(await statusOf(dana.person), 'by opening it').to.equal('active')
+    }
+    const { location = '' } = await press(link)
+    expect((await press(new URL(location).pathname)).heading).to.equal('Your account is locked')
+    expect(await readAccount(stage.running.services.database, dana.person.id)).to.include({
+      email: dana.person.email,
+      status: 'locked',
+    })
+    for (const email of [thiefs, `second-${thiefs}`]) {
+      await createVisitor(stage.origin).post('/forgot-password', { email })
+    }
+    await setPassword(dana, NEW_PASSWORD)
+    const resets = (await stage.mails()).filter(({ text }) => RESET_LINK.test(text ?? ''))
+    expect(resets.filter(({ to }) => JSON.stringify(to).includes(thiefs))).to.deep.equal([])
+  })
+
+  it('in a thief’s mailbox is dead once the owner has put the address back', async () => {
+    const dana = await victim(stage, party)
+    const thiefs = 'lock-again@evil.example'
+    await stealAddress(dana, thiefs)
+    await dana.visitor.post('/account/name', { name: 'Dana W' })
+    const stolen = new URL(await mailed(stage, { email: thiefs }, LOCK_LINK)).pathname
+    const stops = (await stage.mails()).flatMap(({ text, to }) =>
+      JSON.stringify(to).includes(dana.person.email) ? (STOP_LINK.exec(text ?? '')?.[0] ?? []) : [],
+    )
+    const putBack = await press(new URL(stops.at(-1) ?? '').pathname)
+    expect(putBack.heading).to.equal('Your account is locked')
+    await setPassword(dana, NEW_PASSWORD)
+    expect((await createVisitor(stage.origin).get(stolen)).heading).to.equal('This link no longer works')
+    expect((await press(stolen)).heading).to.equal('This link no longer works')
+    expect(await statusOf(dana.person)).to.equal('active')
+  })
+
+  it('in a mailbox that was the account’s too long ago to be put back is dead', async () => {
+    const dana = await victim(stage, party)
+    const link = await linkOf(dana)
+    await stealAddress(dana, 'lock-moved@example.net')
+    stage.advance(4 * DAY)
+    expect((await press(link)).heading).to.equal('This link no longer works')
+    expect(await statusOf(dana.person)).to.equal('active')
+  })
+
   it('the last admin can lock themselves, and comes back as an admin', async () => {
     const priya = await victim(stage, party, { role: 'admin' })
     await press(await linkOf(priya))

@@ -301,6 +301,7 @@ async function everything(dialect: Dialect): Promise<Write[]> {
   await readHelpers(database, 'org_1', id, 200)
   await cases.readCase(database, { id: 'cas_1' })
   await changes.readFormerEmails(database, id, NOW)
+  await changes.readWayBack(database, id, 'a@b.example', NOW)
   await cases.readCase(database, { number: 1 })
   await cases.readRunningCases(database, 500)
   await cases.readSettledCases(database, 10, 25)

@@ -128,6 +128,24 @@ export async function readFormerEmails(
   return (await database.read(former, [accountId, now])).map(row => String(row.old_email))
 }
 
+// The oldest: what puts it back ends every later change.
+const wayBack = sql(
+  'email_change_way_back',
+  `SELECT h.id FROM email_changes h WHERE h.account_id = ? AND h.old_key = ? AND ${canBePutBack('h', '?')}
+   ORDER BY h.epoch LIMIT 1`,
+)
+
+/** The change that took an address away from an account, if the address can be put back still. @returns its id */
+export async function readWayBack(
+  database: Database,
+  accountId: string,
+  email: string,
+  now: number,
+): Promise<string | undefined> {
+  const [row] = await database.read(wayBack, [accountId, emailKey(email), now])
+  return row && String(row.id)
+}
+
 const held = `EXISTS (SELECT 1 FROM email_changes h
   WHERE h.old_key = ? AND ${canBePutBack('h', '?')} AND h.account_id <> ?)`
 const isHeld = sql('email_change_held', `SELECT 1 AS held WHERE ${held}`)
