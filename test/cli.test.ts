@@ -277,7 +277,7 @@ describe('the command line', () => {
             '020-email-changes.js',
             '021-sso.js',
             '022-provider-factors.js',
-            '024-secret-keys.js',
+            '023-secret-keys.js',
           ],
         })
       })

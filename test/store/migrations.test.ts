@@ -29,7 +29,7 @@ const ALL = [
   '020-email-changes.js',
   '021-sso.js',
   '022-provider-factors.js',
-  '024-secret-keys.js',
+  '023-secret-keys.js',
 ]
 
 const newer = sql(
