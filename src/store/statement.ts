@@ -21,6 +21,11 @@ export interface Write {
   readonly refusal?: Refusal
   /** Kind of the jobs that it enqueues: once it is committed, whoever does them looks at once. */
   readonly enqueues?: string
+  /**
+   * An account whose factors it adds or takes. Such commits come one after another, and each sees all that was stored
+   * before it: else one that takes them would miss what is being added at that moment.
+   */
+  readonly alone?: string
 }
 
 /** Why a commit was refused. */
@@ -63,6 +68,16 @@ export function sql(name: string, text: string): Statement {
 /** Pairs a statement with its parameters. */
 export function write(statement: Statement, params: readonly Param[], refusal?: Refusal): Write {
   return refusal === undefined ? { statement, params } : { statement, params, refusal }
+}
+
+/** The same for what adds or takes factors of an account. */
+export function writeAlone(
+  accountId: string,
+  statement: Statement,
+  params: readonly Param[],
+  refusal?: Refusal,
+): Write {
+  return { ...write(statement, params, refusal), alone: accountId }
 }
 
 /** The statement's text with its rows counted: every write says which rows it touched. */

@@ -3,7 +3,7 @@
 
 import type { Write } from '../database.ts'
 import { digest } from '../ids.ts'
-import { sql, write } from '../statement.ts'
+import { sql, write, writeAlone } from '../statement.ts'
 import type { Account } from './accounts.ts'
 import { spend } from './credentials.ts'
 
@@ -61,8 +61,9 @@ export function lockAccount(
   return [
     ...(role === 'admin' && organisationId !== null ? [write(adminGoes, [organisationId])] : []),
     putBack === undefined
-      ? write(lock, [since, now, id], 'already_used')
-      : write(
+      ? writeAlone(id, lock, [since, now, id], 'already_used')
+      : writeAlone(
+          id,
           lockAndPutBack,
           [now, putBack.key, putBack.email, putBack.key, putBack.key, since, now, id],
           'already_used',

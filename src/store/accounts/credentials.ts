@@ -2,7 +2,7 @@
 // is used once is burnt by a conditional write, which refuses the whole commit if somebody was faster.
 
 import type { Database, Write } from '../database.ts'
-import { sql, write } from '../statement.ts'
+import { sql, write, writeAlone } from '../statement.ts'
 import type { Account } from './accounts.ts'
 
 const upsertAuthenticator = sql(
@@ -45,7 +45,8 @@ export function putAuthenticator(
   step: number,
   now: number,
 ): Write {
-  return write(
+  return writeAlone(
+    id,
     upsertAuthenticator,
     [id, secret, step, now, now, authenticator?.secret ?? null],
     'account_changed',
@@ -70,7 +71,7 @@ const upsertRecovery = sql(
 
 /** Makes a recovery code valid, in place of the one before. */
 export function issueRecoveryCode(accountId: string, hash: string, now: number): Write {
-  return write(upsertRecovery, [accountId, hash, now])
+  return writeAlone(accountId, upsertRecovery, [accountId, hash, now])
 }
 
 const replaceRecovery = sql(
@@ -130,7 +131,8 @@ const insertPasskeyRow = sql(
 
 /** Refused as `already_exists` if anybody has a credential of this id. */
 export function insertPasskey(passkey: Passkey, now: number): Write {
-  return write(
+  return writeAlone(
+    passkey.accountId,
     insertPasskeyRow,
     [
       passkey.credentialId,

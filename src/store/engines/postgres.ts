@@ -1,6 +1,7 @@
 // PostgreSQL for `database.ts`. A commit is one statement: every write is a data-modifying CTE, so that a request's
 // changes cost one round trip and one fsync, and the server's own atomicity is the transaction. A write that had to
-// match and did not raises an error inside that statement, which rolls all of it back.
+// match and did not raises an error inside that statement, which rolls all of it back. Where commits must come one after
+// another, a row is locked before: a statement sees what was stored before it began, and not what it waited for.
 
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,6 +24,7 @@ const TRIES = 6
 const FIRST_WAIT_MS = 5
 const INT8 = 20
 const INVALID_TEXT_REPRESENTATION = '22P02'
+const LOCK = { name: 'account_lock_row', text: 'SELECT 1 FROM accounts WHERE id = $1 FOR NO KEY UPDATE' }
 /** pg reads 64-bit integers as text; ours are times and counters, all below 2^53. */
 const types = {
   getTypeParser: (oid: number, format?: string) =>
@@ -56,9 +58,18 @@ export async function openPostgres(url: string): Promise<Driver> {
     }
   }
 
-  async function run(query: { name?: string; text: string }, params: readonly Param[]): Promise<Row[]> {
+  async function run(
+    query: { name?: string; text: string },
+    params: readonly Param[],
+    locked: readonly string[] = [],
+  ): Promise<Row[]> {
+    const values = [...params]
     try {
-      const { rows } = await withConnection(each => each.query({ ...query, values: [...params] }))
+      const { rows } = await withConnection(each =>
+        locked.length === 0
+          ? each.query({ ...query, values })
+          : afterLocks(each, locked, { ...query, values }),
+      )
       return rows
     } catch (error) {
       throw isConnectionFailure(error)
@@ -98,9 +109,10 @@ export async function openPostgres(url: string): Promise<Driver> {
       }
     }
     const params = writes.flatMap(each => [...each.params])
+    const locked = [...new Set(writes.flatMap(each => each.alone ?? []))].sort()
     for (let tries = 1; ; tries++) {
       try {
-        const [row] = await run(query, params)
+        const [row] = await run(query, params, locked)
         return row
       } catch (error) {
         const refusal = refusalOf(error, writes)
@@ -110,6 +122,24 @@ export async function openPostgres(url: string): Promise<Driver> {
         await sleep(Math.random() * FIRST_WAIT_MS * 2 ** tries)
       }
     }
+  }
+}
+
+async function afterLocks(
+  connection: Connection,
+  accountIds: readonly string[],
+  query: Parameters<Connection['query']>[0],
+): Promise<{ rows: Row[] }> {
+  await connection.query({ text: 'BEGIN ISOLATION LEVEL READ COMMITTED', values: [] })
+  try {
+    for (const id of accountIds) await connection.query({ ...LOCK, values: [id] })
+    const answer = await connection.query(query)
+    await connection.query({ text: 'COMMIT', values: [] })
+    return answer
+  } catch (error) {
+    // Where the connection is gone, so is what was done by it.
+    await connection.query({ text: 'ROLLBACK', values: [] }).catch(() => undefined)
+    throw error
   }
 }
 

@@ -5,7 +5,7 @@
 import { condition, type UserFilter } from '../accounts/user-list.ts'
 import type { Database, Param, Statement, Write } from '../database.ts'
 import { actorMayAct, actorParams } from '../organisations/actor.ts'
-import { sql, write } from '../statement.ts'
+import { sql, write, writeAlone } from '../statement.ts'
 
 /** A draft that nobody starts is forgotten after an hour. */
 export const DRAFT_MS = 60 * 60 * 1000
@@ -329,7 +329,8 @@ export function resetSecondFactor(
   const { id, epoch } = user
   const organisationId = user.organisationId ?? ''
   return [
-    write(
+    writeAlone(
+      id,
       clear,
       [now, id, organisationId, epoch, ...actorParams(actorId, organisationId)],
       'account_changed',

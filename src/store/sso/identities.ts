@@ -5,7 +5,7 @@ import type { Account } from '../accounts/accounts.ts'
 import { retireTokens } from '../accounts/emailed-tokens.ts'
 import type { Database, Write } from '../database.ts'
 import { endAccess } from '../oidc/artefacts.ts'
-import { sql, write } from '../statement.ts'
+import { sql, write, writeAlone } from '../statement.ts'
 
 export interface Identity {
   readonly connectionId: string
@@ -48,7 +48,7 @@ export function linkIdentity(
   twoFactorBy: TwoFactorBy,
   now: number,
 ): Write {
-  return write(insert, [subject, now, twoFactorBy, connectionId, id, epoch], 'already_exists')
+  return writeAlone(id, insert, [subject, now, twoFactorBy, connectionId, id, epoch], 'already_exists')
 }
 
 const insertNew = sql(
@@ -81,7 +81,7 @@ const remove = sql('sso_identity_delete', 'DELETE FROM sso_identities WHERE acco
 
 /** Takes what an account is linked by. Refused as `account_changed` if it is linked to nobody. */
 export function unlinkAccount(accountId: string): Write {
-  return write(remove, [accountId], 'account_changed')
+  return writeAlone(accountId, remove, [accountId], 'account_changed')
 }
 
 const claim = sql(
@@ -106,7 +106,7 @@ export function claimAccount(
   now: number,
 ): Write[] {
   return [
-    write(claim, [now, id, epoch], 'account_changed'),
+    writeAlone(id, claim, [now, id, epoch], 'account_changed'),
     ...takeFactors.map(each => write(each, [id])),
     ...endAccess(dialect, id, now),
     retireTokens(id, now),
