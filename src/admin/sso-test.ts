@@ -156,7 +156,11 @@ export function ssoTestRoutes(services: Services, guard: Guard, upstreams: Upstr
       { text: t('testLogin.subject'), value: shown(subject) },
       { text: t('testLogin.email'), value: address },
       { text: t('testLogin.name'), value: shown(name) },
-      { text: t('testLogin.groups'), value: shown(groups.slice(0, MOST_SHOWN).join(', ')) },
+      {
+        text: t('testLogin.groups'),
+        value:
+          groups === undefined ? t('testLogin.groupsLeftOut') : shown(groups.slice(0, MOST_SHOWN).join(', ')),
+      },
       { text: t(protocol === 'saml' ? 'testLogin.context' : 'testLogin.acr'), value: shown(acr) },
       { text: t(protocol === 'saml' ? 'testLogin.methods' : 'testLogin.amr'), value: shown(amr.join(' ')) },
     ]

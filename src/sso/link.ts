@@ -65,12 +65,12 @@ export function decideLink({ answer, connection, linked, byEmail, domain }: Link
   return claim ? refused('no_account') : { kind: 'prove', account: byEmail }
 }
 
-/** The role that somebody's groups give them; undefined: groups say nothing about roles here. */
+/** The role that somebody's groups give them; undefined: groups say nothing about roles here, or were left out. */
 export function roleOf(
   { groups }: Pick<UpstreamAnswer, 'groups'>,
   { adminGroups }: { readonly adminGroups: readonly string[] },
 ): 'admin' | 'technician' | undefined {
-  if (adminGroups.length === 0) return undefined
+  if (adminGroups.length === 0 || groups === undefined) return undefined
   return groups.some(each => adminGroups.includes(each)) ? 'admin' : 'technician'
 }
 

@@ -19,7 +19,7 @@ export function answerOf(token: Claims, userinfo: Claims | undefined, issuer: st
     email: emailOf(about),
     emailVerified: isVerified(about, issuer),
     name: text(claims.name) ?? fullName(claims),
-    groups: strings(claims.groups ?? claims.roles),
+    groups: groupsOf(claims),
     acr: text(token.acr),
     amr: strings(token.amr),
     authenticatedAt: typeof token.auth_time === 'number' ? token.auth_time * 1000 : undefined,
@@ -55,6 +55,16 @@ function isVerified(claims: Claims, issuer: string): boolean | undefined {
 /** Microsoft Entra ID, in one of its clouds. */
 export function isEntra(issuer: string): boolean {
   return /^https:\/\/login\.(microsoftonline\.(com|us)|partner\.microsoftonline\.cn)\//i.test(issuer)
+}
+
+/**
+ * Microsoft Entra ID leaves groups out where there are more than fit: it says where they can be asked for (Core section
+ * 5.6.2), or that there are some.
+ */
+function groupsOf({ groups, roles, hasgroups, _claim_names: elsewhere }: Claims): string[] | undefined {
+  const named = typeof elsewhere === 'object' && elsewhere !== null && Object.hasOwn(elsewhere, 'groups')
+  if (groups === undefined && (named || hasgroups === true || hasgroups === 'true')) return undefined
+  return strings(groups ?? roles)
 }
 
 function fullName(claims: Claims): string | undefined {

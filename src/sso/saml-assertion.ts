@@ -158,6 +158,8 @@ const GROUPS = [
   'http://schemas.microsoft.com/ws/2008/06/identity/claims/groups',
   'http://schemas.xmlsoap.org/claims/Group',
 ]
+/** In place of the groups, where Microsoft Entra ID has more than fit. */
+const GROUPS_ELSEWHERE = 'http://schemas.microsoft.com/claims/groups.link'
 
 type Attributes = ReadonlyMap<string, readonly string[]>
 
@@ -176,7 +178,7 @@ function answerIn(assertion: Element, subject: Element, now: number): UpstreamAn
     email: nameId.email ?? parseAddress(firstOf(attributes, EMAIL)),
     emailVerified: undefined,
     name: nameIn(attributes),
-    groups: allOf(attributes, GROUPS),
+    groups: attributes.has(GROUPS_ELSEWHERE) ? undefined : allOf(attributes, GROUPS),
     acr: textOf(onlyChild(context, ASSERTION, 'AuthnContextClassRef')),
     amr: allOf(attributes, AMR),
     authenticatedAt: Math.min(authenticatedAt, now),

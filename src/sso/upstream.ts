@@ -21,7 +21,8 @@ export interface UpstreamAnswer {
   /** Whether the upstream says that the mailbox is the user's; undefined where the protocol has no word for it. */
   readonly emailVerified: boolean | undefined
   readonly name: string | undefined
-  readonly groups: readonly string[]
+  /** Undefined: the upstream says that it has left them out, since there are too many (Microsoft Entra ID). */
+  readonly groups: readonly string[] | undefined
   /** `acr`, or the AuthnContext class. */
   readonly acr: string | undefined
   /** `amr`; SAML has none, but Entra ID and AD FS tell the methods by an attribute. */

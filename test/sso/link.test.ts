@@ -109,5 +109,6 @@ describe('the role that groups give', () => {
     expect(roleOf({ groups: ['staff', 'it-admins'] }, connection)).to.equal('admin')
     expect(roleOf({ groups: ['IT-ADMINS'] }, connection)).to.equal('technician')
     expect(roleOf({ groups: [] }, connection)).to.equal('technician')
+    expect(roleOf({ groups: undefined }, connection), 'left out').to.equal(undefined)
   })
 })

@@ -541,6 +541,12 @@ describe('single sign-on by OpenID Connect, at a provider that lies', () => {
     ])
     expect((await login({ claims: { roles: ['admin'] } })).groups).to.deep.equal(['admin'])
     expect((await login({ claims: { groups: 'admins' } })).groups).to.deep.equal([])
+    const elsewhere = {
+      _claim_names: { groups: 'src1' },
+      _claim_sources: { src1: { endpoint: 'https://x' } },
+    }
+    expect((await login({ claims: elsewhere })).groups, 'too many for Entra ID').to.equal(undefined)
+    expect((await login({ claims: { hasgroups: true, roles: ['admin'] } })).groups).to.equal(undefined)
     const many = Array.from({ length: 1500 }, (_, index) => `g${index}`)
     expect((await login({ claims: { groups: many } })).groups).to.have.length(1000)
   })

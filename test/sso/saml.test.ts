@@ -340,6 +340,8 @@ describe('an assertion', () => {
       attributes: { [groups]: ['a', 'b', 'a'], memberOf: ['c'], [methods]: [mfa] },
     })
     expect(answer).to.deep.include({ groups: ['c', 'a', 'b'], amr: [mfa], acr: PASSWORD_CONTEXT })
+    const link = { 'http://schemas.microsoft.com/claims/groups.link': ['https://graph.example/groups'] }
+    expect((await taken({ attributes: link })).groups, 'too many for Entra ID').to.equal(undefined)
   })
 
   it('gives all attributes as they came, whatever they are called', async () => {
