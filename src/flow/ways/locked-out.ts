@@ -85,7 +85,7 @@ export const openCase: Handler = async (services, visit, form) => {
     ...shown(visit, 'open-case'),
     writes: [
       ...(await ended(services, facts.caseId, visit.now)),
-      cases.openCase({ id, account, reason, waitUntil }, visit.now),
+      cases.openCase({ id, account, reason, waitUntil, over: facts.caseId }, visit.now),
       record(visit, 'support_case.opened', { case: id, reason }),
       ...tellOwner(keyring, { ...account, formerEmails }, id, 'opened', told, visit.now),
       lookAgain(id, waitUntil, visit.now),

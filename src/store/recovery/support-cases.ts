@@ -214,7 +214,8 @@ const open = sql(
    FROM accounts a WHERE a.id = ? AND a.epoch = ? AND a.status = 'active' AND NOT EXISTS
      (SELECT 1 FROM support_cases x WHERE x.account_id = a.id AND x.closed_why = 'stopped' AND x.epoch = a.epoch
         AND x.closed_at > ?)
-     AND NOT EXISTS (SELECT 1 FROM support_cases x WHERE x.account_id = a.id AND x.closed_at IS NULL AND x.used_at IS NULL)
+     AND NOT EXISTS (SELECT 1 FROM support_cases x WHERE x.account_id = a.id AND x.closed_at IS NULL
+       AND x.used_at IS NULL AND x.id <> ?)
    ON CONFLICT (account_id) WHERE closed_at IS NULL AND used_at IS NULL DO NOTHING`,
 )
 
@@ -225,11 +226,13 @@ export function openCase(
     readonly account: { readonly id: string; readonly epoch: number }
     readonly reason: string
     readonly waitUntil: number
+    /** The id of a case of before that the same commit closes. */
+    readonly over?: string | undefined
   },
   now: number,
 ): Write {
-  const { id, account, reason, waitUntil } = opened
-  const params = [id, reason, now, waitUntil, account.id, account.epoch, now - STOPPED_MS]
+  const { id, account, reason, waitUntil, over = '' } = opened
+  const params = [id, reason, now, waitUntil, account.id, account.epoch, now - STOPPED_MS, over]
   return write(open, params, 'already_exists')
 }
 
