@@ -242,7 +242,9 @@ function prove(facts: Facts, enrolment: Enrolment, policy: Policy, now: number):
   const demand = demandIn(policy)
   const asked = [policy.goal, demand && goalOf(demand)].map(goal => goal?.since ?? Number.NEGATIVE_INFINITY)
   const held = [...facts.session, ...facts.verified]
-  const step = firstSetUp(facts, enrolment, policy, freshEnough(Math.max(...asked), { held, now }, facts))
+  // Whom the day of grace has run out for is made to set up, by what their session holds, and is let on by it.
+  const since = Math.max(...asked, policy.prompt === 'login' ? Number.NEGATIVE_INFINITY : now - FRESH_MS)
+  const step = firstSetUp(facts, enrolment, policy, freshEnough(since, held, facts))
   return mayPutOff && step.kind === 'set-up'
     ? { kind: 'set-up', ways: ['set-up', 'put-off'], putOffUntil: policy.graceUntil }
     : step
@@ -283,11 +285,11 @@ interface Held {
 }
 
 /**
- * Whether anything was proven as freshly as what is set up counts from then on, whatever was asked: else whoever finds a
- * session open would have a factor of their own.
+ * Whether anything was proven as freshly as is asked: else whoever finds a session open would confirm by a factor of
+ * their own.
  */
-function freshEnough(since: number, { held, now }: Held, { verified }: Facts): boolean {
-  return meets('1fa', held, Math.max(since, now - FRESH_MS)) || provenBy('1fa', verified, verified)
+function freshEnough(since: number, held: readonly Fact[], { verified }: Facts): boolean {
+  return meets('1fa', held, since) || provenBy('1fa', verified, verified)
 }
 
 /** Whether a recovery code was used so lately that a new authenticator may stand on it. */
@@ -315,7 +317,7 @@ function reach(goal: Goal, { held, now }: Held, facts: Facts, enrolment: Enrolme
   if (!enrolment.authenticator) {
     return enrolled
       ? { kind: 'passkey-first', ways: upstream ? ['passkey', 'sso'] : ['passkey'] }
-      : firstSetUp(facts, enrolment, policy, freshEnough(goal.since, { held, now }, facts))
+      : firstSetUp(facts, enrolment, policy, freshEnough(Math.max(goal.since, now - FRESH_MS), held, facts))
   }
   const step = code(enrolment)
   // A recovery code never raises a level: only a new authenticator, or the old one found again, does. The recovery code

@@ -191,11 +191,9 @@ describe('the next step', () => {
     ['of a code from before a reset', { enrolled: RESET, verified: TWO }, 'mailed-code', 'mailed-code', 'send-code'],
     ['of a recovery code from before a reset', { enrolled: RESET, verified: RECOVERED }, 'mailed-code', 'mailed-code', 'send-code'],
     // the session, and what the app asks
-    ['E8: of a grace session of just now when the day is over', { session: verified('pwd') }, 'set-up', 'set-up'],
-    ['E8: of one of long ago: whoever finds a browser open sets nothing up', { session: session('pwd') }, 'mailed-code', 'mailed-code', 'send-code'],
-    ['of the same with its mailbox proven', { session: session('pwd'), verified: verified('mail') }, 'set-up', 'set-up'],
+    ['E8: of a grace session when the day is over', { session: session('pwd') }, 'set-up', 'set-up'],
     ['of a grace session of just now asked for two factors', { session: verified('pwd'), ...GRACE, ...STEP_UP, goal: asks('2fa') }, 'set-up', 'set-up', 'cancel'],
-    ['of a grace session of long ago asked for two factors', { session: session('pwd'), ...GRACE, ...STEP_UP, goal: asks('2fa') }, 'mailed-code', 'mailed-code', 'send-code', 'cancel'],
+    ['E4: of a grace session of long ago asked for two factors: whoever finds a browser open sets nothing up', { session: session('pwd'), ...GRACE, ...STEP_UP, goal: asks('2fa') }, 'mailed-code', 'mailed-code', 'send-code', 'cancel'],
     ['of a grace session asked for a new factor, and for nothing else', { session: session('pwd'), ...GRACE, ...STEP_UP, goal: asks('1fa', FRESH) }, 'password', 'password', 'cancel'],
     ['of a session asked for a new code', { enrolled: APP, session: HELD_TWO, ...STEP_UP, goal: asks('2fa', FRESH) }, 'code', 'otp', 'cancel'],
     ['of a session with a passkey asked for a new code', { enrolled: BOTH, session: HELD_TWO, ...STEP_UP, goal: asks('2fa', FRESH) }, 'code', 'otp', 'passkey', 'cancel'],
@@ -441,8 +439,12 @@ describe('the next step, in every combination', function () {
       must: each => each.mailbox,
     },
     {
-      name: 'E4: setting up needs something fresh, whatever is asked, or the mailbox',
-      when: each => offers(each, 'set-up') && !each.second && each.policy.emailProof !== 'never',
+      name: 'E4: setting up in a step-up needs something fresh, whatever is asked, or the mailbox; in a login, where that is asked',
+      when: each =>
+        offers(each, 'set-up') &&
+        (each.policy.prompt === 'step_up' || each.policy.goal?.since === FRESH) &&
+        !each.second &&
+        each.policy.emailProof !== 'never',
       must: each => each.mailbox || each.facts.verified.length > 0,
     },
     {

@@ -214,8 +214,8 @@ describe('the gate and the level', () => {
     },
     after: {
       'grace pwd': {
-        nothing: gate(mailed),
-        '2fa': gate(mailed),
+        nothing: gate('set-up: set-up'),
+        '2fa': gate('set-up: set-up'),
         phr: gate('passkey-needed: give-up'),
       },
       'grace pwd of just now': {
