@@ -968,6 +968,10 @@ describe('the command line', () => {
       // To look is not to use.
       expect((await checkup()).of('secret keys')).to.equal(undefined)
       await run(['client', 'list'])
+      env.SALLYPORT_SECRET_KEYS = KEYS
+      expect((await checkup()).of('secret keys')).to.equal(undefined)
+      env.SALLYPORT_SECRET_KEYS = `${'o'.repeat(32)},${KEYS}`
+      await run(['migrate'])
       env.SALLYPORT_SECRET_KEYS = `${'n'.repeat(32)},${KEYS}`
       expect((await checkup()).of('secret keys')?.cause).to.match(/the key [0-9a-f]{16}, used since \d{4}-/)
       for (const args of [['client', 'list'], ['migrate']]) {

@@ -8,7 +8,7 @@ import { PROGRAM } from '../program.ts'
 import { type Database, openDatabase, sql } from '../store/database.ts'
 import { signingKeys } from '../store/oidc/signing-keys.ts'
 import { createKeyring, type Keyring } from '../store/seal.ts'
-import { checkSecretKeys, useSecretKeys } from '../store/secret-keys.ts'
+import { checkSecretKeys } from '../store/secret-keys.ts'
 import { type Io, locationOf, UsageError } from './command.ts'
 
 /** @throws ConfigError; UsageError for a database that is not migrated; SealBroken for the wrong secret keys */
@@ -24,7 +24,6 @@ export async function withDirectory<T>(
     if (schema !== undefined) throw new UsageError(schema)
     const keyring = createKeyring(config.secretKeys)
     await checkKeys(database, keyring)
-    await useSecretKeys(database, keyring, Date.now())
     const { productName } = config
     return work({ database, keyring, clock: Date.now, actor: 'operator', productName }, config)
   })

@@ -587,6 +587,7 @@ describe('attacks by the protocol', function () {
       expect(errorOf(end) ?? heading).to.be.oneOf([
         'invalid_request',
         'Set up two-factor authentication',
+        'Check your email',
         'We couldn’t log you in',
       ])
     })
