@@ -154,14 +154,14 @@ ${way}`,
 }
 
 function unmet({ claims }: User): Markup {
-  const passkeys = new URL('/account/passkeys', String(claims.iss)).href
+  const add = new URL('/account/passkeys/new', String(claims.iss)).href
   return html`<p>This takes a passkey, and your account has none yet. A passkey is your fingerprint, your face or the screen
 lock of your device, in place of a password and a code.</p>
 <h2>How to get one</h2>
 <ol>
-<li>Open <a href="${passkeys}">your passkeys at Sallyport</a>, on a device with a fingerprint reader, face recognition or a
-screen lock.</li>
-<li>Choose <b>Add a passkey</b>. Then come back and try this again.</li>
+<li>On a device with a fingerprint reader, face recognition or a screen lock, open <a href="${add}">Add a passkey</a> at
+Sallyport, and choose <b>Continue</b>.</li>
+<li>Come back and try this again.</li>
 </ol>`
 }
 
