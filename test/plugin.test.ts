@@ -506,8 +506,12 @@ describe('the plugin in an existing deployment', function () {
       })
     }
 
-    it('leaves the account page out where the host says so', async () => {
-      const plugin = plugged({}, { account: false })
+    /** Asks a host's provider with the plugin mounted. */
+    async function asked(
+      options: Parameters<typeof plugged>[1],
+      look: (answer: (path: string) => Promise<Response>) => Promise<void>,
+    ): Promise<void> {
+      const plugin = plugged({}, options)
       const provider = new Provider('https://login.example', plugin.configuration)
       const { ready, close } = plugin.mount(provider)
       await ready
@@ -515,34 +519,26 @@ describe('the plugin in an existing deployment', function () {
       await new Promise<void>(resolve => server.listen(0, 'localhost', resolve))
       try {
         const { port } = server.address() as AddressInfo
-        const answer = (path: string) => fetch(`http://localhost:${port}${path}`, { redirect: 'manual' })
-        expect((await answer('/account')).status).to.equal(404)
-        expect(await (await answer('/session/over')).text()).not.to.include('Go to your account')
+        await look(path => fetch(`http://localhost:${port}${path}`, { redirect: 'manual' }))
       } finally {
         server.close()
         await close()
       }
-    })
+    }
 
-    it('leaves the console out where the host says so, and keeps the account page', async () => {
-      const plugin = plugged({}, { admin: false })
-      const provider = new Provider('https://login.example', plugin.configuration)
-      const { ready, close } = plugin.mount(provider)
-      await ready
-      const server = createServer(provider.callback())
-      await new Promise<void>(resolve => server.listen(0, 'localhost', resolve))
-      try {
-        const { port } = server.address() as AddressInfo
-        const status = async (path: string) =>
-          (await fetch(`http://localhost:${port}${path}`, { redirect: 'manual' })).status
+    it('leaves the account page out where the host says so', () =>
+      asked({ account: false }, async answer => {
+        expect((await answer('/account')).status).to.equal(404)
+        expect(await (await answer('/session/over')).text()).not.to.include('Go to your account')
+      }))
+
+    it('leaves the console out where the host says so, and keeps the account page', () =>
+      asked({ admin: false }, async answer => {
+        const status = async (path: string) => (await answer(path)).status
         for (const path of ['/admin', '/admin/users', '/admin/sso'])
           expect(await status(path), path).to.equal(404)
         expect(await status('/account')).not.to.equal(404)
-      } finally {
-        server.close()
-        await close()
-      }
-    })
+      }))
 
     const resources: Configuration['features'] = {
       resourceIndicators: { enabled: true, getResourceServerInfo: async () => ({ scope: '' }) },
